@@ -1,59 +1,75 @@
 // The time that is left of an experiment.
-import { mean } from '../metrics/statistics.js';
-import { makespan, type RunTimes } from './estimate.js';
+import type { TrainingTimes } from '../train/part-times.js';
+import { type TrainingsClock, trainingsClock } from '../train/trainings-clock.js';
+import { DEFAULT_LANDSCAPE_IMAGES, MAX_MEASURED_SAMPLES } from './judge-run.js';
+import { DEFAULT_POINTS } from './landscape.js';
 import type { Experiment, RunKey } from './prepare.js';
 import type { RunEpoch } from './train-run.js';
 
-/** Estimates the time that is left, from measured steps, and from epochs as soon as there are any. */
-export interface ExperimentClock {
+/** Estimates the time that is left, from what was measured before and from the runs. */
+export interface ExperimentClock
+  extends Pick<
+    TrainingsClock<RunKey>,
+    'begun' | 'step' | 'scored' | 'point' | 'finished' | 'secondsLeft' | 'share'
+  > {
   /** Adds a measurement of an activation. */
-  measured(activation: string, times: RunTimes): void;
-  /** Adds a finished epoch of a run. */
+  measured(activation: string, times: TrainingTimes): void;
+  /** Notes a finished epoch of a run. */
   epoch(key: RunKey, epoch: Pick<RunEpoch, 'epoch' | 'seconds'>): void;
-  finished(key: RunKey): void;
-  /** Returns the seconds until all runs are finished; undefined before anything was measured. */
-  secondsLeft(): number | undefined;
-  /** Returns the finished share of all epochs. */
-  share(): number;
 }
 
-/** Creates the clock of some runs on so many workers. */
+/** The parts of an experiment that decide its time. */
+export type TimedExperiment = Pick<Experiment, 'seeds'> & {
+  readonly settings: Pick<Experiment['settings'], 'epochs'>;
+  readonly options: Pick<Experiment['options'], 'landscape'>;
+  readonly curve: Pick<Experiment['curve'], 'count'>;
+  readonly parts: Readonly<Record<'train' | 'test', Pick<Experiment['curve'], 'count'>>>;
+};
+
+/** Creates the clock of some runs on so many workers. Keys that a process sent are those with the same activation and seed. */
 export function experimentClock(
-  { settings: { epochs: total }, seeds }: Pick<Experiment, 'settings' | 'seeds'>,
+  experiment: TimedExperiment,
   keys: readonly RunKey[],
   workers: number,
+  now?: () => number,
 ): ExperimentClock {
-  const times = new Map<string, RunTimes>();
-  const taken = new Map<string, number[]>();
-  const done = new Map<RunKey, number>();
-  const open = new Set(keys);
-  const find = ({ activation, seed }: RunKey) =>
-    keys.find((one) => one.activation === activation && one.seed === seed);
-  const left = (key: RunKey): number => {
-    const known = times.get(key.activation) ?? [...times.values()][0];
-    if (known === undefined) return Number.NaN;
-    const steps = taken.get(key.activation);
-    const epoch = (steps === undefined ? known.steps : mean(steps)) + known.score;
-    return (total - (done.get(key) ?? 0)) * epoch + known.end + (key.seed === seeds[0] ? known.landscape : 0);
+  const { settings, seeds, curve, parts } = experiment;
+  const { points, images } = landscapeSize(experiment);
+  const trainings = keys.map((key) => ({
+    ...{ key, kind: key.activation, points: key.seed === seeds[0] ? points : 0 },
+  }));
+  const clock = trainingsClock(trainings, {
+    ...{ epochs: settings.epochs, workers, now },
+    samples: {
+      ...{ train: parts.train.count, score: curve.count, point: images },
+      end: parts.test.count + Math.min(MAX_MEASURED_SAMPLES, parts.test.count),
+    },
+  });
+  const find = ({ activation, seed }: RunKey) => {
+    const found = trainings.find(({ key }) => key.activation === activation && key.seed === seed);
+    if (found === undefined)
+      throw new RangeError(`the clock lacks the run of ${activation} with seed ${seed}`);
+    return found;
   };
   return {
-    measured: (activation, given) => void times.set(activation, given),
-    epoch(given, { epoch, seconds }) {
-      const key = find(given);
-      if (key !== undefined) done.set(key, epoch);
-      taken.set(given.activation, [...(taken.get(given.activation) ?? []), seconds]);
-    },
-    finished(given) {
-      const key = find(given);
-      if (key === undefined) return;
-      open.delete(key);
-      done.set(key, total);
-    },
-    secondsLeft() {
-      const running = [...open].sort((a, b) => (done.get(b) ?? 0) - (done.get(a) ?? 0));
-      const seconds = makespan(running.map(left), workers);
-      return Number.isNaN(seconds) ? undefined : seconds;
-    },
-    share: () => keys.reduce((sum, key) => sum + (done.get(key) ?? 0), 0) / Math.max(1, keys.length * total),
+    measured: clock.measured,
+    begun: (key) => clock.begun(find(key)),
+    step: (key, step, of) => clock.step(find(key), step, of),
+    scored: (key) => clock.scored(find(key)),
+    epoch: (key, { epoch, seconds }) => clock.epoch(find(key), epoch, seconds),
+    point: (key, done) => clock.point(find(key), done),
+    finished: (key) => clock.finished(find(key)),
+    secondsLeft: clock.secondsLeft,
+    share: clock.share,
   };
+}
+
+/** Returns the numbers of points and of images of a loss landscape. */
+export function landscapeSize({
+  options: { landscape = {} },
+  parts,
+}: Pick<TimedExperiment, 'options' | 'parts'>) {
+  if (landscape === false) return { points: 0, images: 0 };
+  const { points = DEFAULT_POINTS, images = DEFAULT_LANDSCAPE_IMAGES } = landscape;
+  return { points: points ** 2, images: Math.min(images, parts.test.count) };
 }

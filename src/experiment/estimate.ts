@@ -1,32 +1,28 @@
 // How long an experiment takes.
+
+import { firstOf, type LabelledPart } from '../finetune/split-data.js';
 import { quantile } from '../metrics/statistics.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import { isDivergence } from '../train/divergence.js';
+import type { TrainingTimes } from '../train/part-times.js';
+import type { ModelTrainer } from '../train/train-model.js';
 import { DEFAULT_BATCH_SAMPLES } from '../train/trainer-options.js';
-import { DEFAULT_LANDSCAPE_IMAGES, firstOf } from './judge-run.js';
-import { DEFAULT_POINTS } from './landscape.js';
+import { landscapeSize } from './clock.js';
+import { MAX_MEASURED_SAMPLES } from './judge-run.js';
 import type { Experiment } from './prepare.js';
 import { openRun } from './train-run.js';
 
-/** Seconds of the parts of a run. */
-export interface RunTimes {
-  /** Seconds of the steps of an epoch. */
-  readonly steps: number;
-  /** Seconds of the score after an epoch. */
-  readonly score: number;
-  /** Seconds to score the test part after the last epoch. */
-  readonly end: number;
-  /** Seconds of the loss landscape of a run of the first seed. */
-  readonly landscape: number;
-}
-
 /** Number of steps that are measured. */
 const MEASURED_STEPS = 20;
-/** Maximum number of test samples whose score is measured. */
+/** Numbers of test samples whose score is measured. */
+const FEW_SAMPLES = 32;
 const MEASURED_SAMPLES = 256;
 
 /** Measures some steps of an activation, and estimates the parts of its runs. Throws as `createTrainer` does. */
-export async function measureRun(experiment: Experiment, activation: ReplacementName): Promise<RunTimes> {
+export async function measureRun(
+  experiment: Experiment,
+  activation: ReplacementName,
+): Promise<TrainingTimes> {
   const { parts, settings, curve } = experiment;
   const { train, test } = parts;
   const wanted = settings.batch ?? DEFAULT_BATCH_SAMPLES;
@@ -37,10 +33,8 @@ export async function measureRun(experiment: Experiment, activation: Replacement
   const trainer = await openRun(short, key, { onStep: () => times.push(performance.now()) }, few);
   try {
     // A diverged training has no weights to score, so this comes first.
-    const scored = firstOf(test, MEASURED_SAMPLES);
-    const start = performance.now();
-    await trainer.evaluate(scored);
-    const sample = (performance.now() - start) / 1000 / scored.count;
+    const scores = await timeScores(trainer, test);
+    const secondsOf = (samples: number) => scores.open + samples * scores.sample;
     let batch = Math.min(wanted, few.count);
     const begin = performance.now();
     try {
@@ -55,28 +49,33 @@ export async function measureRun(experiment: Experiment, activation: Replacement
     const step = gaps.length === 0 ? first : quantile(gaps, 0.5) / 1000;
     return {
       steps: steps * step,
-      score: curve.count * sample,
-      end: test.count * sample,
-      landscape: landscapeScores(experiment) * sample,
+      score: secondsOf(curve.count),
+      end: secondsOf(test.count) + secondsOf(Math.min(MAX_MEASURED_SAMPLES, test.count)),
+      point: secondsOf(landscapeSize(experiment).images),
     };
   } finally {
     await trainer.close();
   }
 }
 
-/** Returns the number of scores of samples that a loss landscape takes. */
-function landscapeScores({ options: { landscape = {} }, parts }: Experiment): number {
-  if (landscape === false) return 0;
-  const { points = DEFAULT_POINTS, images = DEFAULT_LANDSCAPE_IMAGES } = landscape;
-  return points ** 2 * Math.min(images, parts.test.count);
+/** Seconds of an evaluation: to open the session, and for a sample. */
+interface ScoreTimes {
+  readonly open: number;
+  readonly sample: number;
 }
 
-/** Returns the seconds until all jobs are done, if each of the workers takes the next job when it is free. */
-export function makespan(jobs: readonly number[], workers: number): number {
-  const free = new Array<number>(Math.max(1, workers)).fill(0);
-  for (const seconds of jobs) {
-    const next = free.indexOf(Math.min(...free));
-    free[next] = (free[next] ?? 0) + seconds;
-  }
-  return Math.max(...free);
+/** Times the scores of few samples and of more. */
+async function timeScores(trainer: ModelTrainer, test: LabelledPart): Promise<ScoreTimes> {
+  const time = async (count: number) => {
+    const samples = firstOf(test, count);
+    const start = performance.now();
+    await trainer.evaluate(samples);
+    return { seconds: (performance.now() - start) / 1000, count: samples.count };
+  };
+  await time(1); // compiles
+  const few = await time(FEW_SAMPLES);
+  const more = await time(MEASURED_SAMPLES);
+  if (more.count === few.count) return { open: 0, sample: more.seconds / more.count };
+  const sample = Math.max(0, (more.seconds - few.seconds) / (more.count - few.count));
+  return { open: Math.max(0, more.seconds - sample * more.count), sample };
 }

@@ -1,7 +1,7 @@
 // Measures of a trained run: score, units, landscape and derivative.
 import { scoreOf } from '../finetune/arm.js';
 import { feedsOf } from '../finetune/feeds.js';
-import { type LabelledPart, partOf } from '../finetune/split-data.js';
+import { firstOf } from '../finetune/split-data.js';
 import { editedModel } from '../finetune/start.js';
 import { countUnits } from '../finetune/units.js';
 import { splice } from '../onnx/splice.js';
@@ -14,7 +14,7 @@ import type { Experiment, RunKey } from './prepare.js';
 import type { ExperimentRun } from './report-schema.js';
 
 /** Maximum number of test samples on which units and inputs of activations are measured. */
-const MAX_MEASURED_SAMPLES = 256;
+export const MAX_MEASURED_SAMPLES = 256;
 /** Default number of test samples of a landscape. */
 export const DEFAULT_LANDSCAPE_IMAGES = 500;
 /** Seed of the directions of all landscapes. */
@@ -53,12 +53,6 @@ export async function judgeRun(
     ...{ ...size, seed: DIRECTIONS_SEED, signal, onProgress: onPoint },
   });
   return { test, units, landscape, ...(derivative === undefined ? {} : { derivative }) };
-}
-
-/** Returns the first samples of a part. */
-export function firstOf({ inputs, targets, count }: LabelledPart, most: number): LabelledPart {
-  const indices = Uint32Array.from({ length: Math.min(most, count) }, (_, at) => at);
-  return partOf({ source: 'npz', samples: inputs, targets }, indices);
 }
 
 /** Returns the model with an activation. */

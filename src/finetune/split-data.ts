@@ -83,6 +83,12 @@ export function partOf({ samples, targets, name }: LabelledData, chosen: Uint32A
   };
 }
 
+/** Returns the first samples of a part. */
+export function firstOf({ inputs, targets, count }: LabelledPart, most: number): LabelledPart {
+  const indices = Uint32Array.from({ length: Math.min(most, count) }, (_, at) => at);
+  return partOf({ source: 'npz', samples: inputs, targets }, indices);
+}
+
 function wholeOf({ samples, targets, name }: LabelledData): LabelledPart {
   checkTargets(targets, samples.count, name);
   if (samples.count === 0)

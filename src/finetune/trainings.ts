@@ -6,6 +6,7 @@ import type { ModelTrainer } from '../train/train-model.js';
 import { type ArmOptions, movedWeights, openArm, resultsOf, scoreOf, teacherOf } from './arm.js';
 import { decodeFinetuneCheckpoint, encodeFinetuneCheckpoint, type FinetuneCheckpoint } from './checkpoint.js';
 import type { SampleResults } from './compare-arms.js';
+import { type FinetuneClock, finetuneClock, timeControl } from './finetune-clock.js';
 import type { CheckpointStore, FinetuneStep } from './options.js';
 import type { FinetuneRun, Score } from './report-schema.js';
 import type { DataParts } from './split-data.js';
@@ -68,12 +69,17 @@ export async function trainAll(trainings: Trainings): Promise<FinishedRun[]> {
     start: undefined,
     state: resumed?.finished[index],
   }));
-  const count = seeds.length * arms.length;
   const groups = seeds.flatMap((seed) => {
     const turns = arms.map((arm) => ({ seed, arm }));
     return options.inTurns === true ? [turns] : turns.map((turn) => [turn]);
   });
   const resumedAt = finished.length;
+  const clock = finetuneClock(
+    trainings,
+    finished.map(({ run }) => run),
+  );
+  const isLater = options.inTurns !== true && arms.includes('original') && resumedAt === 0;
+  if (isLater) await timeControl(trainings.models.original, trainings.parts, options, clock);
   let place = 0;
   for (const group of groups) {
     const left = group.slice(Math.max(0, resumedAt - place));
@@ -81,7 +87,7 @@ export async function trainAll(trainings: Trainings): Promise<FinishedRun[]> {
     place += group.length;
     if (left.length === 0) continue;
     const current = isCurrent && resumed !== undefined && resumed.current.length > 0 ? resumed : undefined;
-    finished.push(...(await trainGroup(trainings, left, { finished, current, count })));
+    finished.push(...(await trainGroup(trainings, left, { finished, current, clock })));
   }
   return finished;
 }
@@ -90,8 +96,7 @@ interface Progress {
   readonly finished: readonly FinishedRun[];
   /** Checkpoint within these trainings. */
   readonly current: FinetuneCheckpoint | undefined;
-  /** Number of all trainings. */
-  readonly count: number;
+  readonly clock: FinetuneClock;
 }
 
 /** A training in progress. */
@@ -110,15 +115,22 @@ async function trainGroup(
   progress: Progress,
 ): Promise<FinishedRun[]> {
   const { options, seconds, fixed } = trainings;
-  const tell = progressTeller(options, progress, turns.length);
+  const { clock } = progress;
   const states = [
     { resume: progress.current?.current, before: progress.current?.before },
     { resume: progress.current?.other, before: progress.current?.otherBefore },
   ];
   const open: OpenRun[] = [];
   try {
-    for (const [place, turn] of turns.entries())
-      open.push(await openRun(trainings, turn, states[place], (step) => tell({ ...step, ...turn, place })));
+    for (const [place, turn] of turns.entries()) {
+      clock.begun(turn);
+      const run = await openRun(trainings, turn, states[place], (step) => {
+        options.onStep?.({ ...step, ...turn });
+        clock.step(turn, step.step, step.of);
+      });
+      open.push(run);
+      for (const epoch of run.trainer.epochs) clock.epoch(turn, epoch);
+    }
     for await (const { arm, seed, before, epoch } of inTurns(open)) {
       const [current, other] = open;
       await options.checkpoint?.save(
@@ -129,10 +141,15 @@ async function trainGroup(
           ...encodedRuns(progress.finished),
         }),
       );
+      clock.scored({ arm, seed });
+      clock.epoch({ arm, seed }, epoch);
       options.onEpoch?.({ arm, seed, before, epoch: withoutSteps(epoch) });
     }
     const runs: FinishedRun[] = [];
-    for (const run of open) runs.push(await finishRun(trainings, run));
+    for (const run of open) {
+      runs.push(await finishRun(trainings, run));
+      clock.finished(run);
+    }
     return runs;
   } finally {
     for (const { trainer } of open) await trainer.close();
@@ -146,12 +163,12 @@ async function openRun(
     resume,
     before,
   }: { readonly resume?: Uint8Array | undefined; readonly before?: OpenRun['before'] | undefined } = {},
-  tell: (step: Pick<StepOfRun, 'step' | 'of' | 'left' | 'loss'>) => void,
+  onStep: (step: Pick<FinetuneStep, 'step' | 'of' | 'loss'>) => void,
 ): Promise<OpenRun> {
   const trainer = await openArm(models[arm], parts, options, seed, {
     teacher: teacherOf(models.original, options),
     resume,
-    onStep: (step, of, left, loss) => tell({ step, of, left, loss }),
+    onStep: (step, of, _, loss) => onStep({ step, of, loss }),
   });
   try {
     const score = resume === undefined ? await beforeTraining(trainer, parts) : (before ?? null);
@@ -213,41 +230,5 @@ function encodedRuns(finished: readonly FinishedRun[]): Pick<FinetuneCheckpoint,
       losses: Array.from(losses),
       correct: correct && Array.from(correct),
     })),
-  };
-}
-
-/** Number of steps after which the time is estimated. */
-const ESTIMATE_STEPS = 20;
-
-interface StepOfRun extends FinetuneStep {
-  /** Place of the run in its group. */
-  readonly place: number;
-  readonly left: number;
-}
-
-/**
- * Returns a function that reports the share of all trainings, the seconds left, and once an estimate of the whole time.
- * `size` is the number of runs that take turns.
- */
-function progressTeller(
-  options: ArmOptions,
-  { finished, count }: Progress,
-  size: number,
-): (step: StepOfRun) => void {
-  const done = finished.length;
-  const shares = new Array<number>(size).fill(0);
-  const lefts = new Array<number | undefined>(size).fill(undefined);
-  return ({ place, left, ...told }) => {
-    const { arm, step, of } = told;
-    const whole = step < of ? (left * of) / (of - step) : 0;
-    shares[place] = step / of;
-    lefts[place] = left;
-    const inGroup = lefts.reduce<number>((sum, other) => sum + (other ?? whole), 0);
-    const all = inGroup + (count - done - size) * whole;
-    const name = arm === 'swapped' ? 'training' : 'training the original';
-    const share = (done + shares.reduce((sum, other) => sum + other, 0)) / count;
-    options.onStep?.(told);
-    options.onProgress?.(name, share, step < of || size > 1 ? all : undefined);
-    if (step === Math.min(ESTIMATE_STEPS, of - 1) && done === 0 && place === 0) options.onEstimate?.(all);
   };
 }

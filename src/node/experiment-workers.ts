@@ -2,10 +2,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { type ErrorCode, OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
-import type { RunTimes } from '../experiment/estimate.js';
 import type { RunKey } from '../experiment/prepare.js';
 import type { ExperimentRun } from '../experiment/report-schema.js';
 import type { RunEpoch } from '../experiment/train-run.js';
+import type { TrainingTimes } from '../train/part-times.js';
 
 /** Progress of a run. */
 export interface RunProgress {
@@ -15,7 +15,7 @@ export interface RunProgress {
 
 /** A place that trains runs, one at a time: this process or another one. */
 export interface RunWorker {
-  measure(activation: RunKey['activation']): Promise<RunTimes>;
+  measure(activation: RunKey['activation']): Promise<TrainingTimes>;
   train(key: RunKey, progress: RunProgress): Promise<ExperimentRun>;
   close(): Promise<void>;
 }
@@ -27,7 +27,7 @@ export type WorkerRequest =
 
 /** A process's messages. */
 export type WorkerReply =
-  | { readonly kind: 'measured'; readonly times: RunTimes }
+  | { readonly kind: 'measured'; readonly times: TrainingTimes }
   | { readonly kind: 'epoch'; readonly key: RunKey; readonly epoch: RunEpoch }
   | { readonly kind: 'point'; readonly key: RunKey; readonly done: number; readonly of: number }
   | { readonly kind: 'trained'; readonly run: ExperimentRun }

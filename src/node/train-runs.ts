@@ -26,7 +26,10 @@ export async function trainRuns(options: TrainRunsOptions): Promise<ExperimentRu
       clock.epoch(key, epoch);
       onProgress(`${nameOf(key)}, epoch ${epoch.epoch}`);
     },
-    onPoint: (key, done, of) => onProgress(`${nameOf(key)}, landscape ${Math.floor((100 * done) / of)} %`),
+    onPoint(key, done, of) {
+      clock.point(key, done);
+      onProgress(`${nameOf(key)}, landscape ${Math.floor((100 * done) / of)} %`);
+    },
   };
   const runs: ExperimentRun[] = [];
   try {
@@ -36,6 +39,7 @@ export async function trainRuns(options: TrainRunsOptions): Promise<ExperimentRu
     );
     onEstimate(clock.secondsLeft() ?? 0);
     await inTurns(workers, keys, async (worker, key) => {
+      clock.begun(key);
       runs.push(await worker.train(key, progress));
       clock.finished(key);
       onProgress(nameOf(key));

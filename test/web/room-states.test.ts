@@ -1,11 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { classNumbers } from '../../src/data/class-folders.js';
 import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
-import { compareClock } from '../../src/web/workbench/engine/compare-clock.js';
 import { compareSteps } from '../../src/web/workbench/engine/compare-steps.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
 import { sortFiles } from '../../src/web/workbench/page/sort-files.js';
@@ -101,59 +99,6 @@ describe('events of a training', () => {
     for (const event of [epochOf(1, 3), epochOf(2, 2), epochOf(1, 3), epochOf(2, 1)])
       state = reduceCompare(state, { kind: 'event', event });
     expect(state.comparison?.epochs.mish?.map(({ loss }) => loss)).toEqual([3, 1]);
-  });
-});
-
-describe('the clock of a comparison', () => {
-  const POINTS = 9;
-  /** Plays a comparison of four runs in which an epoch, a score and a point take these seconds; the first score of a run, and a point, take twice as long. */
-  function play(epochs: number, [epoch, score]: readonly [number, number], resumed = 0) {
-    let now = 0;
-    const clock = compareClock(4, { epochs: 4 * epochs, points: 4 * POINTS }, () => 1000 * now);
-    const told: { readonly at: number; readonly left: number | undefined; readonly share: number }[] = [];
-    const tell = () => told.push({ at: now, left: clock.secondsLeft(), share: clock.share() });
-    for (let turn = 0; turn < 4 * epochs; turn++) {
-      if (turn >= 4 * resumed) {
-        now += epoch;
-        clock.step();
-        now += turn < 4 * (resumed + 1) ? 2 * score : score;
-        clock.scored();
-      }
-      clock.epoch(epoch); // one before the checkpoint comes at once
-      tell();
-    }
-    clock.points(0);
-    for (let point = 0; point < 4 * POINTS; point++) {
-      now += 2 * score;
-      clock.points(1);
-      tell();
-    }
-    return { told, end: now };
-  }
-
-  test('estimates the time within a fifth once the scores are steady, landscapes and earlier epochs included', () => {
-    const seconds = fc.tuple(
-      fc.double({ min: 0.1, max: 10, noNaN: true }),
-      fc.double({ min: 0.001, max: 0.1, noNaN: true }),
-    );
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 2, max: 9 }),
-        seconds,
-        fc.constantFrom(0, 0.5, 1),
-        (epochs, each, share) => {
-          const resumed = Math.round(share * epochs);
-          const { told, end } = play(epochs, each, resumed);
-          const steady = 4 * Math.min(resumed + 1, epochs);
-          const wrong = told.slice(steady).filter(({ at, left = Number.NaN, share }) => {
-            const error = Math.abs(left - (end - at));
-            return !(error < 0.2 * (end - at) + 1e-6 && share <= 1);
-          });
-          expect(wrong).toEqual([]);
-          expect(told.at(-1)).toMatchObject({ share: 1 });
-        },
-      ),
-    );
   });
 });
 

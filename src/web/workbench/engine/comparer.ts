@@ -1,17 +1,15 @@
 // A worker that trains a small net with each activation. The worker that started it terminates it.
 import { expose } from 'comlink';
-import { lossLandscape, trainedWeights } from '../../../experiment/landscape.js';
+import { type ExperimentClock, experimentClock } from '../../../experiment/clock.js';
 import { type Experiment, prepareExperiment } from '../../../experiment/prepare.js';
 import { experimentReport } from '../../../experiment/report.js';
 import type { ExperimentReport, ExperimentRun } from '../../../experiment/report-schema.js';
 import { runExperiment } from '../../../experiment/run-experiment.js';
-import { openRun } from '../../../experiment/train-run.js';
 import { trainingFacts } from '../../../experiment/training-facts.js';
 import { modelFromBytes } from '../../../providers/loaded-model.js';
 import type { WorkerAnswer } from '../protocol.js';
 import type { CompareChoice, CompareEvent } from '../room-protocol.js';
 import { fetchFile } from './bundled.js';
-import { type CompareClock, compareClock } from './compare-clock.js';
 import { pageHost } from './host.js';
 import { labelledMakers } from './labelled.js';
 import './no-eval.js';
@@ -42,7 +40,7 @@ const comparer: Comparer = {
       const { activations, beta, epochs, seed } = choice;
       const model = await modelFromBytes(await fetchFile(MODEL), 'cnn4.onnx');
       const makers = await labelledMakers({ kind: 'bundled' });
-      const options = { ...SETTINGS, ...makers, activations, beta, epochs, seed };
+      const options = { ...SETTINGS, ...makers, activations, beta, epochs, seed, landscape: LANDSCAPE };
       const { name, provider, reason } = await chooseProvider(choice.provider, [], async (wasm) => {
         const { architecture, settings } = await prepareExperiment(model, { ...options, provider: wasm });
         const inputs = model.document.graph.inputs.map(({ name: input }) => ({
@@ -63,14 +61,9 @@ const comparer: Comparer = {
         states.set(activation, bytes);
         onEvent({ kind: 'checkpoint', activation, bytes });
       };
-      const runCount = experiment.keys.length;
-      const clock = compareClock(runCount, {
-        epochs: runCount * epochs,
-        points: runCount * LANDSCAPE.points ** 2,
-      });
+      const clock = experimentClock(experiment, experiment.keys, 1);
       const runs = await train(experiment, states, keep, { onEvent, clock });
-      const landscapes = await landscapesOf(experiment, runs, states, { onEvent, clock });
-      return experimentReport(experiment, landscapes, {
+      return experimentReport(experiment, runs, {
         host: pageHost(),
         training: await trainingFacts(experiment),
       });
@@ -80,7 +73,7 @@ const comparer: Comparer = {
 /** Receiver and clock for the progress of a comparison. */
 interface Teller {
   readonly onEvent: (event: ComparerEvent) => void;
-  readonly clock: CompareClock;
+  readonly clock: ExperimentClock;
 }
 
 /** Tells the step, the share that is done, and the time left. */
@@ -88,7 +81,7 @@ function tellStep(text: string, { onEvent, clock }: Teller): void {
   onEvent({ kind: 'step', text, share: clock.share(), secondsLeft: clock.secondsLeft() });
 }
 
-/** Trains all activations in turns. */
+/** Trains all activations in turns, and computes the loss landscape of each. */
 async function train(
   experiment: Experiment,
   states: ReadonlyMap<string, Uint8Array>,
@@ -98,60 +91,33 @@ async function train(
   const runs: ExperimentRun[] = [];
   const events = runExperiment(experiment, {
     turns: 'epoch',
-    optionsOf: ({ activation }) => ({
-      resume: states.get(activation),
-      onStep: () => clock.step(),
+    optionsOf: (key) => ({
+      resume: states.get(key.activation),
+      onStep: (step, of) => clock.step(key, step, of),
       save: async (checkpoint) => {
-        clock.scored();
-        keep(activation, checkpoint);
+        clock.scored(key);
+        keep(key.activation, checkpoint);
+      },
+      onPoint(done) {
+        clock.point(key, done);
+        if (done % LANDSCAPE.points === 0) tellStep('loss landscapes', { onEvent, clock });
       },
     }),
   });
   for await (const event of events) {
-    if (event.kind === 'run') {
-      runs.push(event.run);
+    const { activation } = event.key;
+    if (event.kind === 'epoch') {
+      onEvent({ kind: 'epoch', activation, epoch: event.epoch });
+      clock.epoch(event.key, event.epoch);
+      tellStep('training', { onEvent, clock });
       continue;
     }
-    const { epoch } = event;
-    onEvent({ kind: 'epoch', activation: event.key.activation, epoch });
-    clock.epoch(epoch.seconds);
-    tellStep('training', { onEvent, clock });
+    const { landscape } = event.run;
+    if (landscape) onEvent({ kind: 'landscape', activation, landscape });
+    clock.finished(event.key);
+    runs.push(event.run);
   }
   return runs;
-}
-
-/** Computes the landscape of each run that did not diverge, and returns the runs with them. */
-async function landscapesOf(
-  experiment: Experiment,
-  runs: readonly ExperimentRun[],
-  states: ReadonlyMap<string, Uint8Array>,
-  { onEvent, clock }: Teller,
-): Promise<ExperimentRun[]> {
-  const found: ExperimentRun[] = [];
-  clock.points(0);
-  for (const run of runs) {
-    const key = experiment.keys.find(({ activation }) => activation === run.activation);
-    if (key === undefined || run.diverged !== null) {
-      clock.points(LANDSCAPE.points ** 2);
-      found.push(run);
-      continue;
-    }
-    const trainer = await openRun(experiment, key, { resume: states.get(run.activation) });
-    try {
-      const landscape = await lossLandscape(trainedWeights(trainer, experiment.curve), {
-        ...{ ...LANDSCAPE, seed: run.seed },
-        onProgress: (done) => {
-          clock.points(1);
-          if (done % LANDSCAPE.points === 0) tellStep('loss landscapes', { onEvent, clock });
-        },
-      });
-      onEvent({ kind: 'landscape', activation: run.activation, landscape });
-      found.push({ ...run, landscape });
-    } finally {
-      await trainer.close();
-    }
-  }
-  return found;
 }
 
 expose(comparer);

@@ -1,0 +1,121 @@
+// The time that is left of a fine-tuning.
+import { quantile } from '../metrics/statistics.js';
+import type { LoadedModel } from '../providers/loaded-model.js';
+import { isDivergence } from '../train/divergence.js';
+import type { Epoch } from '../train/epoch.js';
+import type { PartTimes } from '../train/part-times.js';
+import { DEFAULT_BATCH_SAMPLES } from '../train/trainer-options.js';
+import { type TrainingsClock, trainingsClock } from '../train/trainings-clock.js';
+import { type ArmOptions, openArm } from './arm.js';
+import type { FinetuneRun } from './report-schema.js';
+import { type DataParts, firstOf } from './split-data.js';
+
+type RunName = Pick<FinetuneRun, 'arm' | 'seed'>;
+
+/** Reports the progress of the trainings of a fine-tuning. */
+export interface FinetuneClock extends Pick<TrainingsClock<RunName>, 'begun' | 'scored' | 'finished'> {
+  measured(arm: RunName['arm'], stepSeconds: number): void;
+  step(run: RunName, step: number, of: number): void;
+  epoch(run: RunName, epoch: Pick<Epoch, 'epoch' | 'seconds'>): void;
+}
+
+/** What decides the time of the trainings. */
+export interface TimedTrainings {
+  readonly parts: Readonly<Record<'train' | 'test', Pick<DataParts['train'], 'count'>>> & {
+    readonly validation: Pick<DataParts['train'], 'count'> | undefined;
+  };
+  readonly options: Pick<ArmOptions, 'epochs' | 'onProgress' | 'onEstimate'>;
+  readonly seeds: readonly number[];
+  readonly arms: readonly RunName['arm'][];
+}
+
+/** Number of steps after which the time is estimated. */
+const ESTIMATE_STEPS = 20;
+/** Maximum number of samples that a training's measures read in the end. */
+const MAX_JUDGED_SAMPLES = 256;
+/** Seconds and samples of the measurement of latency. */
+const LATENCY = { minSeconds: 0.5, maxSeconds: 10, samples: 30 * 2 * 16 };
+
+/**
+ * Creates the clock of all trainings, some of which have finished. It passes name, share and seconds left to `onProgress`, and once an
+ * estimate of the whole to `onEstimate`.
+ */
+export function finetuneClock(
+  { parts, options, seeds, arms }: TimedTrainings,
+  finished: readonly RunName[],
+  now?: () => number,
+): FinetuneClock {
+  const runs = seeds.flatMap((seed) => arms.map((arm) => ({ arm, seed, kind: arm })));
+  const { train, validation, test } = parts;
+  const judged = Math.min(MAX_JUDGED_SAMPLES, test.count);
+  /** Returns the seconds of the measures that follow the trainings. */
+  const judging = (secondsOf: PartTimes['get']): number => {
+    const [arm = 'swapped'] = arms;
+    const pass = secondsOf(arm, 'end') / Math.max(1, test.count);
+    const units = (arms.length + 1) * judged * pass;
+    if (arms.length === 1) return units;
+    return units + Math.min(LATENCY.maxSeconds, Math.max(LATENCY.minSeconds, LATENCY.samples * pass));
+  };
+  const clock = trainingsClock(runs, {
+    ...{ epochs: options.epochs, after: judging, now },
+    samples: { train: train.count, score: validation?.count ?? 0, end: test.count, point: 0 },
+  });
+  const find = ({ arm, seed }: RunName) => {
+    const found = runs.find((one) => one.arm === arm && one.seed === seed);
+    if (found === undefined) throw new RangeError(`the clock lacks the training of ${arm} with seed ${seed}`);
+    return found;
+  };
+  for (const run of finished) clock.finished(find(run));
+  let isEstimated = finished.length > 0;
+  return {
+    begun: (run) => clock.begun(find(run)),
+    scored: (run) => clock.scored(find(run)),
+    finished: (run) => clock.finished(find(run)),
+    measured: (arm, steps) => clock.measured(arm, { steps }),
+    step(run, step, of) {
+      clock.step(find(run), step, of);
+      const left = clock.secondsLeft();
+      const name = run.arm === 'swapped' ? 'training' : 'training the original';
+      options.onProgress?.(name, clock.share(), left);
+      if (isEstimated || step < Math.min(ESTIMATE_STEPS, of - 1)) return;
+      isEstimated = true;
+      options.onEstimate?.(left ?? 0);
+    },
+    epoch: (run, { epoch, seconds }) => clock.epoch(find(run), epoch, seconds),
+  };
+}
+
+/** Maximum number of steps that are timed, and the minimum. */
+const TIMED_STEPS = 20;
+const MIN_TIMED_STEPS = 3;
+/** Number of steps of a training for each that is timed. */
+const STEPS_PER_TIMED = 25;
+
+/** Times some steps of the original, whose training comes later. Does nothing for a short training. Throws as `createTrainer` does. */
+export async function timeControl(
+  original: LoadedModel,
+  parts: DataParts,
+  options: ArmOptions,
+  clock: Pick<FinetuneClock, 'measured'>,
+): Promise<void> {
+  const { train } = parts;
+  const { batch = DEFAULT_BATCH_SAMPLES, epochs, onProgress, onEstimate } = options;
+  if (onProgress === undefined && onEstimate === undefined) return;
+  const steps = Math.min(TIMED_STEPS, Math.floor((epochs * train.count) / batch / STEPS_PER_TIMED));
+  if (steps < MIN_TIMED_STEPS) return;
+  const few = { ...parts, train: firstOf(train, steps * batch), validation: undefined };
+  const times: number[] = [];
+  const trainer = await openArm(original, few, { ...options, epochs: 1, warmUp: 0 }, options.seed ?? 0, {
+    onStep: () => times.push(performance.now()),
+  });
+  let perEpoch = 0;
+  try {
+    for await (const epoch of trainer) perEpoch = Math.floor(train.count / (few.train.count / epoch.steps));
+  } catch (error) {
+    if (!isDivergence(error)) throw error;
+  } finally {
+    await trainer.close();
+  }
+  const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
+  if (gaps.length > 0 && perEpoch > 0) clock.measured('original', (perEpoch * quantile(gaps, 0.5)) / 1000);
+}

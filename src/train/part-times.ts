@@ -1,0 +1,137 @@
+// Seconds of the parts of trainings: as seen, as measured before, or as the numbers of their samples tell.
+import { type RecentMean, recentMean } from './recent-mean.js';
+
+/** Seconds of the parts of a training. */
+export interface TrainingTimes {
+  /** Of the steps of an epoch. */
+  readonly steps: number;
+  /** After the steps of an epoch, for the score. */
+  readonly score: number;
+  /** After the last epoch, without the landscape. */
+  readonly end: number;
+  /** Of a point of the loss landscape. */
+  readonly point: number;
+}
+
+/** Numbers of samples that a training reads. */
+export interface SampleCounts {
+  readonly train: number;
+  /** In the score after an epoch. */
+  readonly score: number;
+  /** After the last epoch, without the landscape. */
+  readonly end: number;
+  /** In a point of the landscape. */
+  readonly point: number;
+}
+
+export type PartName = keyof TrainingTimes | 'open';
+
+/** Seconds of parts of trainings, by kind. */
+export interface PartTimes {
+  /** Adds what was measured before the trainings. */
+  measured(kind: string, times: Partial<TrainingTimes>): void;
+  /** Adds what was seen. The first score of a training counts where no other is known, because it may wait for a compiler. */
+  add(kind: string, part: PartName | 'firstScore', seconds: number): void;
+  /** Returns the seconds of a part; 0 if nothing is known. */
+  get(kind: string, part: PartName): number;
+  /** Returns whether the time of a step is known. */
+  isKnown(): boolean;
+}
+
+/** Minimum time whose ratio to another tells something. */
+const MIN_SECONDS = 1e-6;
+/** A forward pass takes a third of a training step: the gradients take twice as long. */
+const PASSES_PER_STEP = 3;
+
+/**
+ * Keeps times. A part that was seen has the mean of its later times. Another part has what was measured before, else what its samples
+ * tell, times the ratio of what other kinds took to what was expected of them.
+ */
+export function partTimes(samples: SampleCounts): PartTimes {
+  const means = new Map<string, RecentMean>();
+  const before = new Map<string, Partial<TrainingTimes>>();
+  const kinds = new Set<string>();
+  let isScored = false;
+  const seen = (kind: string, part: PartName | 'firstScore') => means.get(`${part} ${kind}`)?.value();
+
+  /** Returns the seconds of a pass over a sample. */
+  function passOf(kind: string): number {
+    if (samples.score > 0 && (isScored || before.get(kind)?.score !== undefined))
+      return get(kind, 'score') / samples.score;
+    return get(kind, 'steps') / Math.max(1, samples.train) / PASSES_PER_STEP;
+  }
+
+  function expected(kind: string, part: PartName): number {
+    if (part === 'open') return 1;
+    const measured = before.get(kind)?.[part];
+    if (measured !== undefined) return measured;
+    if (part === 'steps') return firstOf([...kinds], (other) => before.get(other)?.steps) ?? 1;
+    if (part === 'score')
+      return (samples.score * get(kind, 'steps')) / Math.max(1, samples.train) / PASSES_PER_STEP;
+    return samples[part] * passOf(kind);
+  }
+
+  /** Returns what kinds took, divided by what was expected of them; undefined if none was seen. */
+  function ratioOf(part: PartName): number | undefined {
+    let [took, wanted] = [0, 0];
+    // Steps that were measured for one kind tell nothing about the ratio of another.
+    const needsOwn = part === 'steps' && [...before.values()].some(({ steps }) => steps !== undefined);
+    for (const kind of kinds) {
+      const value = seen(kind, part);
+      if (value === undefined || (needsOwn && before.get(kind)?.steps === undefined)) continue;
+      took += value;
+      wanted += expected(kind, part);
+    }
+    return wanted >= MIN_SECONDS ? took / wanted : undefined;
+  }
+
+  function get(kind: string, part: PartName): number {
+    const value = seen(kind, part);
+    if (value !== undefined) return value;
+    const ratio = ratioOf(part);
+    if (ratio !== undefined) return ratio * expected(kind, part);
+    const isMeasured = part !== 'open' && [...before.values()].some((times) => times[part] !== undefined);
+    if (part === 'open' || part === 'steps') return isMeasured ? expected(kind, part) : 0;
+    if (part === 'score' && !isMeasured) return ratioOfFirsts() * expected(kind, part);
+    return expected(kind, part);
+  }
+
+  /**
+   * Returns what the first scores took, divided by what was expected of them: the least, for a score may have waited for a compiler. One
+   * alone counts as much as what was expected.
+   */
+  function ratioOfFirsts(): number {
+    const ratios = [...kinds].flatMap((kind) => {
+      const [first, wanted] = [seen(kind, 'firstScore'), expected(kind, 'score')];
+      return first === undefined || wanted === 0 ? [] : first / wanted;
+    });
+    if (ratios.length === 0) return 1;
+    const least = Math.min(...ratios);
+    return ratios.length === 1 && least > 1 ? (least + 1) / 2 : least;
+  }
+
+  return {
+    measured(kind, times) {
+      kinds.add(kind);
+      before.set(kind, { ...before.get(kind), ...times });
+    },
+    add(kind, part, seconds) {
+      kinds.add(kind);
+      isScored ||= part === 'score' || part === 'firstScore';
+      const key = `${part} ${kind}`;
+      const mean = means.get(key) ?? recentMean();
+      means.set(key, mean);
+      mean.add(seconds);
+    },
+    get,
+    isKnown: () => [...kinds].some((kind) => get(kind, 'steps') > 0),
+  };
+}
+
+function firstOf<T, R>(items: readonly T[], find: (item: T) => R | undefined): R | undefined {
+  for (const item of items) {
+    const found = find(item);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,83 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { finetuneClock } from '../../src/finetune/finetune-clock.js';
+import { play, type TrueTimes } from '../support/play-trainings.js';
+
+const EPOCHS = 10;
+const COUNTS = { train: { count: 720 }, validation: { count: 80 }, test: { count: 100 } };
+const ARMS = ['swapped', 'original'] as const;
+const seconds = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+
+const generated = fc.record({
+  seed: fc.integer(),
+  seeds: fc.integer({ min: 1, max: 2 }),
+  /** Seconds of an epoch of each arm, which differ as the gradients of activations do. */
+  steps: fc.tuple(seconds(5, 50), seconds(0.4, 2.5)).map(([steps, ratio]) => [steps, steps * ratio] as const),
+  pass: seconds(0.6, 1.5),
+  inTurns: fc.boolean(),
+});
+
+/** Plays trainings, and returns what their clock told after each epoch. */
+function played({ seed, seeds: many, steps, pass, inTurns }: Generated) {
+  const count = inTurns ? 1 : many;
+  const seeds = Array.from({ length: count }, (_, at) => at);
+  const runs = seeds.flatMap((of) => ARMS.map((arm) => ({ arm, kind: arm, seed: of })));
+  const timesOf = ({ arm }: { readonly arm: (typeof ARMS)[number] }): TrueTimes => {
+    const epoch = steps[ARMS.indexOf(arm)] ?? 1;
+    const sample = (pass * epoch) / 3 / COUNTS.train.count;
+    return {
+      ...{ open: 0.1 * epoch, steps: epoch, score: COUNTS.validation.count * sample },
+      ...{ end: COUNTS.test.count * sample, point: 0 },
+    };
+  };
+  let left: number | undefined;
+  let estimates = 0;
+  const options = {
+    epochs: EPOCHS,
+    onProgress: (_: string, __: number, secondsLeft: number | undefined) => {
+      left = secondsLeft;
+    },
+    onEstimate: () => {
+      estimates++;
+    },
+  };
+  const judged = (pass * steps[0] * 300) / 3 / COUNTS.train.count;
+  const latency = Math.min(10, Math.max(0.5, (pass * steps[0] * 960) / 3 / COUNTS.train.count));
+  const told = play(
+    runs,
+    timesOf,
+    (now) => {
+      const clock = finetuneClock({ parts: COUNTS, options, seeds, arms: ARMS }, [], now);
+      if (!inTurns) clock.measured('original', steps[1] * 1.05);
+      const { step, epoch } = clock;
+      return {
+        ...{ ...clock, point: () => {}, share: () => 0, secondsLeft: () => left },
+        step,
+        epoch: (run, number, taken) => epoch(run, { epoch: number, seconds: taken }),
+      };
+    },
+    {
+      ...{ seed, epochs: EPOCHS, workers: 1, inTurns, steps: 6, points: 0 },
+      after: judged + latency,
+    },
+  );
+  return { told, estimates };
+}
+
+type Generated = typeof generated extends fc.Arbitrary<infer T> ? T : never;
+
+test('after an epoch of each training in progress, the time left is within 20 % at every epoch, judging included', () => {
+  fc.assert(
+    fc.property(generated, (given) => {
+      const { told, estimates } = played(given);
+      expect(estimates).toBe(1);
+      // The time told is that of the last step, before the epoch’s score.
+      const wrong = told.filter(
+        ({ told: left, truth }) =>
+          !(Math.abs(left - truth) < 0.2 * Math.max(truth, Math.max(...given.steps))),
+      );
+      expect(wrong).toEqual([]);
+    }),
+    { seed: 17, numRuns: 500 },
+  );
+});
