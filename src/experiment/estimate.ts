@@ -34,7 +34,7 @@ export async function measureRun(
   try {
     // A diverged training has no weights to score, so this comes first.
     const scores = await timeScores(trainer, test);
-    const secondsOf = (samples: number) => scores.open + samples * scores.sample;
+    const secondsOf = (samples: number) => (samples === 0 ? 0 : scores.open + samples * scores.sample);
     let batch = Math.min(wanted, few.count);
     const begin = performance.now();
     try {

@@ -1,5 +1,6 @@
 // The report of an experiment, from its runs.
 import { VERSION } from '../base/version.js';
+import { countClasses } from '../finetune/count-classes.js';
 import type { FinetuneHost } from '../finetune/finetune.js';
 import { fewSamplesNotes } from '../finetune/notes.js';
 import { DEFAULT_BATCH_SAMPLES, resolveSettings } from '../train/trainer-options.js';
@@ -42,7 +43,11 @@ export function experimentReport(
       kept: architecture.kept.map(({ label, why }) => ({ label, why })),
       data: {
         ...{ source: experiment.source, train: parts.train.count, test: parts.test.count },
-        ...{ testFrom: parts.testFrom, curve: curve.count, classes: classesOf(experiment) },
+        ...{
+          testFrom: parts.testFrom,
+          curve: curve.count,
+          classes: countClasses(parts.train.targets, parts.train.count, experiment.settings),
+        },
       },
       settings: describeSettings(experiment),
       initial: {
@@ -90,15 +95,6 @@ function notesOn({ data, settings, kept }: Facts): string[] {
       `${kept.length === 1 ? 'an activation stays as it is' : `${kept.length} activations stay as they are`} in all runs, because not every activation can stand there`,
     );
   return notes;
-}
-
-function classesOf({ parts, settings }: Experiment): number | null {
-  const { targets, count } = parts.train;
-  if ((settings.loss ?? 'cross-entropy') !== 'cross-entropy') return null;
-  const values = 'elemType' in targets ? targets.data : targets;
-  if (values.length !== count) return null;
-  const { ignoreLabel } = resolveSettings(settings);
-  return new Set(Array.from(values, Number).filter((label) => label !== ignoreLabel)).size;
 }
 
 function describeSettings({

@@ -6,6 +6,7 @@ import type { OnProvider } from '../providers/provider.js';
 import { DEFAULT_BATCH_SAMPLES, resolveSettings } from '../train/trainer-options.js';
 import { type ArmOptions, trainerSettings } from './arm.js';
 import { compareArms, conclude, type PairedResults } from './compare-arms.js';
+import { countClasses } from './count-classes.js';
 import { type DataFileContent, withDataFile } from './data-file.js';
 import { judgeTrained } from './judge.js';
 import { finetuneNotes } from './notes.js';
@@ -138,12 +139,7 @@ function remarksOn(
 
 function describeData({ parts, source }: Prepared, options: ArmOptions): FinetuneReport['data'] {
   const { train, testFrom } = parts;
-  const { targets } = train;
-  const isLabels = !('elemType' in targets) || targets.data.length === train.count;
-  const labels = 'elemType' in targets ? Array.from(targets.data, Number) : Array.from(targets);
-  const { ignoreLabel } = resolveSettings(trainerSettings(options));
-  const used = labels.filter((label) => label !== ignoreLabel);
-  const classes = isLabels && used.every(Number.isInteger) ? new Set(used).size : null;
+  const classes = countClasses(train.targets, train.count, options);
   return { source, ...countsOf(parts), testFrom, classes };
 }
 

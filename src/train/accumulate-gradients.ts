@@ -1,12 +1,20 @@
-import { plus, scaled, times } from './autodiff/rule.js';
+import { over, plus, scaled, times } from './autodiff/rule.js';
 import type { GraphOptimizer } from './graph-optimizers.js';
 
 /**
  * Returns an optimiser that adds up the gradients of `count` runs, each times `share`, and moves the parameters in the last of
- * them, for models that take only small batches. Clipping acts on the sum. By default the gradients are averaged. The learning rate of the last run applies.
+ * them, for models that take only small batches. Clipping acts on the sum. By default the gradients are averaged, over all predictions that
+ * count. The learning rate of the last run applies.
  */
-export function accumulating(optimizer: GraphOptimizer, count: number, share = 1 / count): GraphOptimizer {
+export function accumulating(optimizer: GraphOptimizer, count: number, share?: number): GraphOptimizer {
   if (count <= 1) return optimizer;
+  const shares: GraphOptimizer['shares'] = (tape, counted, before, scalars) => {
+    const [keep = ''] = scalars.slice(-2);
+    const former = times(tape, before, keep);
+    const all = plus(tape, former, counted);
+    const whole = tape.node('Max', [all, tape.floats([1])]);
+    return { before: over(tape, former, whole), run: over(tape, counted, whole), counted: all };
+  };
   return {
     states: [...optimizer.states, 'gradient'],
     scalars: [...optimizer.scalars, 'keep', 'apply'],
@@ -14,10 +22,13 @@ export function accumulating(optimizer: GraphOptimizer, count: number, share = 1
       const [step, place] = [Math.floor((run - 1) / count), (run - 1) % count];
       return [...optimizer.scalarsAt(step + 1, rate), place === 0 ? 0 : 1, place === count - 1 ? 1 : 0];
     },
-    accumulate(tape, gradient, states, scalars) {
+    ...(share === undefined ? { shares } : {}),
+    accumulate(tape, gradient, states, scalars, weights) {
       const [sum = ''] = states.slice(-1);
       const [keep = ''] = scalars.slice(-2);
-      return plus(tape, times(tape, sum, keep), scaled(tape, gradient, share));
+      if (weights !== undefined)
+        return plus(tape, times(tape, sum, weights.before), times(tape, gradient, weights.run));
+      return plus(tape, times(tape, sum, keep), scaled(tape, gradient, share ?? 1 / count));
     },
     update(tape, parameter, total, states, scalars) {
       const [apply = ''] = scalars.slice(-1);

@@ -20,6 +20,12 @@ export interface Update {
   readonly states: readonly string[];
 }
 
+/** Weights of the runs before and of a run, in a mean over predictions. */
+export interface RunShares {
+  readonly before: string;
+  readonly run: string;
+}
+
 export interface GraphOptimizer {
   /** Names of the optimiser's state tensors per parameter. All start as zeros. */
   readonly states: readonly string[];
@@ -27,8 +33,24 @@ export interface GraphOptimizer {
   readonly scalars: readonly string[];
   /** Returns the scalars of a step, in the order of `scalars`. Steps count from 1. */
   scalarsAt(step: number, rate: number): readonly number[];
-  /** Adds the sum of the gradients so far to the tape; the sum is the last state. Absent where each run has all gradients of a step. */
-  accumulate?(tape: Tape, gradient: string, states: readonly string[], scalars: readonly string[]): string;
+  /**
+   * Adds the sum of the gradients so far to the tape; the sum is the last state. `shares` has the weights of the sum before and of
+   * the gradient, where the predictions that count differ between runs. Absent where each run has all gradients of a step.
+   */
+  accumulate?(
+    tape: Tape,
+    gradient: string,
+    states: readonly string[],
+    scalars: readonly string[],
+    shares?: RunShares,
+  ): string;
+  /** Adds the weights of a run, and the number of predictions that counted so far. Absent where gradients are not averaged. */
+  shares?(
+    tape: Tape,
+    counted: string,
+    before: string,
+    scalars: readonly string[],
+  ): RunShares & { readonly counted: string };
   /** Adds a step to the tape, and returns the states but for a sum of gradients. `scalars` names the tensors that hold the scalars. */
   update(
     tape: Tape,

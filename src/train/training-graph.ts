@@ -70,6 +70,8 @@ export interface TrainingGraph {
 export const TRAIN_PREFIX = 'onnx-mish/train/';
 const PREFIX = TRAIN_PREFIX;
 const [LOSS, CORRECT, COUNTED] = [`${PREFIX}loss`, `${PREFIX}correct`, `${PREFIX}counted`];
+/** State of a step of several runs: the number of predictions that counted so far. */
+const COUNTED_BEFORE = `${PREFIX}counted-before`;
 const scalarName = (name: string) => `${PREFIX}scalar/${name}`;
 const nextName = (name: string) => `${PREFIX}next/${name}`;
 const stateName = (state: string, weight: string) => `${PREFIX}${state}/${weight}`;
@@ -104,7 +106,7 @@ export function trainingGraph(
     ends.push(node),
   );
   const reached = options.weights.filter(({ name }) => gradients.has(name));
-  const { state, results } = optimizerNodes(tape, reached, gradients, options);
+  const { state, results } = optimizerNodes(tape, reached, gradients, found.counted, options);
   const running = nextStatistics(norms, rewritten.statistics);
   const all = [...state, ...running.state];
   const named: [string, string][] = [[found.loss, LOSS], ...results, ...running.results];
@@ -167,17 +169,25 @@ function optimizerNodes(
   tape: Tape,
   weights: readonly Weight[],
   gradients: ReadonlyMap<string, string>,
+  counted: string | undefined,
   { optimizer, maxGradientNorm, scales }: GraphOptions,
 ): Results {
   const scalars = optimizer.scalars.map(scalarName);
+  const shares =
+    counted === undefined ? undefined : optimizer.shares?.(tape, counted, COUNTED_BEFORE, scalars);
   const statesOf = (name: string) => optimizer.states.map((kind) => stateName(kind, name));
   const totals = weights.map(({ name }) => {
     const gradient = gradients.get(name) ?? '';
-    return optimizer.accumulate?.(tape, gradient, statesOf(name), scalars) ?? gradient;
+    return optimizer.accumulate?.(tape, gradient, statesOf(name), scalars, shares) ?? gradient;
   });
   const clipped = maxGradientNorm === undefined ? totals : clipGradients(tape, totals, maxGradientNorm);
   const state: StateTensor[] = [];
   const results: [string, string][] = [];
+  if (shares !== undefined) {
+    const [input, output] = [COUNTED_BEFORE, nextName(COUNTED_BEFORE)];
+    state.push({ input, output, dims: [1], weight: undefined });
+    results.push([shares.counted, output]);
+  }
   for (const [place, weight] of weights.entries()) {
     const { name } = weight;
     const { dims } = weight.tensor;

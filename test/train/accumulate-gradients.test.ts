@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import { accumulating } from '../../src/train/accumulate-gradients.js';
@@ -56,6 +57,39 @@ describe('gradients of several runs give the steps of one larger batch', () => {
     }
     await Promise.all([one.session.close(), several.session.close()]);
   });
+});
+
+test('labels that do not count weigh nothing, however they are spread over the runs', async () => {
+  const settings = { output: 'y', loss: 'cross-entropy', ignores: true } as const;
+  const plain = graphOptimizer({ kind: 'sgd' });
+  const size = SAMPLES / PARTS;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom(0, 1, undefined), { minLength: SAMPLES, maxLength: SAMPLES }),
+      async (labels) => {
+        const rows = Float32Array.from(labels.flatMap((label) => [label === 0 ? 1 : 0, label === 1 ? 1 : 0]));
+        const one = await openTraining(net(), batch(0, SAMPLES), provider, { ...settings, optimizer: plain });
+        const several = await openTraining(net(), batch(0, size), provider, {
+          ...{ ...settings, optimizer: accumulating(plain, PARTS) },
+        });
+        for (let step = 0; step < 2; step++) {
+          await one.stepper.step(batch(0, SAMPLES), rows, 0.5);
+          for (let from = 0; from < SAMPLES; from += size)
+            await several.stepper.step(
+              batch(from, from + size),
+              rows.slice(2 * from, 2 * (from + size)),
+              0.5,
+            );
+        }
+        const [expected, found] = [one.stepper.state(), several.stepper.state()];
+        for (const name of ['w', 'b'])
+          for (const [at, number] of (expected.get(name) ?? []).entries())
+            expect(found.get(name)?.[at], name).toBeCloseTo(number, 5);
+        await Promise.all([one.session.close(), several.session.close()]);
+      },
+    ),
+    { seed: 3, numRuns: 12 },
+  );
 });
 
 test('a trainer sums the gradients of a model whose batch is fixed', async () => {

@@ -66,12 +66,12 @@ const finetuner: Finetuner = {
 };
 
 function optionsOf(
-  { swap, epochs, rate, batch, flip, repair }: FinetuneChoice,
+  { swap, epochs, rate, batch, ignoreLabel, flip, repair }: FinetuneChoice,
   include: readonly string[] | undefined,
 ) {
   return {
     ...swapOptions(swap),
-    ...{ epochs, rate, batch, calibrate: repair, include },
+    ...{ epochs, rate, batch, ignoreLabel, calibrate: repair, include },
     augment: flip ? (['flip'] as const) : [],
   } satisfies Partial<FinetuneOptions>;
 }
@@ -87,9 +87,9 @@ async function triedTrainings(
   wasm: Parameters<typeof withSession>[1]['provider'],
 ) {
   const { original, makers, options, swap } = job;
-  const { rate, batch, include } = options;
+  const { rate, batch, ignoreLabel, include } = options;
   const inputs = await withSession(original.file, { provider: wasm }, (session) => session.inputs);
-  const settings = { rate, batch, optimizer: { kind: 'rmsprop' } } as const;
+  const settings = { rate, batch, ignoreLabel, optimizer: { kind: 'rmsprop' } } as const;
   const labelled = await makers.data(inputs);
   const { output } = await swapDocument(original.document, { ...swapOptions(swap), include, undo: false });
   const swapped = await editedModel(original, output);

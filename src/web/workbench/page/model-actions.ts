@@ -24,15 +24,11 @@ export interface ModelActions {
 /** Returns the actions that open and swap a model. */
 export function modelActions(asker: Asker): ModelActions {
   const { state, dispatch, fail, valueFrom } = asker;
-  /** Number of files read so far; the answers for earlier ones are dropped. */
-  let openings = 0;
-
   /** Opens a model. A file that is not a model leaves the open model and its works alone. */
   async function open(files: Files): Promise<void> {
-    const opening = ++openings;
     dispatch({ kind: 'opening', name: files.model.name });
     const answer = await answerTo(bench.open(files.model, files.external));
-    if (opening !== openings) return;
+    if (!answer.ok && answer.problem.code === 'aborted') return; // another file was opened meanwhile
     if (!answer.ok) return fail('open', answer.problem);
     asker.countModel();
     await bench.stop(['run', 'repair', 'finetune']);

@@ -101,10 +101,13 @@ export function finetuneChoice(
   page: ReturnType<Actions['current']>,
 ): FinetuneChoice | undefined {
   const { epochs, batch, rate, flip, repair, provider } = settings;
+  const ignoreLabel = hasPlaces(samples) ? Number(settings.ignoreLabel) : undefined;
   const input = samples === null ? undefined : inputOf(samples, settings);
   if (page.model === null || page.model.missing.length > 0 || input === undefined) return undefined;
   if (rateProblem(rate) !== undefined) return undefined;
-  return { input, swap: choiceOf(page), epochs, batch, rate: Number(rate), flip, repair, provider };
+  if (ignoreLabel !== undefined && labelProblem(settings.ignoreLabel) !== undefined) return undefined;
+  const numbers = { epochs, batch, rate: Number(rate), ignoreLabel };
+  return { input, swap: choiceOf(page), ...numbers, flip, repair, provider };
 }
 
 function inputOf(samples: GivenSamples, settings: FinetuneState['settings']): LabelledInput | undefined {
@@ -125,4 +128,18 @@ export function rateProblem(text: string): string | undefined {
   return text.trim() !== '' && Number.isFinite(rate) && rate > 0
     ? undefined
     : 'Give a number above 0, such as 0.001';
+}
+
+/** Returns whether the chosen labels are an array with a label for each place of a sample, or another target with such axes. */
+export function hasPlaces(samples: GivenSamples | null): boolean {
+  if (samples?.kind !== 'npz') return false;
+  const [, ...inner] = samples.arrays?.find(({ name }) => name === samples.labels)?.dims ?? [];
+  return inner.some((size) => size > 1);
+}
+
+/** Returns what is wrong with a typed label; undefined for a valid one. */
+export function labelProblem(text: string): string | undefined {
+  return text.trim() !== '' && Number.isSafeInteger(Number(text))
+    ? undefined
+    : 'Give a whole number, such as 255';
 }

@@ -1,6 +1,7 @@
 // The state of the room Fine-tune, and every action that changes it.
 import type { Layout } from '../../../data/images.js';
 import type { FinetuneEpoch } from '../../../finetune/options.js';
+import { DEFAULT_IGNORED_LABEL } from '../../../train/trainer-options.js';
 import { likelyLabels } from '../page/labels.js';
 import type { ArrayInfo, Doubt, NamedFile, Problem, StepEvent } from '../protocol.js';
 import type {
@@ -42,6 +43,8 @@ export interface Settings {
   readonly scale: string;
   /** Position of the channels in arrays; empty for the model’s. */
   readonly dataLayout: Layout | '';
+  /** Label that does not count, where samples have a label for each place. */
+  readonly ignoreLabel: string;
 }
 
 /** One training of both arms: in progress, or its results. */
@@ -73,11 +76,14 @@ export interface FinetuneState {
   readonly announcement: string;
 }
 
+/** The ignored label as the field has it first. */
+const IGNORED_LABEL = `${DEFAULT_IGNORED_LABEL}`;
+
 export const FINETUNE_START: FinetuneState = {
   samples: null,
   settings: {
     ...{ epochs: 6, batch: 64, rate: '0.001', flip: false, repair: true, provider: FIRST_PROVIDER },
-    ...{ mean: '0, 0, 0', std: '1, 1, 1', scale: '1', dataLayout: '' },
+    ...{ mean: '0, 0, 0', std: '1, 1, 1', scale: '1', dataLayout: '', ignoreLabel: IGNORED_LABEL },
   },
   training: null,
   doubt: null,
@@ -115,7 +121,10 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
     case 'samples':
       return {
         ...{ ...state, samples: action.samples, problems: {}, announcement: 'The samples are chosen.' },
-        ...{ doubt: null, settings: { ...state.settings, scale: '1', dataLayout: '' } },
+        ...{
+          doubt: null,
+          settings: { ...state.settings, scale: '1', dataLayout: '', ignoreLabel: IGNORED_LABEL },
+        },
       };
     case 'arrays':
       if (state.samples?.kind !== 'npz' || state.samples.file !== action.file) return state;
