@@ -1,4 +1,5 @@
 import type { Dataset, Feeds } from '../data/dataset.js';
+import { labelsOf } from '../data/labels.js';
 import { datasetOf, joined, type Subset } from '../data/split.js';
 import type { SiteReport, SwapReport } from '../mish/results.js';
 import { commonBeta } from '../mish/swap.js';
@@ -59,7 +60,7 @@ export async function prepareSamples(
   const batch = await samplesOfRun(dataset);
   const tests = affordableSamples(PART_SECONDS.test, costs.work);
   const subsets = splitSamples(dataset, { samples, batch, seed, tests });
-  checkBudget(options.budget, dataset.labels !== undefined);
+  checkBudget(options.budget, labelsOf(dataset) !== undefined);
   return { dataset, costs, subsets, batch };
 }
 

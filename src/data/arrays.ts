@@ -5,7 +5,8 @@ import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import { convert } from './convert.js';
 import type { Dataset } from './dataset.js';
-import { type Classes, labelClasses, oneHotNote } from './label-classes.js';
+import { type Classes, classesOfPlaces, labelClasses, oneHotNote } from './label-classes.js';
+import { DEFAULT_IGNORED_LABEL } from './labels.js';
 import { checkLayout, fits, preparedSamples, type SampleOptions } from './prepare-samples.js';
 import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.js';
 
@@ -14,7 +15,7 @@ import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.j
  * first dimension says. If that is free, `dims` or `shapes` give the number, else it is one. Samples that do not fill
  * the last run are dropped. A scalar input takes one element per run. An array with the shape of one whole feed (a
  * sampling rate, an initial state) goes into every run. Arrays go to the input with their name; a single array goes
- * to a single input. `labels` is the name of the array of classes, one per sample. Throws `bad-data` if arrays and
+ * to a single input. `labels` is the name of the array of classes, one per sample or one for each of its places. Throws `bad-data` if arrays and
  * inputs do not fit.
  *
  * @example
@@ -28,7 +29,12 @@ import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.j
 export function sampledFeeds(
   arrays: Readonly<Record<string, Tensor>>,
   inputs: readonly ValueInfo[],
-  options: ShapeOptions & SampleOptions & { readonly labels?: string | undefined },
+  options: ShapeOptions &
+    SampleOptions & {
+      readonly labels?: string | undefined;
+      /** Label that does not count; default -100. */
+      readonly ignoreLabel?: number | undefined;
+    },
 ): Dataset {
   const { labels } = options;
   checkShapes(inputs, options);
@@ -66,7 +72,25 @@ export function sampledFeeds(
   void feeds[0]; // throws for samples of a wrong type
   const samples = runs * leading.batch;
   if (labels === undefined) return { source: 'npz', feeds, samples };
+  const { ignoreLabel: ignore = DEFAULT_IGNORED_LABEL } = options;
+  const places = placeClasses(arrays, labels, leading);
+  if (places !== undefined) {
+    const { values, dims } = places;
+    return {
+      source: 'npz',
+      feeds,
+      samples,
+      placeLabels: { dims, ignore, values: firstOf(values, samples * elementCount(dims)) },
+    };
+  }
   const { numbers, oneHot } = classes(arrays, labels, leading);
+  if (!oneHot && numbers.includes(ignore))
+    return {
+      source: 'npz',
+      feeds,
+      samples,
+      placeLabels: { dims: [], ignore, values: numbers.slice(0, samples) },
+    };
   const notes = oneHot ? [oneHotNote(labels)] : [];
   return { source: 'npz', feeds, samples, notes, labels: numbers.slice(0, samples) };
 }
@@ -153,6 +177,22 @@ function batchSize(input: ValueInfo, given: readonly number[] | undefined, { dim
   if (given !== undefined) return given[0] ?? 1;
   return typeof dim === 'number' && dim >= 0 ? dim : dim === undefined ? 1 : (sizeOf(dim, dims) ?? 1);
 }
+
+/** Returns the class of each place of each sample; undefined for other labels. */
+function placeClasses(arrays: Readonly<Record<string, Tensor>>, name: string, { count }: Cut) {
+  const array = ownProperty(arrays, name);
+  const [samples, ...dims] = array?.dims ?? [];
+  const values = array && samples === count ? classesOfPlaces(array) : undefined;
+  return values && { values, dims };
+}
+
+/** Returns the first elements, as a view if possible. */
+const firstOf = (values: ArrayLike<number>, count: number): ArrayLike<number> =>
+  values.length === count
+    ? values
+    : ArrayBuffer.isView(values)
+      ? (values as Float32Array).subarray(0, count)
+      : Array.from({ length: count }, (_, at) => values[at] ?? 0);
 
 /** Returns the class of each sample. */
 function classes(

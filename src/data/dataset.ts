@@ -5,6 +5,7 @@ import { toBfloat16, toHalf } from '../onnx/scalar.js';
 import { CONTAINER_TYPE } from '../providers/ort-types.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
+import type { PlaceLabels } from './labels.js';
 import { resolveShape, type ShapeOptions, settleShapes } from './shapes.js';
 
 /** Feeds that are made on access, and again on each pass; they may exceed memory. */
@@ -44,6 +45,8 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> {
   readonly samples?: number;
   /** Class of every sample, in the order of the feeds. */
   readonly labels?: readonly number[];
+  /** Class of every place of every sample, such as a pixel or a token, or labels some of which do not count; in place of `labels`. */
+  readonly placeLabels?: PlaceLabels & { readonly values: ArrayLike<number> };
   /** Expected outputs of the original, one `Tensors` per run; missing outputs are not checked. */
   readonly expected?: readonly Tensors[];
 }

@@ -23,9 +23,23 @@ export function labelClasses(array: Tensor, name: string): Classes {
   throw new OnnxMishError('bad-data', `the labels '${name}' are ${array.elemType} [${array.dims}]`, {
     fix:
       !isRow(inner) && inner.length > 1
-        ? 'Give one class number for each sample; only training takes one for each pixel or token'
+        ? 'Give class numbers: one for each sample, pixel or token'
         : 'Give one class number for each sample, or rows with a single 1; for scores, y.argmax(axis=1)',
   });
+}
+
+/**
+ * Returns labels that are a class number for each place of a sample, such as a pixel or a token; undefined for others. A second
+ * axis, a number above 1, or several ones in a row tell them from one-hot rows.
+ */
+export function classesOfPlaces(array: Tensor): ArrayLike<number> | undefined {
+  const numbers = toNumbers(array) ?? [];
+  const inner = array.dims.slice(1);
+  if (numbers.length === 0 || elementCount(inner) === 1) return undefined;
+  // A label that is ignored may be negative.
+  const areClasses = Array.prototype.every.call(numbers, Number.isInteger);
+  const areRows = isRow(inner) && positionsOfOnes(numbers, elementCount(inner)) !== undefined;
+  return areClasses && !areRows ? numbers : undefined;
 }
 
 /** Tells whether the labels of a sample may be a one-hot row: a mask with a single 1 is none. */

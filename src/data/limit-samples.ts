@@ -1,12 +1,13 @@
 import type { Tensors } from '../providers/tensor.js';
 import type { Dataset, Feeds } from './dataset.js';
+import { labelsIn } from './labels.js';
 
 /**
  * Returns at most `samples` of a data set in memory, in whole runs that are spread evenly. Feeds that are made on access are
  * limited where they are listed.
  */
 export function limitSamples(dataset: Dataset<Feeds>, samples: number): Dataset<Feeds> {
-  const { feeds, labels, expected } = dataset;
+  const { feeds, expected } = dataset;
   if (!isList(feeds)) return dataset;
   const rows = feeds.map(rowsOf);
   const batch = Math.max(1, ...rows);
@@ -22,7 +23,10 @@ export function limitSamples(dataset: Dataset<Feeds>, samples: number): Dataset<
     ...dataset,
     feeds: feeds.filter(isPicked),
     samples: rows.filter(isPicked).reduce((sum, many) => sum + many, 0),
-    ...(labels && { labels: [...picked].flatMap((run) => labels.slice(starts[run], starts[run + 1])) }),
+    ...labelsIn(
+      dataset,
+      [...picked].map((run) => [starts[run] ?? 0, starts[run + 1] ?? 0]),
+    ),
     ...(expected && { expected: expected.filter(isPicked) }),
   };
 }

@@ -2,6 +2,7 @@ import { lazyArray } from '../base/lazy-array.js';
 import { createRandom, type Random } from '../base/random.js';
 import type { Tensors } from '../providers/tensor.js';
 import type { Dataset, Feeds } from './dataset.js';
+import { labelsIn, labelsOf, labelsPerSample } from './labels.js';
 
 /** A part of a data set; it is lazy if the data set is. */
 export interface Subset {
@@ -81,11 +82,12 @@ function subsetOf(feeds: Feeds, indices: readonly number[]): Subset {
 }
 
 /** Returns a subset as a data set, with the labels of its runs and without expected outputs. */
-export function datasetOf({ source, feeds, labels }: Dataset<Feeds>, subset: Subset): Dataset<Feeds> {
-  if (labels === undefined) return { source, feeds: subset.feeds };
-  const each = labels.length / feeds.length;
-  const chosen = subset.indices.flatMap((run) => labels.slice(run * each, (run + 1) * each));
-  return { source, feeds: subset.feeds, labels: chosen };
+export function datasetOf(dataset: Dataset<Feeds>, subset: Subset): Dataset<Feeds> {
+  const { source, feeds } = dataset;
+  const labels = labelsOf(dataset);
+  const each = labels === undefined ? 0 : labels.values.length / labelsPerSample(labels) / feeds.length;
+  const spans = subset.indices.map((run) => [run * each, (run + 1) * each] as const);
+  return { source, feeds: subset.feeds, ...labelsIn(dataset, spans) };
 }
 
 /** Joins two subsets into one, in their order. */

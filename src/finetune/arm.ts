@@ -1,5 +1,6 @@
 // A training of one arm: the swapped model, or its control.
-import { wilsonInterval } from '../metrics/wilson.js';
+import { clusteredInterval, samplesThatCount, sharesOfClusters } from '../metrics/clusters.js';
+import { mean } from '../metrics/statistics.js';
 import { matches } from '../mish/sites.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { readWeight, weightOf } from '../onnx/weights.js';
@@ -55,9 +56,10 @@ export function trainerSettings(options: ArmOptions) {
 }
 
 /** Returns the score of an evaluation. */
-export function scoreOf({ loss, accuracy, counted }: Evaluation): Score {
-  if (accuracy === null || counted === null) return { loss, accuracy };
-  return { loss, accuracy, interval: wilsonInterval(accuracy, counted.filter((count) => count > 0).length) };
+export function scoreOf({ loss, accuracy, correct, counted, meanIou }: Evaluation): Score {
+  if (accuracy === null || correct === null || counted === null) return { loss, accuracy };
+  const interval = clusteredInterval(correct, counted);
+  return { loss, accuracy, interval, ...(meanIou === null ? {} : { meanIou }) };
 }
 
 /**
@@ -66,11 +68,11 @@ export function scoreOf({ loss, accuracy, counted }: Evaluation): Score {
  */
 export function resultsOf({ losses, correct, counted }: Evaluation): SampleResults {
   if (correct === null || counted === null) return { losses, correct };
-  const samples = [...counted.keys()].filter((sample) => counted[sample] !== 0);
-  const mean = counted.reduce((sum, count) => sum + count, 0) / samples.length;
+  const samples = samplesThatCount(counted);
+  const each = mean(samples.map((at) => counted[at] ?? 0));
   return {
-    losses: Float64Array.from(samples, (at) => ((losses[at] ?? 0) * (counted[at] ?? 0)) / mean),
-    correct: Float64Array.from(samples, (at) => (correct[at] ?? 0) / mean),
+    losses: Float64Array.from(samples, (at) => ((losses[at] ?? 0) * (counted[at] ?? 0)) / each),
+    correct: sharesOfClusters(correct, counted),
   };
 }
 

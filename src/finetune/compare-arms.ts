@@ -2,9 +2,9 @@
 
 import {
   type Difference,
-  differenceOfMeans,
-  differenceOfShares,
+  differenceOfCorrect,
   differenceOverRuns,
+  isBinary,
   mcnemar,
   pointsText,
   signed,
@@ -37,7 +37,7 @@ export function compareArms(pairs: readonly PairedResults[]): FinetuneComparison
   const values = ({ losses, correct }: SampleResults) => (measure === 'loss' ? losses : (correct ?? []));
   const runs = pairs.map(({ seed, swapped, original }) => ({
     seed,
-    difference: differenceOf(values(swapped), values(original)),
+    difference: differenceOfCorrect(values(swapped), values(original)),
     mcnemar: measure === 'loss' ? null : mcnemarOf(values(swapped), values(original)),
   }));
   const [only, ...others] = runs;
@@ -46,16 +46,6 @@ export function compareArms(pairs: readonly PairedResults[]): FinetuneComparison
       ? only.difference
       : differenceOverRuns(pairs.map(({ swapped, original }) => minus(values(swapped), values(original))));
   return { measure, runs, overall, verdict: verdictOf(measure, overall) };
-}
-
-/** Tells whether each sample is right or wrong; with several predictions a sample, it can be right in part. */
-const isBinary = (values: ArrayLike<number>) =>
-  Array.from(values).every((value) => value === 0 || value === 1);
-
-function differenceOf(swapped: ArrayLike<number>, original: ArrayLike<number>): Difference {
-  return isBinary(swapped) && isBinary(original)
-    ? differenceOfShares(swapped, original)
-    : differenceOfMeans(swapped, original);
 }
 
 function minus(a: ArrayLike<number>, b: ArrayLike<number>): number[] {

@@ -28,6 +28,8 @@ export interface Finetuned {
 
 const DEFAULT_EPOCHS = 6;
 const DEFAULT_OPTIMIZER = { kind: 'rmsprop' } as const;
+/** The weights are trained: long first steps of RMSProp would undo what they know. */
+const SHORT_START = { corrected: true };
 const DEFAULT_WARM_UP_SHARE = 0.05;
 
 /** Maximum number of trainings of each arm. */
@@ -61,7 +63,10 @@ export async function finetuneModel(
     warmUp = DEFAULT_WARM_UP_SHARE,
     seed = 0,
   } = given;
-  const options: ArmOptions = { ...given, epochs, optimizer, warmUp };
+  const options: ArmOptions = {
+    ...{ ...given, epochs, warmUp },
+    optimizer: optimizer.kind === 'rmsprop' ? { ...SHORT_START, ...optimizer } : optimizer,
+  };
   const prepared = await prepareFinetune(original, options);
   const { swap, start, parts, digest, resumed } = prepared;
   const secondsBefore = resumed?.seconds ?? 0;

@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
-import { isRow, labelClasses, oneHotNote, positionsOfOnes } from '../data/label-classes.js';
+import { classesOfPlaces, labelClasses, oneHotNote } from '../data/label-classes.js';
 import type { SampleOptions } from '../data/prepare-samples.js';
 import { arraySamples } from '../data/samples.js';
 import type { ValueInfo } from '../providers/provider.js';
@@ -64,24 +64,9 @@ export function splitArrays(
   if (labels === undefined) return { inputs, targets: array, notes: [] };
   const [, ...inner] = array.dims;
   if (elementCount(inner) === 1) return { inputs, targets: classNumbers(name, array), notes: [] };
-  const places = classesOfPlaces(array);
-  if (places !== undefined) return { inputs, targets: places, notes: [] };
+  if (classesOfPlaces(array) !== undefined) return { inputs, targets: array, notes: [] };
   const { numbers, oneHot } = labelClasses(array, name);
   return { inputs, targets: numbers, notes: oneHot ? [oneHotNote(name)] : [] };
-}
-
-/**
- * Returns labels that are a class number for each place of a sample, such as a pixel or a token; undefined for others. A second
- * axis, a number above 1, or several ones in a row tell them from one-hot rows.
- */
-function classesOfPlaces(array: Tensor): Tensor | undefined {
-  const numbers = toNumbers(array) ?? [];
-  if (numbers.length === 0) return undefined;
-  const inner = array.dims.slice(1);
-  // A label that is ignored may be negative.
-  const areClasses = Array.prototype.every.call(numbers, Number.isInteger);
-  const areRows = isRow(inner) && positionsOfOnes(numbers, elementCount(inner)) !== undefined;
-  return areClasses && !areRows ? array : undefined;
 }
 
 function classNumbers(name: string, array: Tensor): ArrayLike<number> {

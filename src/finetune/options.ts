@@ -55,7 +55,7 @@ export interface FinetuneOptions
     Omit<TrainerSettings, 'keep' | 'warmUp' | 'optimizer' | 'epochs'> {
   /** Number of passes over the training samples; default 6. */
   readonly epochs?: number | undefined;
-  /** Default: RMSProp, as in the experiments with Mish. */
+  /** Default: RMSProp, as in the experiments with Mish. Its start is corrected, unless `corrected` is false. */
   readonly optimizer?: OptimizerOptions | undefined;
   /** Samples for training, validation and, without `test`, for the test. */
   readonly data: LabelledDataMaker;

@@ -16,8 +16,13 @@ export const score = z.object({
     .nullable()
     .describe('Share of correct predictions, 0 to 1; null for a loss without predictions'),
   interval: shareInterval.describe(
-    '95 % interval of the accuracy, by Wilson over the samples; absent without one, and in reports of earlier versions',
+    '95 % interval of the accuracy, by Wilson, clustered by sample where it has places; absent without one, and in reports of earlier versions',
   ),
+  meanIou: share
+    .optional()
+    .describe(
+      'Mean intersection over union of the classes; absent without a class for each place of a sample',
+    ),
 });
 
 const difference = z.object({

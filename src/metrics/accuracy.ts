@@ -7,12 +7,20 @@ import { type ShareInterval, wilsonInterval } from './wilson.js';
 
 /** Accuracy on labelled samples, from 0 to 1. */
 export interface Accuracy {
+  /** Number of samples. */
   readonly n: number;
   readonly top1: number;
   readonly top5: number;
+  /** Number of labelled places, such as pixels, of which top1 and top5 are shares; absent with one label per sample. */
+  readonly places?: number | undefined;
+  /** Mean intersection over union of the classes; absent with one label per sample. */
+  readonly meanIou?: number | undefined;
+  /** 95 % intervals that take samples as independent, not their places; absent with one label per sample. */
+  readonly top1Interval?: ShareInterval | undefined;
+  readonly top5Interval?: ShareInterval | undefined;
 }
 
-/** Accuracy with the 95 % intervals of its shares, by Wilson. */
+/** Accuracy with the 95 % intervals of its shares, by Wilson; for places, see `clusteredInterval`. */
 export interface AccuracyWithIntervals extends Accuracy {
   readonly top1Interval: ShareInterval;
   readonly top5Interval: ShareInterval;
@@ -21,7 +29,8 @@ export interface AccuracyWithIntervals extends Accuracy {
 /** Returns an accuracy with the intervals of its shares. */
 export function withIntervals(accuracy: Accuracy): AccuracyWithIntervals {
   const { n, top1, top5 } = accuracy;
-  return { ...accuracy, top1Interval: wilsonInterval(top1, n), top5Interval: wilsonInterval(top5, n) };
+  const { top1Interval = wilsonInterval(top1, n), top5Interval = wilsonInterval(top5, n) } = accuracy;
+  return { ...accuracy, top1Interval, top5Interval };
 }
 
 /** Counts correctly classified samples over several runs; `result` ends the count. */
@@ -30,8 +39,8 @@ export interface AccuracyMeter {
   add(scores: Tensor | undefined): void;
   /** Returns the accuracy. Throws `bad-data` unless there were as many rows as labels. */
   result(): Accuracy;
-  /** Returns 1 for each sample whose label had the highest score, 0 for others. */
-  correct(): Uint8Array;
+  /** Returns 1 for each sample whose label had the highest score, 0 for others; for places, see `sharesOfClusters`. */
+  correct(): Uint8Array | Float64Array;
 }
 
 /** Returns the first output that looks like class scores; undefined if there is none. */
@@ -46,7 +55,7 @@ export function scoresAmong(outputs: readonly string[], tensors: Tensors): strin
  * Returns a meter for the shares of samples whose label has the highest score of `output`, or one of the five
  * highest. With `drawn`, messages name no sample numbers, because the samples are a selection.
  */
-export function accuracyMeter(output: string, labels: readonly number[], drawn = false): AccuracyMeter {
+export function accuracyMeter(output: string, labels: ArrayLike<number>, drawn = false): AccuracyMeter {
   let n = 0;
   let top1 = 0;
   let top5 = 0;
@@ -97,8 +106,8 @@ export function accuracyMeter(output: string, labels: readonly number[], drawn =
  * a point is exactly 0.5.
  */
 export function top1Drop(original: Accuracy, swapped: Accuracy): number {
-  const right = ({ n, top1 }: Accuracy) => Math.round(n * top1);
-  return (100 * (right(original) - right(swapped))) / original.n;
+  const right = ({ n, places = n, top1 }: Accuracy) => Math.round(places * top1);
+  return (100 * (right(original) - right(swapped))) / (original.places ?? original.n);
 }
 
 /**

@@ -31,7 +31,7 @@ export function oneScoreAmong(outputs: readonly string[], tensors: Tensors): str
  */
 export function binaryAccuracyMeter(
   output: string,
-  labels: readonly number[],
+  labels: ArrayLike<number>,
   { thresholdOf, drawn = false }: { readonly thresholdOf?: () => number; readonly drawn?: boolean } = {},
 ): BinaryAccuracyMeter {
   const scores: number[] = [];

@@ -66,6 +66,17 @@ export function differenceOfShares(first: ArrayLike<number>, second: ArrayLike<n
   };
 }
 
+/** Tells whether each sample is right or wrong; with several predictions a sample, it can be right in part. */
+export const isBinary = (values: ArrayLike<number>) =>
+  Array.prototype.every.call(values, (value) => value === 0 || value === 1);
+
+/** Returns the difference of the samples that two models have right, wholly or in part, first minus second. */
+export function differenceOfCorrect(first: ArrayLike<number>, second: ArrayLike<number>): Difference {
+  return isBinary(first) && isBinary(second)
+    ? differenceOfShares(first, second)
+    : differenceOfMeans(first, second);
+}
+
 /** Returns the mean difference of paired values, first minus second, with Student's interval. */
 export function differenceOfMeans(first: ArrayLike<number>, second: ArrayLike<number>): Difference {
   return meanWithInterval(Array.from(first, (value, index) => value - (second[index] ?? 0)));

@@ -201,7 +201,7 @@ export function outputRows({ original, swapped, calibrated }: Calibration): stri
           drift === undefined ? '' : figure(drift.maxAbs),
           drift === undefined ? '' : figure(drift.cosine, 5),
           judgement === null ? '' : percent(agreement(judgement, index)),
-          accuracyWithInterval(accuracy?.top1 ?? null, accuracy?.n ?? 0),
+          accuracyWithInterval(accuracy?.top1 ?? null, accuracy?.n ?? 0, accuracy?.top1Interval),
         ];
       },
     ),

@@ -4,6 +4,7 @@ import {
   accuracyWithInterval,
   activation,
   figure,
+  iouText,
   isRequested,
   sqnrOf,
   verdictText,
@@ -176,8 +177,10 @@ function figures(provider: string, report: Report): Map<string, Figure> {
   }
   if (row.accuracy !== null) {
     const { original, swapped } = row.accuracy;
-    number('original top-1', original.top1, 'points', accuracyWithInterval(original.top1, original.n));
-    number('swapped top-1', swapped.top1, 'points', accuracyWithInterval(swapped.top1, swapped.n));
+    for (const [name, { n, top1, top1Interval, meanIou }] of Object.entries({ original, swapped })) {
+      number(`${name} top-1`, top1, 'points', accuracyWithInterval(top1, n, top1Interval));
+      if (meanIou !== undefined) number(`${name} mean IoU`, meanIou, 'points', iouText(meanIou));
+    }
   }
   return figures;
 }

@@ -1,5 +1,5 @@
 import { type Difference, pointsText } from '../metrics/paired.js';
-import { wilsonInterval } from '../metrics/wilson.js';
+import { type ShareInterval, wilsonInterval } from '../metrics/wilson.js';
 import type { KernelSweep, ProviderRow, Verdict } from '../validate/report-schema.js';
 
 // Formats numbers and names the same way in every rendering of a report.
@@ -31,14 +31,22 @@ export function judgedOutput(output: string, threshold: number | null | undefine
   return threshold === undefined || threshold === null ? output : `${output} > ${threshold}`;
 }
 
-/** Formats an accuracy on `n` samples with its 95 % interval: `92.65 % (92.12 to 93.14)`; `–` for null. */
-export function accuracyWithInterval(share: number | null, n: number): string {
+/** Formats an accuracy on `n` samples with its 95 % interval, by default Wilson’s: `92.65 % (92.12 to 93.14)`; `–` for null. */
+export function accuracyWithInterval(
+  share: number | null,
+  n: number,
+  interval?: ShareInterval | undefined,
+): string {
   if (share === null) return '–';
   const digits = n >= 1000 ? 2 : 1;
-  const { low, high } = wilsonInterval(share, n);
+  const { low, high } = interval ?? wilsonInterval(share, n);
   const [value, from, to] = [share, low, high].map((one) => (100 * one).toFixed(digits));
   return `${value} % (${from} to ${to})`;
 }
+
+/** Formats a mean intersection over union: `71.93 %`; `–` for none. */
+export const iouText = (share: number | undefined) =>
+  share === undefined ? '–' : `${(100 * share).toFixed(2)} %`;
 
 /** Formats a paired difference of accuracies: `−0.04 points (−0.20 to +0.10), mid-p 0.6`. */
 export function differenceWithInterval({
@@ -46,9 +54,9 @@ export function differenceWithInterval({
   low,
   high,
   midP,
-}: Difference & { readonly midP: number }): string {
-  const p = midP < 0.001 ? '< 0.001' : figure(midP, 2);
-  return `${pointsText(value)} points (${pointsText(low)} to ${pointsText(high)}), mid-p ${p}`;
+}: Difference & { readonly midP: number | null }): string {
+  const p = midP === null ? '' : `, mid-p ${midP < 0.001 ? '< 0.001' : figure(midP, 2)}`;
+  return `${pointsText(value)} points (${pointsText(low)} to ${pointsText(high)})${p}`;
 }
 
 /** Shortens a long name by replacing its middle with `…`. */

@@ -1,7 +1,7 @@
 // Sentences and rows of tables of a fine-tuning's report, for every view.
 import { amountText, nameOf } from '../finetune/compare-arms.js';
 import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
-import { accuracyWithInterval, figure } from './figures.js';
+import { accuracyWithInterval, figure, iouText } from './figures.js';
 
 /** Returns what was swapped: `19 sites → Mish in the exp form, β = 1.` */
 export function describeSites({ sites, to, form, skipped }: FinetuneReport): string {
@@ -33,14 +33,23 @@ export function durationText(seconds: number): string {
   return seconds < 120 ? `${figure(seconds)} s` : `${figure(seconds / 60)} min`;
 }
 
-export const SCORE_HEAD = ['model', 'seed', 'accuracy (95 %)', 'loss', 'time'];
+/** Returns the head of the scores, which have a mean IoU where each place of a sample has a class. */
+export const scoreHead = (report: Pick<FinetuneReport, 'start'>) => [
+  ...['model', 'seed', 'accuracy (95 %)'],
+  ...(hasPlaces(report) ? ['mean IoU'] : []),
+  ...['loss', 'time'],
+];
+
+const hasPlaces = ({ start }: Pick<FinetuneReport, 'start'>) => start.original.meanIou !== undefined;
 
 /** Returns a row for each model: before training, and for each arm and seed after it. */
-export function scoreRows({ start, runs, to, data }: FinetuneReport): string[][] {
-  const row = (name: string, seed: string, { accuracy, loss }: Score, time = '') => [
+export function scoreRows(report: FinetuneReport): string[][] {
+  const { start, runs, to, data } = report;
+  const row = (name: string, seed: string, { accuracy, interval, meanIou, loss }: Score, time = '') => [
     name,
     seed,
-    accuracyWithInterval(accuracy, data.test),
+    accuracyWithInterval(accuracy, data.test, interval),
+    ...(hasPlaces(report) ? [iouText(meanIou)] : []),
     figure(loss, 4),
     time,
   ];

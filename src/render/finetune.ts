@@ -9,7 +9,7 @@ import {
   MOVED_HEAD,
   movedLegend,
   movedRows,
-  SCORE_HEAD,
+  scoreHead,
   scoreRows,
   UNITS_HEAD,
   unitRows,
@@ -59,7 +59,7 @@ const MAX_NAME_CHARACTERS = 44;
 const MAX_LISTED = 8;
 
 function scoreTable(report: FinetuneReport): string {
-  return plainTable(SCORE_HEAD, scoreRows(report), 2);
+  return plainTable(scoreHead(report), scoreRows(report), 2);
 }
 
 /** Returns a line for each run with its validation accuracies or losses, epoch by epoch. */

@@ -5,6 +5,7 @@ import {
   activation,
   differenceWithInterval,
   figure,
+  iouText,
   judgedOutput,
   mapText,
   printable,
@@ -134,8 +135,8 @@ function accuracyCase({
   difference,
 }: NonNullable<ProviderRow['accuracy']>): JunitCase {
   const parts = [
-    `original top-1 ${accuracyWithInterval(original.top1, original.n)}, top-5 ${accuracyWithInterval(original.top5, original.n)}`,
-    `swapped top-1 ${accuracyWithInterval(swapped.top1, swapped.n)}, top-5 ${accuracyWithInterval(swapped.top5, swapped.n)}`,
+    `original ${sharesOf(original)}`,
+    `swapped ${sharesOf(swapped)}`,
     ...(difference === undefined ? [] : [`swapped minus original ${differenceWithInterval(difference)}`]),
     `${original.n} samples; intervals are 95 %`,
   ];
@@ -144,6 +145,18 @@ function accuracyCase({
     outcome: 'passed',
     message: parts.join('; '),
   };
+}
+
+function sharesOf({
+  n,
+  top1,
+  top5,
+  top1Interval,
+  top5Interval,
+  meanIou,
+}: NonNullable<ProviderRow['accuracy']>['original']): string {
+  const iou = meanIou === undefined ? '' : `, mean IoU ${iouText(meanIou)}`;
+  return `top-1 ${accuracyWithInterval(top1, n, top1Interval)}, top-5 ${accuracyWithInterval(top5, n, top5Interval)}${iou}`;
 }
 
 function kernelCase(sweep: KernelSweep): JunitCase {

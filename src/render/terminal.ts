@@ -9,6 +9,7 @@ import {
   activation,
   differenceWithInterval,
   figure,
+  iouText,
   joinSections,
   judgedOutput,
   mapText,
@@ -299,24 +300,36 @@ function latencyTable(report: Report): string {
 }
 
 function accuracyTable(rows: readonly ProviderRow[]): string {
+  const hasPlaces = rows.some(({ accuracy }) => accuracy?.original.places !== undefined);
   const lines = rows.flatMap(({ provider, accuracy }) => {
     if (accuracy === null) return [];
     const { output, threshold, difference } = accuracy;
     const of = (model: 'original' | 'swapped') => {
-      const { n, top1, top5 } = accuracy[model];
+      const { n, top1, top5, top1Interval, top5Interval, meanIou } = accuracy[model];
       return [
         provider,
         `${model}, ${judgedOutput(short(output), threshold)}`,
-        accuracyWithInterval(top1, n),
-        accuracyWithInterval(top5, n),
+        accuracyWithInterval(top1, n, top1Interval),
+        accuracyWithInterval(top5, n, top5Interval),
+        ...(hasPlaces ? [iouText(meanIou)] : []),
         String(n),
       ];
     };
     const change =
       difference === undefined
         ? []
-        : [[provider, 'swapped minus original', differenceWithInterval(difference), '', '']];
+        : [
+            [
+              provider,
+              'swapped minus original',
+              differenceWithInterval(difference),
+              '',
+              '',
+              ...(hasPlaces ? [''] : []),
+            ],
+          ];
     return [of('original'), of('swapped'), ...change];
   });
-  return plainTable(['provider', 'labelled accuracy', 'top-1 (95 %)', 'top-5 (95 %)', 'samples'], lines);
+  const head = ['provider', 'labelled accuracy', 'top-1 (95 %)', 'top-5 (95 %)'];
+  return plainTable([...head, ...(hasPlaces ? ['mean IoU'] : []), 'samples'], lines);
 }

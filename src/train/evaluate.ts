@@ -3,11 +3,12 @@ import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
 import type { Samples } from '../data/samples.js';
+import { type IouMeter, iouMeter } from '../metrics/mean-iou.js';
+import { highestAt, type ScoreLayout, scoreLayout } from '../metrics/score-layout.js';
 import type { Session } from '../providers/provider.js';
 import { elementCount, toNumbers } from '../providers/tensor.js';
 import { batchArrays } from './batches.js';
 import type { LossName } from './losses.js';
-import { type ScoreLayout, scoreLayout } from './score-layout.js';
 import type { TargetRows } from './targets.js';
 
 /** Loss and correctness of a model on samples. */
@@ -24,6 +25,8 @@ export interface Evaluation {
   readonly counted: Uint32Array | null;
   /** Number of predictions of a sample; 0 for a loss without predictions. */
   readonly perSample: number;
+  /** Mean intersection over union of the classes, for a class at each place of a sample; null for other losses. */
+  readonly meanIou: number | null;
   /** Predicted class of each sample; null unless the loss is cross-entropy of one class per sample. */
   readonly predictions: Uint32Array | null;
 }
@@ -56,6 +59,7 @@ export async function evaluateSession(
   const correct = new Uint32Array(count);
   const counted = new Uint32Array(count);
   const scorer = SCORERS[loss];
+  const iou = loss === 'cross-entropy' && layout.places > 1 ? iouMeter(layout.classes) : undefined;
   for (let start = 0; start < count; start += batch) {
     stopIfAborted(signal);
     const indices = Uint32Array.from({ length: batch }, (_, place) => Math.min(start + place, count - 1));
@@ -66,7 +70,7 @@ export async function evaluateSession(
     if (values === undefined || values.length !== batch * length)
       throw new OnnxMishError('run-failed', `the output '${scores}' has another shape than in training`);
     for (let place = 0; place < batch && start + place < count; place++) {
-      const row = scorer(values, targets, place * length, length, layout);
+      const row = scorer(values, targets, place * length, length, layout, iou);
       losses[start + place] = row.loss;
       correct[start + place] = row.correct;
       counted[start + place] = row.counted;
@@ -86,6 +90,7 @@ export async function evaluateSession(
     correct: perSample === 0 ? null : correct,
     counted: perSample === 0 ? null : counted,
     perSample,
+    meanIou: iou?.value() ?? null,
     predictions: loss === 'cross-entropy' && layout.places === 1 ? predictions : null,
   };
 }
@@ -110,18 +115,20 @@ type Scorer = (
   from: number,
   length: number,
   layout: ScoreLayout,
+  iou: IouMeter | undefined,
 ) => ScoredRow;
 
 const SCORERS: Readonly<Record<LossName, Scorer>> = {
-  'cross-entropy'(scores, targets, from, _, { classes, places, classStride, placeStride }) {
+  'cross-entropy'(scores, targets, from, _, { classes, places, classStride, placeStride }, iou) {
     let [loss, correct, counted, prediction] = [0, 0, 0, 0];
     for (let place = 0; place < places; place++) {
       const start = from + place * placeStride;
       const end = start + classes * classStride;
-      prediction = highestIn(scores, start, classes, classStride);
-      const label = highestIn(targets, start, classes, classStride);
+      prediction = highestAt(scores, start, classes, classStride);
+      const label = highestAt(targets, start, classes, classStride);
       if (targets[start + label * classStride] === 0) continue;
       counted++;
+      iou?.add(label, prediction);
       const top = scores[start + prediction * classStride] ?? 0;
       let sum = 0;
       for (let at = start; at < end; at += classStride) sum += Math.exp((scores[at] ?? 0) - top);
@@ -148,13 +155,6 @@ const SCORERS: Readonly<Record<LossName, Scorer>> = {
     return { loss: loss / length, correct: 0, counted: 0, prediction: 0 };
   },
 };
-
-function highestIn(values: ArrayLike<number>, from: number, count: number, stride: number): number {
-  let best = 0;
-  for (let at = 1; at < count; at++)
-    if ((values[from + at * stride] ?? 0) > (values[from + best * stride] ?? 0)) best = at;
-  return best;
-}
 
 /** Returns the number of predictions of a sample; 0 for a loss without predictions. */
 export function predictionsPerSample(

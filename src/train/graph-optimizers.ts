@@ -5,7 +5,16 @@ import type { Tape } from './autodiff/tape.js';
 /** Kind and settings of an optimiser. PyTorch's defaults apply. */
 export type OptimizerOptions = { readonly weightDecay?: number | undefined } & (
   | { readonly kind: 'sgd'; readonly momentum?: number | undefined; readonly nesterov?: boolean | undefined }
-  | { readonly kind: 'rmsprop'; readonly momentum?: number | undefined; readonly alpha?: number | undefined }
+  | {
+      readonly kind: 'rmsprop';
+      readonly momentum?: number | undefined;
+      readonly alpha?: number | undefined;
+      /**
+       * Whether the mean of the squared gradients is corrected for its start at zero, as Adam does it. Without it, as in PyTorch, the
+       * first step is 1 / √(1 − α) times as long as later ones, 10 times by default, which can undo what trained weights know.
+       */
+      readonly corrected?: boolean | undefined;
+    }
   | {
       readonly kind: 'adam' | 'adamw';
       readonly betas?: readonly [number, number] | undefined;
@@ -97,11 +106,11 @@ function sgd(options: OptimizerOptions & { readonly kind: 'sgd' }): GraphOptimiz
 }
 
 function rmsprop(options: OptimizerOptions & { readonly kind: 'rmsprop' }): GraphOptimizer {
-  const { momentum = 0, alpha = DEFAULT_ALPHA, weightDecay = 0 } = options;
+  const { momentum = 0, alpha = DEFAULT_ALPHA, weightDecay = 0, corrected = false } = options;
   return {
     states: momentum === 0 ? ['square'] : ['square', 'velocity'],
     scalars: ['rate'],
-    scalarsAt: (_, rate) => [rate],
+    scalarsAt: (step, rate) => [corrected ? rate * Math.sqrt(1 - alpha ** step) : rate],
     update(tape, parameter, gradient, [square = '', velocity = ''], [rate = '']) {
       const g = withDecay(tape, parameter, gradient, weightDecay);
       const squares = averaged(tape, square, times(tape, g, g), alpha);

@@ -1,6 +1,6 @@
+import { type ScoreLayout, scoreLayout } from '../metrics/score-layout.js';
 import { elementCount } from '../providers/tensor.js';
 import type { Tape } from './autodiff/tape.js';
-import { type ScoreLayout, scoreLayout } from './score-layout.js';
 
 /** One loss term: factor × the mean squared difference between a tensor and its target. */
 export interface LossTerm {

@@ -1,9 +1,9 @@
 // Targets of a training: class numbers or numbers, as the loss needs them.
 import { OnnxMishError } from '../base/error.js';
 import { checkFinite } from '../data/samples.js';
+import { placeStart, type ScoreLayout, scoreLayout } from '../metrics/score-layout.js';
 import { elementCount, type Tensor, toNumbers } from '../providers/tensor.js';
 import type { LossName } from './losses.js';
-import { placeStart, type ScoreLayout, scoreLayout } from './score-layout.js';
 
 /** Class numbers, one per sample, or a tensor whose first axis counts samples. */
 export type Targets = Tensor | ArrayLike<number>;

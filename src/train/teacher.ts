@@ -1,6 +1,7 @@
 // Mixes a teacher's outputs into the targets of a batch (distillation).
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
+import { placeStart, type ScoreLayout } from '../metrics/score-layout.js';
 import { extractEdits } from '../onnx/extract.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { splice } from '../onnx/splice.js';
@@ -9,7 +10,6 @@ import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { type Tensors, toNumbers } from '../providers/tensor.js';
 import { withoutReshapedActivation } from './final-activation.js';
 import type { LossName } from './losses.js';
-import { placeStart, type ScoreLayout } from './score-layout.js';
 import type { Teacher } from './trainer-options.js';
 import { scoresOf } from './training-step.js';
 

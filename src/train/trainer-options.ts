@@ -1,6 +1,8 @@
 // Options of a training, their defaults, and the checks of their values.
+
 import { OnnxMishError } from '../base/error.js';
 import { AUGMENTATIONS, type Augmentation } from '../data/augment.js';
+import { DEFAULT_IGNORED_LABEL } from '../data/labels.js';
 import type { Samples } from '../data/samples.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
@@ -117,9 +119,6 @@ export const MIN_BATCH_NORM_SAMPLES = 32;
 
 /** Samples in a step, unless the settings or the model say otherwise. */
 export const DEFAULT_BATCH_SAMPLES = 64;
-
-/** Class number that cross-entropy ignores by default, as in PyTorch. */
-export const DEFAULT_IGNORED_LABEL = -100;
 
 /** Maximum weight decay; more would turn the sign of weights in a step. */
 const MAX_WEIGHT_DECAY = 1000;

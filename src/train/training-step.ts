@@ -1,10 +1,10 @@
+import { type ScoreLayout, scoreLayout, unusableAxis } from '../metrics/score-layout.js';
 import { type Node, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import type { Tape } from './autodiff/tape.js';
 import { axisBehind, finalActivation, softmaxAxis } from './final-activation.js';
 import { binaryCrossEntropy, crossEntropy, type Loss, type LossName, meanSquaredError } from './losses.js';
 import type { Probe } from './probe.js';
-import { type ScoreLayout, scoreLayout, unusableAxis } from './score-layout.js';
 import { type GraphOptions, TRAIN_PREFIX, type TrainingGraph, trainingGraph } from './training-graph.js';
 
 export type { StateTensor } from './training-graph.js';

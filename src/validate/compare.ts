@@ -1,10 +1,10 @@
 import { stopIfAborted } from '../base/abort.js';
 import { ownProperty } from '../base/own.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
+import { labelsOf } from '../data/labels.js';
 import { type AccuracyWithIntervals, withIntervals } from '../metrics/accuracy.js';
 import { type Drift, type DriftMeter, driftMeter } from '../metrics/drift.js';
-import { type LabelMeters, labelMeters } from '../metrics/label-meters.js';
-import { type Difference, differenceOfShares, mcnemar } from '../metrics/paired.js';
+import { accuracyDifference, type LabelMeters, labelMeters } from '../metrics/label-meters.js';
 import type { Session } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
 
@@ -26,9 +26,9 @@ export interface OutputComparison {
   readonly accuracy:
     | (Both<AccuracyWithIntervals> & {
         readonly output: string;
-        /** The score above which a sample counts as class 1; null for an output with a score for each class. */
+        /** The score above which a sample or a place counts as class 1; null for an output with a score for each class. */
         readonly threshold: number | null;
-        readonly difference: Difference & { readonly midP: number };
+        readonly difference: ReturnType<typeof accuracyDifference>;
       })
     | null;
 }
@@ -41,9 +41,11 @@ export interface OutputComparison {
 export async function compare(
   models: Both<Session>,
   reference: Both<Session> | undefined,
-  { feeds, expected, labels }: Dataset<Feeds>,
+  dataset: Dataset<Feeds>,
   signal: AbortSignal | undefined,
 ): Promise<OutputComparison> {
+  const { feeds, expected } = dataset;
+  const labels = labelsOf(dataset);
   const outputs = models.original.outputs.map(({ name }) => name);
   const drift = outputMeters(outputs);
   const expectedMeters = outputMeters(
@@ -86,15 +88,9 @@ export async function compare(
             threshold: accuracy.threshold(),
             original: withIntervals(accuracy.original.result()),
             swapped: withIntervals(accuracy.swapped.result()),
-            difference: differenceOf(accuracy),
+            difference: accuracyDifference(accuracy),
           },
   };
-}
-
-/** Returns the swapped model's accuracy minus the original's on the same samples. */
-function differenceOf({ original, swapped }: LabelMeters) {
-  const [before, after] = [original.correct(), swapped.correct()];
-  return { ...differenceOfShares(after, before), midP: mcnemar(after, before).midP };
 }
 
 function outputMeters(names: readonly string[]) {

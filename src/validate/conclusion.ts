@@ -31,13 +31,21 @@ export function conclusionOf({ data, providers }: Concluded): string {
 function accuracyChange({ accuracy }: Concluded['providers'][number]): string[] {
   if (accuracy === null) return [];
   const { original, swapped, difference } = accuracy;
-  const change = `top-1 goes from ${percent(original.top1)} to ${percent(swapped.top1)}`;
+  const what = original.places === undefined ? 'top-1' : 'the share of right places';
+  const change = `${what} goes from ${percent(original.top1)} to ${percent(swapped.top1)}`;
   if (difference === undefined) return [change];
   const { value, low, high, midP } = difference;
-  const p = midP < 0.001 ? '< 0.001' : `= ${Number(midP.toPrecision(2))}`;
+  const p =
+    midP === null ? '' : `; McNemar’s mid-p ${midP < 0.001 ? '< 0.001' : `= ${Number(midP.toPrecision(2))}`}`;
   return [
-    `${change} (${pointsText(value)} points, 95 % interval ${pointsText(low)} to ${pointsText(high)}; McNemar’s mid-p ${p})`,
+    `${change} (${pointsText(value)} points, 95 % interval ${pointsText(low)} to ${pointsText(high)}${p})`,
+    ...iouChange(accuracy),
   ];
+}
+
+function iouChange({ original, swapped }: NonNullable<Concluded['providers'][number]['accuracy']>): string[] {
+  if (original.meanIou === undefined || swapped.meanIou === undefined) return [];
+  return [`the mean IoU goes from ${percent(original.meanIou)} to ${percent(swapped.meanIou)}`];
 }
 
 function outputChange({ drift }: Concluded['providers'][number]): string[] {

@@ -85,13 +85,19 @@ export const shareInterval = z
 
 export const accuracySchema = z.object({
   n: countSchema.describe('Number of labelled samples'),
-  top1: share.describe('Share of samples whose label is the highest class'),
-  top5: share.describe('Share of samples whose label is among the five highest classes'),
+  top1: share.describe('Share of samples, or of their places, whose label is the highest class'),
+  top5: share.describe('Share of samples, or of their places, whose label is among the five highest classes'),
+  places: countSchema
+    .optional()
+    .describe('Number of labelled places, such as pixels; absent with one label per sample'),
+  meanIou: share
+    .optional()
+    .describe('Mean intersection over union of the classes; absent with one label per sample'),
   top1Interval: shareInterval.describe(
-    '95 % interval of top1, by Wilson; absent in reports of earlier versions',
+    '95 % interval of top1, by Wilson, clustered by sample where it has places; absent in reports of earlier versions',
   ),
   top5Interval: shareInterval.describe(
-    '95 % interval of top5, by Wilson; absent in reports of earlier versions',
+    '95 % interval of top5, likewise; absent in reports of earlier versions',
   ),
 });
 

@@ -86,7 +86,7 @@ const providerRow = z.object({
         .nullable()
         .optional()
         .describe(
-          'The score above which a sample counts as class 1, for an output with one score per sample; absent in reports of earlier versions',
+          'The score above which a sample or a place counts as class 1, for an output with one score for each; absent in reports of earlier versions',
         ),
       original: accuracySchema.describe('The original'),
       swapped: accuracySchema.describe('The swapped model'),
@@ -95,11 +95,18 @@ const providerRow = z.object({
           value: z.number().describe('The difference, as a share'),
           low: z.number().describe('Lower end of the 95 % interval'),
           high: z.number().describe('Upper end of the 95 % interval'),
-          midP: z.number().min(0).max(1).describe('McNemar’s two-sided mid-p'),
+          midP: z
+            .number()
+            .min(0)
+            .max(1)
+            .nullable()
+            .describe(
+              'McNemar’s two-sided mid-p; null for labels of places, where a sample can be right in part',
+            ),
         })
         .optional()
         .describe(
-          'Top-1 accuracy of the swapped model minus the original’s, paired by sample; absent in reports of earlier versions',
+          'Top-1 accuracy of the swapped model minus the original’s, paired by sample: places of a sample are not independent; absent in reports of earlier versions',
         ),
     })
     .nullable()

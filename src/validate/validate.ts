@@ -2,6 +2,7 @@ import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { hashFeeds } from '../data/hash-feeds.js';
+import { labelsOf } from '../data/labels.js';
 import { sampleDoubt } from '../data/sample-doubt.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
@@ -106,6 +107,6 @@ async function describeData(dataset: Dataset<Feeds>): Promise<Report['data']> {
     samples: dataset.samples ?? runs * batch,
     shapes,
     sha256: await hashFeeds(dataset.feeds),
-    labelled: dataset.labels !== undefined,
+    labelled: labelsOf(dataset) !== undefined,
   };
 }

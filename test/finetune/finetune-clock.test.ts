@@ -57,7 +57,7 @@ function played({ seed, seeds: many, steps, pass, inTurns }: Generated) {
       };
     },
     {
-      ...{ seed, epochs: EPOCHS, workers: 1, inTurns, steps: 6, points: 0 },
+      ...{ seed, epochs: EPOCHS, workers: 1, inTurns, steps: 3, points: 0 },
       after: judged + latency,
     },
   );

@@ -41,7 +41,7 @@ test('logits are cut at 0 and probabilities at 0.5, with the same answers', () =
 
 test('the original decides the threshold of both models, over all runs', () => {
   const labels = [1, 0, 1];
-  const meters = labelMeters(['y'], { y: column([0.4]) }, labels);
+  const meters = labelMeters(['y'], { y: column([0.4]) }, { values: labels });
   for (const [before, after] of [
     [[0.4], [0.4]],
     [
@@ -79,6 +79,6 @@ test('class scores come first, and two outputs with one score are neither', () =
   expect([one, two, scores].map(isOneScore)).toEqual([true, true, false]);
   expect(oneScoreAmong(['one', 'scores'], { one, scores })).toBe('one');
   expect(oneScoreAmong(['one', 'two'], { one, two })).toBeUndefined();
-  expect(labelMeters(['one', 'scores'], { one, scores }, [0, 1]).output).toBe('scores');
-  expect(() => labelMeters(['one', 'two'], { one, two }, [0, 1])).toThrow(/there is neither/);
+  expect(labelMeters(['one', 'scores'], { one, scores }, { values: [0, 1] }).output).toBe('scores');
+  expect(() => labelMeters(['one', 'two'], { one, two }, { values: [0, 1] })).toThrow(/there is neither/);
 });

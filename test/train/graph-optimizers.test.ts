@@ -63,6 +63,16 @@ describe('steps equal PyTorch’s', () => {
   });
 });
 
+test('RMSProp with a corrected start is Adam without momentum, whose steps equal PyTorch’s', async () => {
+  const corrected = await valuesOf({ kind: 'rmsprop', corrected: true, alpha: 0.99 }, 6, false);
+  const adam = await valuesOf({ kind: 'adam', betas: [0, 0.99] }, 6, false);
+  for (const [step, values] of adam.entries())
+    for (const [at, value] of values.entries()) expect(corrected[step]?.[at]).toBeCloseTo(value, 5);
+  // The first step is as long as the rate.
+  for (const [at, value] of (corrected[0] ?? []).entries())
+    expect(Math.abs(value - (wave(COUNT, 0.7)[at] ?? 0))).toBeCloseTo(RATE, 5);
+});
+
 test('gradients within the norm stay unchanged', async () => {
   const inputs = { a: tensor([0.3, 0]), b: tensor([0, 0, 0.4]) };
   const result = await runTape(inputs, (tape) => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { arraySamples } from '../../src/data/samples.js';
+import { scoreLayout } from '../../src/metrics/score-layout.js';
 import type { Session } from '../../src/providers/provider.js';
 import { evaluateSession } from '../../src/train/evaluate.js';
 import { crossEntropy } from '../../src/train/losses.js';
-import { scoreLayout } from '../../src/train/score-layout.js';
 import { targetRows } from '../../src/train/targets.js';
 import { runTape } from '../support/tape.js';
 import { wave } from '../support/training.js';

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../../base/error.js';
+import { labelsOf } from '../../data/labels.js';
 import { datasetOf, type Subset, splitFeeds } from '../../data/split.js';
 import { type Plan, planOf } from '../../mish/plan.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
@@ -42,7 +43,7 @@ export async function sharpenModel(
       fix: 'Give more',
     });
   }
-  checkBudget(options.budget, dataset.labels !== undefined);
+  checkBudget(options.budget, labelsOf(dataset) !== undefined);
   const { attempt, report: sharpness } = await sharpen({
     plan: { ...planOf(report), form: measuredIn },
     steps: 0,

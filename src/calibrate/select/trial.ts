@@ -4,11 +4,11 @@ import { ownProperty } from '../../base/own.js';
 import { sha256 } from '../../base/sha256.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
+import { labelsIn, labelsOf, labelsPerSample, type SampleLabels } from '../../data/labels.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
 import { top1Drop } from '../../metrics/accuracy.js';
 import { type Drift, driftMeter } from '../../metrics/drift.js';
-import { type LabelMeters, labelMeters } from '../../metrics/label-meters.js';
-import { differenceOfShares } from '../../metrics/paired.js';
+import { accuracyDifference, type LabelMeters, labelMeters } from '../../metrics/label-meters.js';
 import type { FormName } from '../../mish/forms.js';
 import type { Plan } from '../../mish/plan.js';
 import { swapDocument } from '../../mish/swap.js';
@@ -91,7 +91,7 @@ const MAX_CACHE_BYTES = 2 ** 28;
 /** A run: its feed, the labels of its rows, and the original's outputs. */
 interface Run {
   readonly feed: Tensors;
-  readonly labels: readonly number[] | undefined;
+  readonly labels: SampleLabels | undefined;
   readonly reference: Tensors;
 }
 
@@ -146,7 +146,7 @@ export async function withTrial<T>(
         runs: limit,
         of: all,
         samples: Math.round(limit * batch),
-        labelled: dataset.labels !== undefined,
+        labelled: labelsOf(dataset) !== undefined,
         sha256: await hashOf(split),
       },
       parts: split.map((part) => ({ runs: part.runs, samples: Math.round(part.runs * batch) })),
@@ -200,13 +200,15 @@ export async function samplesOfRun({ feeds, samples }: Dataset<Feeds>): Promise<
 }
 
 /** Returns a function from a run's number to its labels. */
-function labelsByRun({ feeds, labels }: Dataset<Feeds>): ((run: number) => readonly number[]) | undefined {
+function labelsByRun(dataset: Dataset<Feeds>): ((run: number) => SampleLabels | undefined) | undefined {
+  const { feeds } = dataset;
+  const labels = labelsOf(dataset);
   if (labels === undefined) return undefined;
-  const rows = labels.length / feeds.length;
-  if (Number.isInteger(rows)) return (run) => labels.slice(run * rows, (run + 1) * rows);
+  const rows = labels.values.length / labelsPerSample(labels) / feeds.length;
+  if (Number.isInteger(rows)) return (run) => labelsOf(labelsIn(dataset, [[run * rows, (run + 1) * rows]]));
   throw new OnnxMishError(
     'bad-data',
-    `the number of labels must be a multiple of the ${feeds.length} runs, got ${labels.length}`,
+    `the number of labels must be a multiple of the ${feeds.length} runs, got ${labels.values.length}`,
     {
       fix: 'Give one label for each sample',
     },
@@ -217,7 +219,7 @@ function labelsByRun({ feeds, labels }: Dataset<Feeds>): ((run: number) => reado
 function runner(
   { feeds, indices }: Subset,
   original: Session,
-  labels: ((run: number) => readonly number[]) | undefined,
+  labels: ((run: number) => SampleLabels | undefined) | undefined,
   signal: AbortSignal | undefined,
 ): () => AsyncIterable<Run> | readonly Run[] {
   let kept: Run[] | undefined;
@@ -257,8 +259,8 @@ function degradationMeter(outputs: readonly string[]) {
     add({ reference, labels: more }: Run, got: Tensors): void {
       for (const { name, meter } of meters) meter.add(ownProperty(reference, name), ownProperty(got, name));
       if (more === undefined) return;
-      labels.push(...more);
-      accuracy ??= labelMeters(outputs, reference, labels, true);
+      for (let at = 0; at < more.values.length; at++) labels.push(more.values[at] ?? 0);
+      accuracy ??= labelMeters(outputs, reference, { values: labels, places: more.places }, true);
       accuracy.original.add(ownProperty(reference, accuracy.output));
       accuracy.swapped.add(ownProperty(got, accuracy.output));
     },
@@ -267,8 +269,8 @@ function degradationMeter(outputs: readonly string[]) {
       if (accuracy === undefined) return { ...drift, top1Drop: null };
       const { original, swapped } = accuracy;
       const lost = top1Drop(original.result(), swapped.result());
-      const { low, high } = differenceOfShares(original.correct(), swapped.correct());
-      return { ...drift, top1Drop: lost, top1DropInterval: [100 * low, 100 * high] };
+      const { low, high } = accuracyDifference(accuracy);
+      return { ...drift, top1Drop: lost, top1DropInterval: [-100 * high, -100 * low] };
     },
   };
 }

@@ -73,6 +73,7 @@ const output = {
 const labelled = {
   data: text('Samples: an .npz, an .npy, a folder with input_0.pb and output_0.pb, or random'),
   labels: text('Array of the .npz with the classes'),
+  ignoreLabel: number('Label that does not count, such as 255 in masks'),
   images: text('Folder of images, a subfolder for each class'),
   size: some('Width and height of the images'),
   resize: some('Length of the shorter side before the crop'),
@@ -257,7 +258,6 @@ const training = {
   warmUp: share('Share of the steps over which the rate rises'),
   weightDecay: number('Weight decay'),
   labelSmoothing: share('Share of the uniform distribution in the targets'),
-  ignoreLabel: number('Label that does not count, such as 255 in masks'),
   clip: positive('Maximal norm of all gradients together'),
   augment: z.array(z.enum(AUGMENTATIONS)).optional().describe('Random changes of images'),
 };

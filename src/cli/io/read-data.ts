@@ -92,12 +92,16 @@ function dataset(
   outputs: readonly ValueInfo[],
   {
     labels,
+    ignoreLabel,
     seed,
     shape,
     noises,
     scale,
     dataLayout,
-  }: Pick<DataFlags, 'labels' | 'seed' | 'scale' | 'dataLayout'> & { shape: ShapeOptions; noises: number },
+  }: Pick<DataFlags, 'labels' | 'ignoreLabel' | 'seed' | 'scale' | 'dataLayout'> & {
+    shape: ShapeOptions;
+    noises: number;
+  },
 ): Dataset {
   if (samples === undefined) {
     if (labels !== undefined) {
@@ -109,7 +113,7 @@ function dataset(
   }
   checkShapes(inputs, shape);
   if (samples.kind === 'cases') return testCaseFeeds(samples.cases, inputs, outputs);
-  return sampledFeeds(samples.arrays, inputs, { ...shape, labels, scale, dataLayout });
+  return sampledFeeds(samples.arrays, inputs, { ...shape, labels, ignoreLabel, scale, dataLayout });
 }
 
 /** Parses the shapes of `--shape` and `--dim`. Throws `bad-usage`. */

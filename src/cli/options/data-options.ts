@@ -10,6 +10,7 @@ import { collectValues, count } from './options.js';
 export interface DataFlags extends ImageFlags, DataAccess {
   data?: string;
   labels?: string;
+  ignoreLabel?: number;
   scale?: number;
   dataLayout?: Layout;
   shape?: string[];
@@ -25,7 +26,8 @@ export function dataOptions(command: Command, otherwise = 'default: noise'): Com
       '--data <path>',
       `samples: an .npz, an .npy, or a folder with input_0.pb and output_0.pb (${otherwise})`,
     )
-    .option('--labels <array>', 'array of the .npz with the classes');
+    .option('--labels <array>', 'array of the .npz with the classes')
+    .addOption(ignoreLabelOption());
   return imageOptions(arrayOptions(command))
     .option('--shape <input=1x3x224x224>', 'shape of an input (repeatable)', collectValues)
     .option(
@@ -34,6 +36,19 @@ export function dataOptions(command: Command, otherwise = 'default: noise'): Com
       collectValues,
     )
     .option('--seed <number>', 'seed of random numbers', count, 0);
+}
+
+/** Returns the option of the label that does not count. */
+export const ignoreLabelOption = () =>
+  new Option(
+    '--ignore-label <number>',
+    'label that does not count, such as 255 in masks (default: -100)',
+  ).argParser(wholeNumber);
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (text.trim() !== '' && Number.isSafeInteger(number)) return number;
+  throw new InvalidArgumentError('Give a whole number.');
 }
 
 /** Adds --scale and --data-layout to a command with --data. */

@@ -3,6 +3,7 @@ import { OnnxMishError } from '../../base/error.js';
 import type { Augmentation } from '../../data/augment.js';
 import type { OptimizerOptions } from '../../train/graph-optimizers.js';
 import type { LossName } from '../../train/losses.js';
+import { ignoreLabelOption } from './data-options.js';
 import { GROUPS } from './groups.js';
 import { list, number, positive, some } from './options.js';
 
@@ -58,11 +59,7 @@ export function trainingOptions(command: Command, defaults: Pick<TrainingFlags, 
     .option('--warm-up <share>', 'share of the steps over which the rate rises', share, defaults.warmUp)
     .option('--weight-decay <number>', 'weight decay (default: 0, for adamw 0.01)', number)
     .option('--label-smoothing <share>', 'share of the uniform distribution in the targets', share, 0)
-    .option(
-      '--ignore-label <number>',
-      'label that does not count, such as 255 in masks (default: -100)',
-      number,
-    )
+    .addOption(ignoreLabelOption())
     .option('--clip <norm>', 'maximal norm of all gradients together (default: unlimited)', positive)
     .option('--augment <names>', 'random changes of images: flip, flip-vertical, crop, erase', list);
 }

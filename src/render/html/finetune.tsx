@@ -11,7 +11,7 @@ import {
   MOVED_HEAD,
   movedLegend,
   movedRows,
-  SCORE_HEAD,
+  scoreHead,
   scoreRows,
   UNITS_HEAD,
   unitRows,
@@ -67,7 +67,7 @@ function Scores({ report }: Props) {
     <>
       <h2>Scores on the test part</h2>
       <div class="wide">
-        <Table head={SCORE_HEAD} rows={scoreRows(report)} />
+        <Table head={scoreHead(report)} rows={scoreRows(report)} />
         {report.comparison !== null && <Table head={COMPARISON_HEAD} rows={comparisonRows(report)} />}
         <p class="soft">
           The test part took part in no choice. Both arms of a seed were trained with the same batches.

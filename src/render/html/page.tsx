@@ -3,6 +3,7 @@ import {
   accuracyWithInterval,
   differenceWithInterval,
   figure,
+  iouText,
   isRequested,
   judgedOutput,
   verdictText,
@@ -289,14 +290,26 @@ function Verdicts({ report: { verdicts } }: { report: Report }) {
 }
 
 function Accuracy({ report: { providers } }: { report: Report }) {
+  const hasPlaces = providers.some(({ accuracy }) => accuracy?.original.places !== undefined);
   const rows = providers.flatMap(({ provider, accuracy }) =>
     accuracy === null
       ? []
       : [
           ...(['original', 'swapped'] as const).map((model) => {
-            const { n, top1, top5 } = accuracy[model];
-            const shares = [top1, top5].map((share) => accuracyWithInterval(share, n));
-            return [provider, model, judgedOutput(accuracy.output, accuracy.threshold), ...shares, n];
+            const { n, top1, top5, top1Interval, top5Interval, meanIou } = accuracy[model];
+            const shares = [
+              accuracyWithInterval(top1, n, top1Interval),
+              accuracyWithInterval(top5, n, top5Interval),
+            ];
+            const more = hasPlaces ? [iouText(meanIou)] : [];
+            return [
+              provider,
+              model,
+              judgedOutput(accuracy.output, accuracy.threshold),
+              ...shares,
+              ...more,
+              n,
+            ];
           }),
           ...(accuracy.difference === undefined
             ? []
@@ -304,7 +317,7 @@ function Accuracy({ report: { providers } }: { report: Report }) {
                 [
                   ...[provider, 'swapped minus original', accuracy.output],
                   <span class="nowrap">{differenceWithInterval(accuracy.difference)}</span>,
-                  ...['', accuracy.original.n],
+                  ...['', ...(hasPlaces ? [''] : []), accuracy.original.n],
                 ],
               ]),
         ],
@@ -315,7 +328,11 @@ function Accuracy({ report: { providers } }: { report: Report }) {
       <h3 class="above">Labelled accuracy</h3>
       <div class="wide">
         <Table
-          head={['provider', 'model', 'output', 'top-1 (95 % interval)', 'top-5 (95 % interval)', 'samples']}
+          head={[
+            ...['provider', 'model', 'output', 'top-1 (95 % interval)', 'top-5 (95 % interval)'],
+            ...(hasPlaces ? ['mean IoU'] : []),
+            'samples',
+          ]}
           rows={rows}
         />
       </div>

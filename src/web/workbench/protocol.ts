@@ -116,6 +116,8 @@ export type InputChoice =
       readonly file: NamedFile;
       /** Name of the array with the class numbers; null without labels. */
       readonly labels?: string | null;
+      /** Label of a place that does not count. */
+      readonly ignoreLabel?: number;
     } & ArrayChanges)
   /** The labelled images that the page brings along. */
   | { readonly kind: 'bundled' }

@@ -35,8 +35,8 @@ export interface FinetuneChoice {
   readonly epochs: number;
   readonly rate: number;
   readonly batch: number;
-  /** Label that does not count; undefined where samples have one label. */
-  readonly ignoreLabel: number | undefined;
+  /** Label that does not count; absent where samples have one label. */
+  readonly ignoreLabel?: number;
   /** Whether images are mirrored at random. */
   readonly flip: boolean;
   /** Whether the swap's weights are repaired before training. */

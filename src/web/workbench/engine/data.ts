@@ -40,10 +40,12 @@ export async function readInput(input: InputChoice, given: ShapeOptions): Promis
     };
     return (inputs, _outputs, dims) => sampledFeeds(arrays, inputs, { ...shapeWith(dims), labels: 'labels' });
   }
-  const { file, labels, scale, dataLayout } = input;
+  const { file, labels, ignoreLabel, scale, dataLayout } = input;
   const arrays = await readArrays(file);
   return (inputs, _outputs, dims) =>
-    sampledFeeds(arrays, inputs, { ...shapeWith(dims), scale, dataLayout, labels: labels ?? undefined });
+    sampledFeeds(arrays, inputs, {
+      ...{ ...shapeWith(dims), scale, dataLayout, labels: labels ?? undefined, ignoreLabel },
+    });
 }
 
 /** Lists the arrays of an .npz that can be read. Throws `bad-data` if none can. */

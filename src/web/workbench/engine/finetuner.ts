@@ -89,7 +89,7 @@ async function triedTrainings(
   const { original, makers, options, swap } = job;
   const { rate, batch, ignoreLabel, include } = options;
   const inputs = await withSession(original.file, { provider: wasm }, (session) => session.inputs);
-  const settings = { rate, batch, ignoreLabel, optimizer: { kind: 'rmsprop' } } as const;
+  const settings = { rate, batch, ignoreLabel, optimizer: { kind: 'rmsprop', corrected: true } } as const;
   const labelled = await makers.data(inputs);
   const { output } = await swapDocument(original.document, { ...swapOptions(swap), include, undo: false });
   const swapped = await editedModel(original, output);

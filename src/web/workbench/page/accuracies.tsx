@@ -1,4 +1,4 @@
-import { accuracyWithInterval, differenceWithInterval } from '../../../render/figures.js';
+import { accuracyWithInterval, differenceWithInterval, iouText } from '../../../render/figures.js';
 import type { Row } from './state.js';
 import { TextTable } from './text-table.js';
 
@@ -9,19 +9,25 @@ export function Accuracies(props: {
   readonly rows: readonly Row[];
   readonly nameOf: (provider: string) => string;
 }) {
+  const hasPlaces = props.rows.some(({ accuracy }) => accuracy?.original.places !== undefined);
   const rows = props.rows.flatMap(({ provider, accuracy }) => {
     if (accuracy === null) return [];
     const { original, swapped, difference } = accuracy;
+    const iou = `${iouText(original.meanIou)} → ${iouText(swapped.meanIou)}`;
     return [
       [
         props.nameOf(provider),
-        accuracyWithInterval(original.top1, original.n),
-        accuracyWithInterval(swapped.top1, swapped.n),
+        accuracyWithInterval(original.top1, original.n, original.top1Interval),
+        accuracyWithInterval(swapped.top1, swapped.n, swapped.top1Interval),
         difference === undefined ? '–' : differenceWithInterval(difference),
+        ...(hasPlaces ? [iou] : []),
         original.n.toLocaleString('en'),
       ],
     ];
   });
   if (rows.length === 0) return null;
-  return <TextTable label="Accuracy" caption="Top-1 accuracy by the labels" head={HEAD} rows={rows} />;
+  const [samples = '', ...others] = HEAD.toReversed();
+  const head = hasPlaces ? [...others.toReversed(), 'Mean IoU', samples] : HEAD;
+  const caption = hasPlaces ? 'Share of right places by the labels' : 'Top-1 accuracy by the labels';
+  return <TextTable label="Accuracy" caption={caption} head={head} rows={rows} />;
 }

@@ -1,4 +1,5 @@
 import type { ValueSummary } from '../../../mish/inspect.js';
+import { type ChosenLabels, hasPlaces, labelProblem } from './labels.js';
 import { Choice, TextField } from './parts.js';
 import { scaleProblem } from './shapes.js';
 import type { Feed } from './state.js';
@@ -26,6 +27,27 @@ export function ScaleField(props: {
       problem={scaleProblem(scale)}
       hint="such as 1/255 for bytes"
       onText={(text) => change({ scale: text })}
+    />
+  );
+}
+
+/** Shows the label that does not count, where samples have a label for each place. */
+export function IgnoredLabelField(props: {
+  readonly id: string;
+  readonly chosen: ChosenLabels;
+  readonly ignoreLabel: string;
+  readonly change: (change: { readonly ignoreLabel: string }) => void;
+}) {
+  const { id, chosen, ignoreLabel, change } = props;
+  if (!hasPlaces(chosen)) return null;
+  return (
+    <TextField
+      id={`${id}-ignore-label`}
+      label="Label to ignore"
+      value={ignoreLabel}
+      problem={labelProblem(ignoreLabel)}
+      hint="places with it do not count; many masks use 255"
+      onText={(text) => change({ ignoreLabel: text })}
     />
   );
 }

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { OpenedModel } from '../protocol.js';
-import { LayoutChoice, ScaleField } from './array-changes.js';
+import { IgnoredLabelField, LayoutChoice, ScaleField } from './array-changes.js';
 import { DoubtNote } from './doubt-note.js';
 import { named, size } from './files.js';
 import { Choice, LabelledField, NumberField, type Parts, ProblemNote, TextField } from './parts.js';
@@ -61,6 +61,7 @@ export function InputFields(
           <>
             <ArrayField {...group} onFile={(file) => actions.giveArrays(file)} />
             <ScaleField id={id} scale={feed.scale} change={change} />
+            <IgnoredLabelField id={id} chosen={feed} ignoreLabel={feed.ignoreLabel} change={change} />
           </>
         )}
         {feed.kind === 'images' && <ImageFields {...group} />}

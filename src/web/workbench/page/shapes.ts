@@ -2,6 +2,7 @@
 import { readFactor } from '../../../data/factor.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { ArrayChanges, InputChoice, RunChoice } from '../protocol.js';
+import { ignoredLabel } from './labels.js';
 import type { Feed } from './state.js';
 
 /** Returns what is wrong with a typed size; undefined for a valid one. */
@@ -91,6 +92,7 @@ function inputOf({
   npz,
   arrays,
   labels,
+  ignoreLabel,
   scale,
   dataLayout,
 }: Feed): InputChoice | undefined {
@@ -98,8 +100,10 @@ function inputOf({
   if (kind === 'bundled') return { kind };
   if (kind === 'npz') {
     const changes = readChanges({ scale, dataLayout });
-    if (npz === null || arrays === undefined || changes === undefined) return undefined;
-    return { kind, file: npz, labels: labels === '' ? null : labels, ...changes };
+    const ignored = ignoredLabel({ arrays, labels }, ignoreLabel);
+    if (npz === null || arrays === undefined || changes === undefined || ignored === undefined)
+      return undefined;
+    return { kind, file: npz, labels: labels === '' ? null : labels, ...ignored, ...changes };
   }
   const [means, stds] = [triple(mean), triple(std)];
   if (images.length === 0 || means === undefined || stds === undefined) return undefined;

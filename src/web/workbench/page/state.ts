@@ -1,5 +1,7 @@
 // The state of the page, and every action that changes it.
+
 import type { Layout } from '../../../data/images.js';
+import { DEFAULT_IGNORED_LABEL } from '../../../data/labels.js';
 import type { FormName } from '../../../mish/forms.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { Report } from '../../../validate/report-schema.js';
@@ -40,6 +42,8 @@ export interface Feed {
   readonly arrays: readonly ArrayInfo[] | undefined;
   /** Name of the array with the labels; empty for none. */
   readonly labels: string;
+  /** Label that does not count, as typed, where samples have a label for each place. */
+  readonly ignoreLabel: string;
   /** Factor for the arrays, as typed. */
   readonly scale: string;
   /** Position of the channels in the arrays; empty for the model’s. */
@@ -129,6 +133,7 @@ export const START: State = {
     npz: null,
     arrays: undefined,
     labels: '',
+    ignoreLabel: `${DEFAULT_IGNORED_LABEL}`,
     scale: '1',
     dataLayout: '',
     dims: {},

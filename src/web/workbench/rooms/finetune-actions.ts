@@ -4,6 +4,7 @@ import type { Actions } from '../page/actions.js';
 import { answerTo } from '../page/asker.js';
 import { bench } from '../page/bench.js';
 import { fetchBundled } from '../page/bundled-models.js';
+import { ignoredLabel } from '../page/labels.js';
 import { readChanges, triple } from '../page/shapes.js';
 import { sortFiles } from '../page/sort-files.js';
 import { choiceOf } from '../page/state.js';
@@ -101,12 +102,12 @@ export function finetuneChoice(
   page: ReturnType<Actions['current']>,
 ): FinetuneChoice | undefined {
   const { epochs, batch, rate, flip, repair, provider } = settings;
-  const ignoreLabel = hasPlaces(samples) ? Number(settings.ignoreLabel) : undefined;
+  const ignored = samples?.kind === 'npz' ? ignoredLabel(samples, settings.ignoreLabel) : {};
   const input = samples === null ? undefined : inputOf(samples, settings);
   if (page.model === null || page.model.missing.length > 0 || input === undefined) return undefined;
   if (rateProblem(rate) !== undefined) return undefined;
-  if (ignoreLabel !== undefined && labelProblem(settings.ignoreLabel) !== undefined) return undefined;
-  const numbers = { epochs, batch, rate: Number(rate), ignoreLabel };
+  if (ignored === undefined) return undefined;
+  const numbers = { epochs, batch, rate: Number(rate), ...ignored };
   return { input, swap: choiceOf(page), ...numbers, flip, repair, provider };
 }
 
@@ -128,18 +129,4 @@ export function rateProblem(text: string): string | undefined {
   return text.trim() !== '' && Number.isFinite(rate) && rate > 0
     ? undefined
     : 'Give a number above 0, such as 0.001';
-}
-
-/** Returns whether the chosen labels are an array with a label for each place of a sample, or another target with such axes. */
-export function hasPlaces(samples: GivenSamples | null): boolean {
-  if (samples?.kind !== 'npz') return false;
-  const [, ...inner] = samples.arrays?.find(({ name }) => name === samples.labels)?.dims ?? [];
-  return inner.some((size) => size > 1);
-}
-
-/** Returns what is wrong with a typed label; undefined for a valid one. */
-export function labelProblem(text: string): string | undefined {
-  return text.trim() !== '' && Number.isSafeInteger(Number(text))
-    ? undefined
-    : 'Give a whole number, such as 255';
 }

@@ -3,7 +3,7 @@ import {
   comparisonRows,
   describeParts,
   describeSites,
-  SCORE_HEAD,
+  scoreHead,
   scoreRows,
 } from '../../../render/finetune-figures.js';
 import { DownloadLink } from '../page/download-link.js';
@@ -40,7 +40,7 @@ export function FinetuneResults({
       <TextTable
         label="Scores"
         caption={`Scores on the ${report.data.test} test samples`}
-        head={SCORE_HEAD}
+        head={scoreHead(report)}
         rows={scoreRows(report)}
       />
       {report.comparison !== null && (

@@ -1,6 +1,6 @@
 import { capitalised } from '../../../base/in-words.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
-import { LayoutChoice, ScaleField } from '../page/array-changes.js';
+import { IgnoredLabelField, LayoutChoice, ScaleField } from '../page/array-changes.js';
 import { DoubtNote } from '../page/doubt-note.js';
 import { FileDrop, takeFiles } from '../page/file-drop.js';
 import { named, size } from '../page/files.js';
@@ -8,7 +8,6 @@ import { Choice, LabelledField, ProblemNote, TextField } from '../page/parts.js'
 import { rgbProblem } from '../page/shapes.js';
 import type { State } from '../page/state.js';
 import { WorkButton } from '../page/work-bar.js';
-import { hasPlaces, labelProblem } from './finetune-actions.js';
 import type { FinetuneParts } from './finetune-parts.js';
 import type { GivenSamples, Settings } from './finetune-state.js';
 
@@ -112,16 +111,12 @@ function ArrayFields({
       <LayoutChoice id="finetune" inputs={inputs} dataLayout={settings.dataLayout} change={change} />
       <div class="fields">
         <ScaleField id="finetune" scale={settings.scale} change={change} />
-        {hasPlaces(samples) && (
-          <TextField
-            id="finetune-ignore-label"
-            label="Label to ignore"
-            value={settings.ignoreLabel}
-            problem={labelProblem(settings.ignoreLabel)}
-            hint="places with this label do not count; many masks use 255"
-            onText={(ignoreLabel) => change({ ignoreLabel })}
-          />
-        )}
+        <IgnoredLabelField
+          id="finetune"
+          chosen={samples}
+          ignoreLabel={settings.ignoreLabel}
+          change={change}
+        />
         <LabelledField
           id="finetune-test"
           label="Samples for the test"

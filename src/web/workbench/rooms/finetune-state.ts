@@ -1,7 +1,7 @@
 // The state of the room Fine-tune, and every action that changes it.
 import type { Layout } from '../../../data/images.js';
+import { DEFAULT_IGNORED_LABEL } from '../../../data/labels.js';
 import type { FinetuneEpoch } from '../../../finetune/options.js';
-import { DEFAULT_IGNORED_LABEL } from '../../../train/trainer-options.js';
 import { likelyLabels } from '../page/labels.js';
 import type { ArrayInfo, Doubt, NamedFile, Problem, StepEvent } from '../protocol.js';
 import type {

@@ -59,3 +59,11 @@ export const unusableAxis = (over: string, dims: readonly number[]) =>
   new OnnxMishError('bad-usage', `the final Softmax is over ${over} of [N,${dims}]`, {
     fix: 'Give a model whose classes are on the second or the last axis',
   });
+
+/** Returns the first class with the highest score, of so many at a distance. Comparisons with NaN are false. */
+export function highestAt(scores: ArrayLike<number>, from: number, classes: number, stride: number): number {
+  let best = 0;
+  for (let at = 1; at < classes; at++)
+    if ((scores[from + at * stride] ?? 0) > (scores[from + best * stride] ?? 0)) best = at;
+  return best;
+}

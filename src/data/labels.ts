@@ -1,0 +1,49 @@
+// Labels of samples: a class for each, or for each of its places, such as pixels or tokens.
+import { elementCount } from '../providers/tensor.js';
+import type { Dataset, Feeds } from './dataset.js';
+
+/** Class number that does not count by default, as in PyTorch. */
+export const DEFAULT_IGNORED_LABEL = -100;
+
+/** Shape of the labels of a sample, and the label that does not count. */
+export interface PlaceLabels {
+  readonly dims: readonly number[];
+  readonly ignore: number;
+}
+
+/** Labels of samples in order. */
+export interface SampleLabels {
+  readonly values: ArrayLike<number>;
+  /** Absent with one label per sample. */
+  readonly places?: PlaceLabels | undefined;
+}
+
+/** Returns the labels of a data set; undefined without labels. */
+export function labelsOf({
+  labels,
+  placeLabels,
+}: Pick<Dataset<Feeds>, 'labels' | 'placeLabels'>): SampleLabels | undefined {
+  if (placeLabels !== undefined) return { values: placeLabels.values, places: placeLabels };
+  return labels === undefined ? undefined : { values: labels };
+}
+
+/** Returns the number of labels of a sample. */
+export const labelsPerSample = ({ places }: SampleLabels) =>
+  places === undefined ? 1 : elementCount(places.dims);
+
+/** Returns the labels in some spans of samples, each from its first sample to the one after its last. */
+export function labelsIn(
+  { labels, placeLabels }: Pick<Dataset<Feeds>, 'labels' | 'placeLabels'>,
+  spans: readonly (readonly [from: number, to: number])[],
+): Pick<Dataset<Feeds>, 'labels' | 'placeLabels'> {
+  if (placeLabels !== undefined) {
+    const { values, dims } = placeLabels;
+    const each = elementCount(dims);
+    const chosen = new Float64Array(each * spans.reduce((sum, [from, to]) => sum + to - from, 0));
+    let at = 0;
+    for (const [from, to] of spans)
+      for (let place = from * each; place < to * each; place++) chosen[at++] = values[place] ?? 0;
+    return { placeLabels: { ...placeLabels, values: chosen } };
+  }
+  return labels === undefined ? {} : { labels: spans.flatMap(([from, to]) => labels.slice(from, to)) };
+}

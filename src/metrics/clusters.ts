@@ -1,0 +1,40 @@
+// Shares of predictions that come in clusters: the places of an image are not independent of each other.
+import { mean } from './statistics.js';
+import { type ShareInterval, wilsonInterval } from './wilson.js';
+
+/**
+ * Returns the 95 % interval of the share of correct predictions, where samples are independent and the predictions of a sample are not.
+ * It is Wilson's interval for the number of independent predictions that would have the variance of the share as a ratio of sums over
+ * samples (W. G. Cochran, Sampling Techniques, 1977, section 2.11; L. Kish, 1965, for the effective number). Samples without
+ * predictions do not count; with one prediction each, it is Wilson's interval itself.
+ */
+export function clusteredInterval(correct: ArrayLike<number>, counted: ArrayLike<number>): ShareInterval {
+  const samples = samplesThatCount(counted);
+  const count = samples.length;
+  const all = samples.reduce((sum, at) => sum + (counted[at] ?? 0), 0);
+  const share = samples.reduce((sum, at) => sum + (correct[at] ?? 0), 0) / Math.max(1, all);
+  if (count < 2 || all === count) return wilsonInterval(share, count);
+  const squares = samples.reduce(
+    (sum, at) => sum + ((correct[at] ?? 0) - share * (counted[at] ?? 0)) ** 2,
+    0,
+  );
+  const variance = (count * squares) / (count - 1) / all ** 2;
+  // Where all samples have the same share, their number is all that is known.
+  const effective = variance > 0 ? (share * (1 - share)) / variance : count;
+  return wilsonInterval(share, Math.min(all, effective));
+}
+
+/**
+ * Returns a value of each sample whose mean is the share of correct predictions: the number of correct ones, divided by the mean number
+ * of predictions. Samples without predictions are left out.
+ */
+export function sharesOfClusters(correct: ArrayLike<number>, counted: ArrayLike<number>): Float64Array {
+  const samples = samplesThatCount(counted);
+  const each = mean(samples.map((at) => counted[at] ?? 0));
+  return Float64Array.from(samples, (at) => (correct[at] ?? 0) / each);
+}
+
+/** Returns the numbers of the samples with a prediction that counts. */
+export function samplesThatCount(counted: ArrayLike<number>): number[] {
+  return Array.from(counted, (count, at) => (count > 0 ? at : -1)).filter((at) => at >= 0);
+}

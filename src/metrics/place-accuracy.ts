@@ -1,0 +1,182 @@
+// Accuracy by labels for each place of a sample, such as a pixel or a token, or for samples some of which have no label.
+import { OnnxMishError } from '../base/error.js';
+import { ownProperty } from '../base/own.js';
+import type { PlaceLabels } from '../data/labels.js';
+import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import type { AccuracyMeter } from './accuracy.js';
+import { clusteredInterval, samplesThatCount, sharesOfClusters } from './clusters.js';
+import { type IouMeter, iouMeter } from './mean-iou.js';
+import { highestAt, type ScoreLayout, scoreLayout } from './score-layout.js';
+
+/** Returns the first output of floats with a score for each class, or one score, at each place of the labels; undefined without one. */
+export function placeScoresAmong(
+  outputs: readonly string[],
+  tensors: Tensors,
+  places: PlaceLabels,
+): string | undefined {
+  return outputs.find((name) => {
+    const tensor = ownProperty(tensors, name);
+    return tensor !== undefined && layoutFor(tensor, places) !== undefined;
+  });
+}
+
+/** Returns where the classes are in an output, if it has the places of the labels. */
+function layoutFor(
+  { elemType, dims }: Pick<Tensor, 'elemType' | 'dims'>,
+  { dims: targets }: PlaceLabels,
+): ScoreLayout | undefined {
+  if (!/^(f|bf)\d/.test(elemType) || dims.length < 2) return undefined;
+  const inner = dims.slice(1);
+  const long = (sizes: readonly number[]) => sizes.filter((size) => size !== 1).join();
+  if (long(inner) === long(targets)) {
+    const places = elementCount(inner);
+    return { classes: 1, places, axis: 1, classStride: places, placeStride: 1 };
+  }
+  const layout = scoreLayout(inner, { targets });
+  const rest = layout.axis === 1 ? inner.slice(1) : inner.slice(0, -1);
+  return layout.classes >= 2 && long(rest) === long(targets) ? layout : undefined;
+}
+
+/** Right answers at the places of each sample, by one rule. */
+interface Tally {
+  readonly correct: number[];
+  readonly iou: IouMeter;
+}
+
+/** A meter for places; with one score for each, the threshold is that of `binaryAccuracyMeter`. */
+export interface PlaceAccuracyMeter extends AccuracyMeter {
+  /** Returns the score above which a place counts as class 1; null for an output with a score for each class. */
+  threshold(): number | null;
+}
+
+/** Thresholds of one score: of probabilities, and of scores before the sigmoid. */
+const THRESHOLDS = [0.5, 0] as const;
+/** Number of highest classes among which a label counts for top-5. */
+const TOP = 5;
+
+/**
+ * Returns a meter for the share of places whose label has the highest score. Its intervals take samples, not places, as independent.
+ * With one score for each place, labels are 0 and 1; the threshold is 0.5 if all scores lie between 0 and 1, otherwise 0, unless
+ * `thresholdOf` gives it. With `drawn`, messages name no sample numbers.
+ */
+export function placeAccuracyMeter(
+  output: string,
+  labels: ArrayLike<number>,
+  places: PlaceLabels,
+  {
+    thresholdOf,
+    drawn = false,
+  }: { readonly thresholdOf?: () => number | null; readonly drawn?: boolean } = {},
+): PlaceAccuracyMeter {
+  const perSample = elementCount(places.dims);
+  const tallies: Tally[] = [];
+  const counted: number[] = [];
+  const top5: number[] = [];
+  let classes = 0;
+  let areShares = true;
+  const bad = (what: string, fix: string) => new OnnxMishError('bad-data', what, { where: output, fix });
+  const threshold = () => (classes === 1 ? (thresholdOf?.() ?? (areShares ? 0.5 : 0)) : null);
+  const tally = (): Tally | undefined =>
+    tallies[classes === 1 ? THRESHOLDS.indexOf(threshold() === 0.5 ? 0.5 : 0) : 0];
+
+  function labelAt(place: number, known: number): number | undefined {
+    const label = labels[place];
+    if (label === undefined || label === places.ignore) return undefined;
+    if (Number.isInteger(label) && label >= 0 && label < known) return label;
+    const of = drawn ? '' : ` of sample ${Math.floor(place / perSample)}`;
+    const range = known === 2 ? 'neither 0 nor 1' : `outside the ${known} classes (0 to ${known - 1})`;
+    throw new OnnxMishError('bad-data', `label ${label}${of} is ${range}`, {
+      where: output,
+      fix: `Number classes from 0. If ${label} marks places without a class, ignore the label ${label}`,
+      option: { ignoreLabel: label },
+    });
+  }
+
+  return {
+    add(tensor) {
+      const layout = tensor && layoutFor(tensor, places);
+      const numbers = tensor && toNumbers(tensor);
+      if (tensor === undefined || layout === undefined || numbers === undefined)
+        throw bad(
+          'its shape changed between runs to one without the places of the labels',
+          'Leave out the labels',
+        );
+      classes = layout.classes;
+      const known = classes === 1 ? 2 : classes;
+      while (tallies.length < (classes === 1 ? THRESHOLDS.length : 1))
+        tallies.push({ correct: [], iou: iouMeter(known) });
+      for (let row = 0; row < (tensor.dims[0] ?? 0); row++) {
+        const sample = counted.length;
+        let [count, five, ...right] = [0, 0, 0, 0];
+        for (let place = 0; place < perSample; place++) {
+          const label = labelAt(sample * perSample + place, known);
+          const start = row * classes * perSample + place * layout.placeStride;
+          const score = numbers[start] ?? Number.NaN;
+          if (classes === 1 && (score < 0 || score > 1)) areShares = false;
+          if (label === undefined) continue;
+          count++;
+          for (let rule = 0; rule < tallies.length; rule++) {
+            const answer: number =
+              classes === 1 ? sideOf(score, THRESHOLDS[rule] ?? 0, label) : bestAt(numbers, start, layout);
+            tallies[rule]?.iou.add(label, answer);
+            if (answer === label) right[rule] = (right[rule] ?? 0) + 1;
+          }
+          if (classes <= TOP || rankAt(numbers, start, layout, label) < TOP) five++;
+        }
+        counted.push(count);
+        top5.push(five);
+        for (const [rule, { correct }] of tallies.entries()) correct.push(right[rule] ?? 0);
+      }
+    },
+    result() {
+      if (counted.length * perSample !== labels.length || counted.length === 0)
+        throw bad(
+          `it has ${counted.length} rows for the labels of ${labels.length / perSample} samples`,
+          'Give the labels of each sample',
+        );
+      const { correct = [], iou } = tally() ?? {};
+      const all = counted.reduce((sum, count) => sum + count, 0);
+      if (all === 0)
+        throw bad(
+          `all labels are ${places.ignore}, which is ignored`,
+          'Give other labels, or ignore another one',
+        );
+      const share = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0) / all;
+      return {
+        ...{ n: samplesThatCount(counted).length, top1: share(correct), top5: share(top5) },
+        ...(perSample === 1 ? {} : { places: all, meanIou: iou?.value() ?? 0 }),
+        top1Interval: clusteredInterval(correct, counted),
+        top5Interval: clusteredInterval(top5, counted),
+      };
+    },
+    correct: () => sharesOfClusters(tally()?.correct ?? [], counted),
+    threshold,
+  };
+}
+
+/** Returns the class of one score; for NaN, the one that the label is not. */
+function sideOf(score: number, threshold: number, label: number): number {
+  return Number.isNaN(score) ? 1 - label : Number(score > threshold);
+}
+
+/** Number that no class has, the answer where a score is NaN. */
+const NO_CLASS = -1;
+
+function bestAt(scores: ArrayLike<number>, start: number, { classes, classStride }: ScoreLayout): number {
+  const best = highestAt(scores, start, classes, classStride);
+  for (let at = 0; at < classes; at++) if (Number.isNaN(scores[start + at * classStride])) return NO_CLASS;
+  return best;
+}
+
+/** Returns the number of classes whose score is higher than the label's. */
+function rankAt(
+  scores: ArrayLike<number>,
+  start: number,
+  { classes, classStride }: ScoreLayout,
+  label: number,
+) {
+  const own = scores[start + label * classStride] ?? Number.NaN;
+  let rank = 0;
+  for (let at = 0; at < classes; at++) if (!((scores[start + at * classStride] ?? 0) <= own)) rank++;
+  return rank;
+}
