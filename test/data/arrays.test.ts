@@ -113,7 +113,7 @@ describe('samples', () => {
     const label = (y: Tensor) => sampledFeeds({ x, y }, [input], { labels: 'y' }).labels;
     expect(label(f64([5, 1], [0, 1, 2, 3, 4]))).toEqual([0, 1, 2, 3]); // the fifth sample does not fill a run
     expect(() => label(f64([4], [0, 1, 2, 3]))).toThrow(/'y' has 4 labels for 5 samples of 'x'/);
-    expect(() => label(f64([5, 2], Array(10).fill(0)))).toThrow(/argmax/);
+    expect(() => label(f64([5, 2], Array(10).fill(0.5)))).toThrow(/argmax/);
     expect(() => label(f64([5], [0, 1, 2, 3, 0.5]))).toThrow(/the labels 'y' are f64 \[5\]/);
   });
 });
