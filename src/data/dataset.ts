@@ -5,7 +5,7 @@ import { toBfloat16, toHalf } from '../onnx/scalar.js';
 import { CONTAINER_TYPE } from '../providers/ort-types.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
-import type { PlaceLabels } from './labels.js';
+import type { Labelled } from './labels.js';
 import { resolveShape, type ShapeOptions, settleShapes } from './shapes.js';
 
 /** Feeds that are made on access, and again on each pass; they may exceed memory. */
@@ -33,7 +33,7 @@ export async function firstFeeds(feeds: Feeds, count: number): Promise<Tensors[]
 }
 
 /** A data set: inputs for runs, with labels or expected outputs if known. */
-export interface Dataset<F extends Feeds = readonly Tensors[]> {
+export interface Dataset<F extends Feeds = readonly Tensors[]> extends Labelled {
   readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
   readonly seed?: number;
   readonly feeds: F;
@@ -43,10 +43,6 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> {
   readonly noteOptions?: Readonly<Record<string, OptionHint>>;
   /** Number of samples; default: runs times the first dimension of the first input. */
   readonly samples?: number;
-  /** Class of every sample, in the order of the feeds. */
-  readonly labels?: readonly number[];
-  /** Class of every place of every sample, such as a pixel or a token, or labels some of which do not count; in place of `labels`. */
-  readonly placeLabels?: PlaceLabels & { readonly values: ArrayLike<number> };
   /** Expected outputs of the original, one `Tensors` per run; missing outputs are not checked. */
   readonly expected?: readonly Tensors[];
 }

@@ -1,6 +1,5 @@
 // Labels of samples: a class for each, or for each of its places, such as pixels or tokens.
 import { elementCount } from '../providers/tensor.js';
-import type { Dataset, Feeds } from './dataset.js';
 
 /** Class number that does not count by default, as in PyTorch. */
 export const DEFAULT_IGNORED_LABEL = -100;
@@ -18,11 +17,16 @@ export interface SampleLabels {
   readonly places?: PlaceLabels | undefined;
 }
 
+/** Labels of a data set: one for each sample, or for each of its places. */
+export interface Labelled {
+  /** Class of every sample, in the order of the feeds. */
+  readonly labels?: readonly number[];
+  /** Class of every place of every sample, such as a pixel or a token, or labels some of which do not count; in place of `labels`. */
+  readonly placeLabels?: PlaceLabels & { readonly values: ArrayLike<number> };
+}
+
 /** Returns the labels of a data set; undefined without labels. */
-export function labelsOf({
-  labels,
-  placeLabels,
-}: Pick<Dataset<Feeds>, 'labels' | 'placeLabels'>): SampleLabels | undefined {
+export function labelsOf({ labels, placeLabels }: Labelled): SampleLabels | undefined {
   if (placeLabels !== undefined) return { values: placeLabels.values, places: placeLabels };
   return labels === undefined ? undefined : { values: labels };
 }
@@ -33,9 +37,9 @@ export const labelsPerSample = ({ places }: SampleLabels) =>
 
 /** Returns the labels in some spans of samples, each from its first sample to the one after its last. */
 export function labelsIn(
-  { labels, placeLabels }: Pick<Dataset<Feeds>, 'labels' | 'placeLabels'>,
+  { labels, placeLabels }: Labelled,
   spans: readonly (readonly [from: number, to: number])[],
-): Pick<Dataset<Feeds>, 'labels' | 'placeLabels'> {
+): Labelled {
   if (placeLabels !== undefined) {
     const { values, dims } = placeLabels;
     const each = elementCount(dims);

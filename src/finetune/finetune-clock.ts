@@ -19,7 +19,7 @@ export interface FinetuneClock extends Pick<TrainingsClock<RunName>, 'begun' | '
   epoch(run: RunName, epoch: Pick<Epoch, 'epoch' | 'seconds'>): void;
 }
 
-/** What decides the time of the trainings. */
+/** Parts of trainings that decide their time. */
 export interface TimedTrainings {
   readonly parts: Readonly<Record<'train' | 'test', Pick<DataParts['train'], 'count'>>> & {
     readonly validation: Pick<DataParts['train'], 'count'> | undefined;

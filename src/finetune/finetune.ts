@@ -3,11 +3,10 @@ import { VERSION } from '../base/version.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
-import { DEFAULT_BATCH_SAMPLES, resolveSettings } from '../train/trainer-options.js';
-import { type ArmOptions, trainerSettings } from './arm.js';
+import type { ArmOptions } from './arm.js';
 import { compareArms, conclude, type PairedResults } from './compare-arms.js';
-import { countClasses } from './count-classes.js';
 import { type DataFileContent, withDataFile } from './data-file.js';
+import { reportedData, reportedSettings } from './describe.js';
 import { judgeTrained } from './judge.js';
 import { finetuneNotes } from './notes.js';
 import type { FinetuneOptions } from './options.js';
@@ -93,7 +92,7 @@ export async function finetuneModel(
     ...{ to: swap.report.to, latency, runs: runs.map(({ run }) => run) },
     comparison: hasControl ? compareArms(pairsOf(runs, seeds)) : null,
     sites: swap.report.sites.map(({ label, kind, beta }) => ({ label, kind, beta })),
-    data: describeData(prepared, options),
+    data: reportedData(prepared, options),
   };
   return {
     output,
@@ -106,7 +105,7 @@ export async function finetuneModel(
       model: original.name,
       form: swap.report.form,
       skipped: swap.report.skipped.length,
-      settings: describeSettings(original, options, seeds),
+      settings: reportedSettings(original, options, seeds),
       start: before.start,
       units,
       ...facts,
@@ -140,32 +139,4 @@ function remarksOn(
     ...{ ...trainings, hasTeacher: (options.teacher ?? 0) > 0 },
     sites: swap.report.sites.length,
   });
-}
-
-function describeData({ parts, source }: Prepared, options: ArmOptions): FinetuneReport['data'] {
-  const { train, testFrom } = parts;
-  const classes = countClasses(train.targets, train.count, options);
-  return { source, ...countsOf(parts), testFrom, classes };
-}
-
-function describeSettings(
-  { document }: LoadedModel,
-  options: ArmOptions,
-  seeds: readonly number[],
-): FinetuneReport['settings'] {
-  const { optimizer, batch, patience, output, ...settings } = resolveSettings(trainerSettings(options));
-  const { loss, labelSmoothing, rate, schedule, epochs, augment, batchNorm } = settings;
-  const fixed = document.graph.inputs.find(({ name }) => !document.graph.initializers.has(name))?.dims?.[0];
-  return {
-    ...{ loss, labelSmoothing, rate, schedule, epochs, batchNorm, augment: [...augment] },
-    output: output ?? document.graph.outputs[0]?.name ?? '',
-    optimizer: optimizer.kind,
-    warmUp: options.warmUp,
-    weightDecay: optimizer.weightDecay ?? null,
-    batch: typeof fixed === 'number' && fixed > 0 ? fixed : (batch ?? DEFAULT_BATCH_SAMPLES),
-    freeze: [...(options.freeze ?? [])],
-    teacher: (options.teacher ?? 0) > 0,
-    patience: patience ?? null,
-    seeds: [...seeds],
-  };
 }

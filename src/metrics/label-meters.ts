@@ -30,9 +30,11 @@ export function labelMeters(
   if (places !== undefined) {
     const output = placeScoresAmong(outputs, reference, places);
     if (output === undefined)
-      throw without(
-        `labels of shape [${places.dims}] need an output with a score for each class at each of these places, and there is none`,
-      );
+      throw places.dims.length === 0
+        ? without(NEITHER)
+        : without(
+            `labels of shape [${places.dims}] need an output with a score for each class at each of these places, and there is none`,
+          );
     const original = placeAccuracyMeter(output, values, places, { drawn });
     const { threshold } = original;
     return {
@@ -48,15 +50,15 @@ export function labelMeters(
     return { output: scores, threshold: () => null, original: meter(), swapped: meter() };
   }
   const output = oneScoreAmong(outputs, reference);
-  if (output === undefined)
-    throw without(
-      'labels need an output with a score for each class, or one with one score per sample, and there is neither',
-    );
+  if (output === undefined) throw without(NEITHER);
   const original = binaryAccuracyMeter(output, values, { drawn });
   const { threshold } = original;
   const swapped = binaryAccuracyMeter(output, values, { thresholdOf: threshold, drawn });
   return { output, threshold, original, swapped };
 }
+
+const NEITHER =
+  'labels need an output with a score for each class, or one with one score per sample, and there is neither';
 
 const without = (what: string) =>
   new OnnxMishError('bad-data', what, {

@@ -37,12 +37,6 @@ function layoutFor(
   return layout.classes >= 2 && long(rest) === long(targets) ? layout : undefined;
 }
 
-/** Right answers at the places of each sample, by one rule. */
-interface Tally {
-  readonly correct: number[];
-  readonly iou: IouMeter;
-}
-
 /** A meter for places; with one score for each, the threshold is that of `binaryAccuracyMeter`. */
 export interface PlaceAccuracyMeter extends AccuracyMeter {
   /** Returns the score above which a place counts as class 1; null for an output with a score for each class. */
@@ -69,29 +63,13 @@ export function placeAccuracyMeter(
   }: { readonly thresholdOf?: () => number | null; readonly drawn?: boolean } = {},
 ): PlaceAccuracyMeter {
   const perSample = elementCount(places.dims);
-  const tallies: Tally[] = [];
-  const counted: number[] = [];
-  const top5: number[] = [];
-  let classes = 0;
-  let areShares = true;
+  const labelAt = labelReader(output, labels, places, drawn);
   const bad = (what: string, fix: string) => new OnnxMishError('bad-data', what, { where: output, fix });
-  const threshold = () => (classes === 1 ? (thresholdOf?.() ?? (areShares ? 0.5 : 0)) : null);
-  const tally = (): Tally | undefined =>
-    tallies[classes === 1 ? THRESHOLDS.indexOf(threshold() === 0.5 ? 0.5 : 0) : 0];
-
-  function labelAt(place: number, known: number): number | undefined {
-    const label = labels[place];
-    if (label === undefined || label === places.ignore) return undefined;
-    if (Number.isInteger(label) && label >= 0 && label < known) return label;
-    const of = drawn ? '' : ` of sample ${Math.floor(place / perSample)}`;
-    const range = known === 2 ? 'neither 0 nor 1' : `outside the ${known} classes (0 to ${known - 1})`;
-    throw new OnnxMishError('bad-data', `label ${label}${of} is ${range}`, {
-      where: output,
-      fix: `Number classes from 0. If ${label} marks places without a class, ignore the label ${label}`,
-      option: { ignoreLabel: label },
-    });
-  }
-
+  let counts: PlaceCounts | undefined;
+  const threshold = () =>
+    counts?.classes === 1 ? (thresholdOf?.() ?? (counts.areShares() ? THRESHOLDS[0] : THRESHOLDS[1])) : null;
+  /** Returns the number of right places of each sample, by the rule that holds. */
+  const rightOf = () => counts?.rules[threshold() === 0 ? 1 : 0] ?? { correct: [], iou: iouMeter(0) };
   return {
     add(tensor) {
       const layout = tensor && layoutFor(tensor, places);
@@ -101,56 +79,109 @@ export function placeAccuracyMeter(
           'its shape changed between runs to one without the places of the labels',
           'Leave out the labels',
         );
-      classes = layout.classes;
-      const known = classes === 1 ? 2 : classes;
-      while (tallies.length < (classes === 1 ? THRESHOLDS.length : 1))
-        tallies.push({ correct: [], iou: iouMeter(known) });
-      for (let row = 0; row < (tensor.dims[0] ?? 0); row++) {
-        const sample = counted.length;
-        let [count, five, ...right] = [0, 0, 0, 0];
-        for (let place = 0; place < perSample; place++) {
-          const label = labelAt(sample * perSample + place, known);
-          const start = row * classes * perSample + place * layout.placeStride;
-          const score = numbers[start] ?? Number.NaN;
-          if (classes === 1 && (score < 0 || score > 1)) areShares = false;
-          if (label === undefined) continue;
-          count++;
-          for (let rule = 0; rule < tallies.length; rule++) {
-            const answer: number =
-              classes === 1 ? sideOf(score, THRESHOLDS[rule] ?? 0, label) : bestAt(numbers, start, layout);
-            tallies[rule]?.iou.add(label, answer);
-            if (answer === label) right[rule] = (right[rule] ?? 0) + 1;
-          }
-          if (classes <= TOP || rankAt(numbers, start, layout, label) < TOP) five++;
-        }
-        counted.push(count);
-        top5.push(five);
-        for (const [rule, { correct }] of tallies.entries()) correct.push(right[rule] ?? 0);
-      }
+      counts ??= placeCounts(layout.classes);
+      for (let row = 0; row < (tensor.dims[0] ?? 0); row++) counts.addSample(numbers, row, layout, labelAt);
     },
     result() {
+      const { counted = [], top5 = [] } = counts ?? {};
       if (counted.length * perSample !== labels.length || counted.length === 0)
         throw bad(
           `it has ${counted.length} rows for the labels of ${labels.length / perSample} samples`,
           'Give the labels of each sample',
         );
-      const { correct = [], iou } = tally() ?? {};
       const all = counted.reduce((sum, count) => sum + count, 0);
       if (all === 0)
         throw bad(
           `all labels are ${places.ignore}, which is ignored`,
           'Give other labels, or ignore another one',
         );
+      const { correct, iou } = rightOf();
       const share = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0) / all;
       return {
         ...{ n: samplesThatCount(counted).length, top1: share(correct), top5: share(top5) },
-        ...(perSample === 1 ? {} : { places: all, meanIou: iou?.value() ?? 0 }),
+        ...(perSample === 1 ? {} : { places: all, meanIou: iou.value() ?? 0 }),
         top1Interval: clusteredInterval(correct, counted),
         top5Interval: clusteredInterval(top5, counted),
       };
     },
-    correct: () => sharesOfClusters(tally()?.correct ?? [], counted),
+    correct: () => sharesOfClusters(rightOf().correct, counts?.counted ?? []),
     threshold,
+  };
+}
+
+type LabelReader = (place: number, classes: number) => number | undefined;
+
+/** Returns a function that reads and checks the label of a place, counted through all samples; undefined for one that does not count. */
+function labelReader(
+  output: string,
+  labels: ArrayLike<number>,
+  { dims, ignore }: PlaceLabels,
+  drawn: boolean,
+): LabelReader {
+  const perSample = elementCount(dims);
+  return (place, classes) => {
+    const label = labels[place];
+    if (label === undefined || label === ignore) return undefined;
+    if (Number.isInteger(label) && label >= 0 && label < classes) return label;
+    const of = drawn ? '' : ` of sample ${Math.floor(place / perSample)}`;
+    throw new OnnxMishError(
+      'bad-data',
+      `label ${label}${of} is outside the ${classes} classes (0 to ${classes - 1})`,
+      {
+        where: output,
+        fix: `Number classes from 0. If ${label} marks places without a class, ignore the label ${label}`,
+        option: { ignoreLabel: label },
+      },
+    );
+  };
+}
+
+/** Counts of right places, by each rule: one score has two thresholds until all scores are known. */
+interface PlaceCounts {
+  readonly classes: number;
+  /** Number of places of each sample that count, and of those whose label is among the highest classes. */
+  readonly counted: number[];
+  readonly top5: number[];
+  readonly rules: readonly { readonly correct: number[]; readonly iou: IouMeter }[];
+  /** Returns whether all scores lie between 0 and 1. */
+  areShares(): boolean;
+  addSample(scores: ArrayLike<number>, row: number, layout: ScoreLayout, labelAt: LabelReader): void;
+}
+
+function placeCounts(classes: number): PlaceCounts {
+  const known = Math.max(2, classes);
+  const rules = (classes === 1 ? THRESHOLDS : [0]).map(() => ({
+    correct: [] as number[],
+    iou: iouMeter(known),
+  }));
+  const [counted, top5]: [number[], number[]] = [[], []];
+  let areShares = true;
+  return {
+    ...{ classes, counted, top5, rules },
+    areShares: () => areShares,
+    addSample(scores, row, layout, labelAt) {
+      const { places } = layout;
+      const first = counted.length * places;
+      let [count, five, ...right] = [0, 0, 0, 0];
+      for (let place = 0; place < places; place++) {
+        const label = labelAt(first + place, known);
+        const start = row * classes * places + place * layout.placeStride;
+        const score = scores[start] ?? Number.NaN;
+        if (classes === 1 && (score < 0 || score > 1)) areShares = false;
+        if (label === undefined) continue;
+        count++;
+        for (let rule = 0; rule < rules.length; rule++) {
+          const answer: number =
+            classes === 1 ? sideOf(score, THRESHOLDS[rule] ?? 0, label) : bestAt(scores, start, layout);
+          rules[rule]?.iou.add(label, answer);
+          if (answer === label) right[rule] = (right[rule] ?? 0) + 1;
+        }
+        if (classes <= TOP || rankAt(scores, start, layout, label) < TOP) five++;
+      }
+      counted.push(count);
+      top5.push(five);
+      for (const [rule, { correct }] of rules.entries()) correct.push(right[rule] ?? 0);
+    },
   };
 }
 

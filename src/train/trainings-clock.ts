@@ -75,17 +75,7 @@ export function trainingsClock<T extends TimedTraining>(
     ]),
   );
   const times = partTimes(samples);
-  let [last, most] = [now(), 0];
-  /** Returns the state, and the seconds since the last event of its worker. */
-  const event = (training: T): readonly [Progress, number] => {
-    const state = states.get(training);
-    if (state === undefined) throw new RangeError(`the clock lacks the training ${training.kind}`);
-    const time = now();
-    const seconds = (time - (workers === 1 ? last : (state.at ?? time))) / 1000;
-    state.at = time;
-    last = time;
-    return [state, seconds];
-  };
+  let most = 0;
   const of = ({ kind }: T, part: PartName) => times.get(kind, part);
   const whole = (one: T) =>
     of(one, 'open') +
@@ -120,6 +110,42 @@ export function trainingsClock<T extends TimedTraining>(
   };
   return {
     measured: times.measured,
+    ...recorder(states, times, { epochs, workers, now }),
+    secondsLeft,
+    share() {
+      if (!times.isKnown()) return most;
+      const time = now();
+      const all = after(times.get) + trainings.reduce((sum, one) => sum + whole(one), 0);
+      const rest =
+        after(times.get) + [...states].reduce((sum, [one, state]) => sum + left(one, state, time), 0);
+      most = Math.min(1, Math.max(most, 1 - rest / all));
+      return most;
+    },
+  };
+}
+
+/** Returns functions that note events of trainings: progress, and the seconds since the last event of the same worker. */
+function recorder<T extends TimedTraining>(
+  states: ReadonlyMap<T, Progress>,
+  times: PartTimes,
+  {
+    epochs,
+    workers,
+    now,
+  }: Pick<Required<TrainingsClockOptions>, 'epochs'> & { workers: number; now: () => number },
+): Omit<TrainingsClock<T>, 'measured' | 'secondsLeft' | 'share'> {
+  let last = now();
+  /** Returns the state, and the seconds since the last event of its worker. */
+  const event = (training: T): readonly [Progress, number] => {
+    const state = states.get(training);
+    if (state === undefined) throw new RangeError(`the clock lacks the training ${training.kind}`);
+    const time = now();
+    const seconds = (time - (workers === 1 ? last : (state.at ?? time))) / 1000;
+    state.at = time;
+    last = time;
+    return [state, seconds];
+  };
+  return {
     begun: (training) => void event(training),
     step(training, step, all) {
       const [state, seconds] = event(training);
@@ -165,16 +191,6 @@ export function trainingsClock<T extends TimedTraining>(
       if (state.done === epochs && state.timed > 0 && state.points === 0)
         times.add(training.kind, 'end', seconds);
       state.finished = true;
-    },
-    secondsLeft,
-    share() {
-      if (!times.isKnown()) return most;
-      const time = now();
-      const all = after(times.get) + trainings.reduce((sum, one) => sum + whole(one), 0);
-      const rest =
-        after(times.get) + [...states].reduce((sum, [one, state]) => sum + left(one, state, time), 0);
-      most = Math.min(1, Math.max(most, 1 - rest / all));
-      return most;
     },
   };
 }

@@ -1,5 +1,5 @@
 // `npm run bench:page-training`: a step of the workbench's training beside the engine's in a bare worker, LeNet-5 on WASM, in
-// turns; and the time left that the rooms Fine-tune and Compare tell after one epoch and after three, beside the time that it took.
+// turns; and the time left that the rooms Fine-tune and Compare tell after each epoch, beside the time that it took.
 // A number is how many turns (3).
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -17,8 +17,6 @@ const TURNS = Number(process.argv[2] ?? 3);
 const EPOCHS = 30;
 const BATCH = 32;
 const SAMPLES = 720;
-/** Epochs after which the time left is read. */
-const WATCHED = [1, 3];
 const TIMEOUT = 300_000;
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const text = (content) => new TextEncoder().encode(content);
@@ -73,47 +71,44 @@ async function bareStep(browser, server) {
   return steadyStep(steps);
 }
 
-/** Notes in the page what the room says as soon as each of `count` arms has so many epochs. */
-function watchEstimate(page, count, epochs) {
-  return page.evaluate(
-    ([wanted, number]) => {
-      const room = document.querySelector('main:not([hidden])');
-      const arms = new Set();
-      globalThis[`estimate${number}`] = new Promise((resolve) => {
-        const watch = new MutationObserver(() => {
-          const said = room.querySelector('[role=status]').textContent;
-          const [, arm, epoch] = /^(\w+).*epoch (\d+):/.exec(said) ?? [];
-          if (Number(epoch) === number) arms.add(arm);
-          const told = /about ([\d.]+) (s|min) left/.exec(room.querySelector('.step')?.textContent ?? '');
-          if (arms.size < wanted || told === null) return;
-          watch.disconnect();
-          resolve({ at: performance.now(), left: Number(told[1]) * (told[2] === 'min' ? 60 : 1) });
-        });
-        watch.observe(room, { subtree: true, childList: true, characterData: true });
+/** Notes in the page what the room says after each epoch that all of `count` arms have finished, and when the results are there. */
+function watchEstimates(page, count) {
+  return page.evaluate((wanted) => {
+    const room = document.querySelector('main:not([hidden])');
+    const epochs = new Map();
+    const told = new Map();
+    const read = (epoch) => {
+      const text = /about ([\d.]+) (s|min) left/.exec(room.querySelector('.step')?.textContent ?? '');
+      if (text !== null)
+        told.set(epoch, { at: performance.now(), left: Number(text[1]) * (text[2] === 'min' ? 60 : 1) });
+    };
+    new MutationObserver(() => {
+      const said = room.querySelector('[role=status]').textContent;
+      const [, arm, epoch] = /^(\w+).*epoch (\d+):/.exec(said) ?? [];
+      if (arm === undefined || epochs.get(arm) === Number(epoch)) return;
+      epochs.set(arm, Number(epoch));
+      const least = Math.min(...epochs.values());
+      // The step is told just after the epoch.
+      if (epochs.size >= wanted && !told.has(least)) setTimeout(read, 30, least);
+    }).observe(room, { subtree: true, childList: true, characterData: true });
+    globalThis.told = told;
+    globalThis.end = new Promise((resolve) => {
+      const watch = new MutationObserver(() => {
+        if (![...room.querySelectorAll('h2')].some(({ textContent }) => textContent === 'Result')) return;
+        watch.disconnect();
+        resolve(performance.now());
       });
-      globalThis.end ??= new Promise((resolve) => {
-        const watch = new MutationObserver(() => {
-          if (![...room.querySelectorAll('h2')].some(({ textContent }) => textContent === 'Result')) return;
-          watch.disconnect();
-          resolve(performance.now());
-        });
-        watch.observe(room, { subtree: true, childList: true });
-      });
-    },
-    [count, epochs],
-  );
+      watch.observe(room, { subtree: true, childList: true });
+    });
+  }, count);
 }
 
-/** Returns the seconds that a room told after so many epochs of `count` arms, and those that it took. */
+/** Returns the seconds that a room told after each epoch of `count` arms, and those that it took. */
 async function estimatesOf(page, count) {
-  await Promise.all(WATCHED.map((epochs) => watchEstimate(page, count, epochs)));
+  await watchEstimates(page, count);
   const end = await page.evaluate(() => globalThis.end);
-  const estimates = [];
-  for (const epochs of WATCHED) {
-    const { at, left } = await page.evaluate((number) => globalThis[`estimate${number}`], epochs);
-    estimates.push([left, (end - at) / 1000]);
-  }
-  return estimates;
+  const told = await page.evaluate(() => [...globalThis.told]);
+  return told.map(([epoch, { at, left }]) => [epoch, left, (end - at) / 1000]);
 }
 
 async function openRoom(browser, server, room) {
@@ -172,10 +167,10 @@ const browser = await chromium.launch({
 });
 const estimateText = (estimates) =>
   estimates
-    .map(([told, took], at) => {
-      const ratio = (told / took).toFixed(2);
-      return `epoch ${WATCHED[at]}: ${told.toFixed(0)} s told, ${took.toFixed(1)} s taken, ${ratio} x`;
-    })
+    .map(
+      ([epoch, told, took]) =>
+        `${epoch}: ${told.toFixed(0)} of ${took.toFixed(1)} s, ${(told / took).toFixed(2)} x`,
+    )
     .join('; ');
 try {
   const pairs = [];
@@ -187,8 +182,8 @@ try {
     console.log(
       `Turn ${turn}: a step of ${BATCH} images takes ${steps}: ${(room.step / engine).toFixed(3)} x`,
     );
-    console.log(`  time left in Fine-tune, after ${estimateText(room.estimates)}`);
-    console.log(`  time left in Compare, after ${estimateText(await compare(browser, workbench))}`);
+    console.log(`  time left in Fine-tune after epoch ${estimateText(room.estimates)}`);
+    console.log(`  time left in Compare after epoch ${estimateText(await compare(browser, workbench))}`);
   }
   const { value, low, high } = ratioOfMedians(pairs, createRandom(1));
   console.log(

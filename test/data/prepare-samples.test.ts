@@ -94,6 +94,19 @@ describe('labels', () => {
   test.each([
     [
       [2, 3],
+      [0, 0, 0.5, 1, 0, 0],
+    ],
+    [
+      [2, 2, 2],
+      [0, 0, 0.5, 1, 0, 1, 0, 0],
+    ],
+  ])('%j of %j are refused', (dims, values) => {
+    expect(refused(() => read(dims, values))).toMatchObject({ code: 'bad-data' });
+  });
+
+  test.each([
+    [
+      [2, 3],
       [0, 1, 1, 1, 0, 0],
     ],
     [
@@ -101,15 +114,12 @@ describe('labels', () => {
       [0, 0, 0, 1, 0, 0],
     ],
     [
-      [2, 3],
-      [0, 0, 0.5, 1, 0, 0],
-    ],
-    [
       [2, 2, 2],
       [0, 0, 0, 1, 0, 1, 0, 0],
     ],
-  ])('%j of %j are refused', (dims, values) => {
-    expect(refused(() => read(dims, values))).toMatchObject({ code: 'bad-data' });
+  ])('%j of %j are a class for each place', (dims, values) => {
+    const [, ...inner] = dims;
+    expect(read(dims, values).placeLabels).toMatchObject({ dims: inner, values: Float32Array.from(values) });
   });
 });
 
