@@ -46,6 +46,8 @@ export type OptionName =
   | 'layers'
   // fine-tuning
   | 'calibrate'
+  | 'freeze'
+  | 'head'
   | 'ignoreLabel'
   | 'loss'
   | 'resume'

@@ -1,3 +1,4 @@
+import type { Advice } from '../base/option-hint.js';
 import type { FormName } from '../mish/forms.js';
 import { type Plan, planOf } from '../mish/plan.js';
 import type { SwapReport } from '../mish/results.js';
@@ -15,6 +16,8 @@ import type { RunCosts } from './work/run-costs.js';
 export interface PreparedAttempts {
   readonly swap: SwapReport;
   readonly measuredIn: FormName;
+  /** Advice for each glob that matches no activation. */
+  readonly unmatched: readonly Advice[];
   readonly plan: Plan & { readonly form: FormName };
   readonly base: SharpenedOriginal;
   /** Swaps the plan's sites and repairs the model. Layers are solved once for each plan, for all numbers of steps. */
@@ -34,7 +37,11 @@ export async function prepareAttempts(
 ): Promise<PreparedAttempts> {
   const { seed = 0, rows = DEFAULT_ROWS, provider, session, signal, onProgress } = options;
   const beta = options.beta === 'auto' ? refuseAutoBeta(options) : options.beta;
-  const { report: swap, measuredIn } = await findCandidates(original.document, { ...options, beta });
+  const {
+    report: swap,
+    measuredIn,
+    unmatched,
+  } = await findCandidates(original.document, { ...options, beta });
   const plan = { ...planOf(swap), form: measuredIn };
   const base = await sharpenedOriginal(original, plan, train, {
     ...options,
@@ -45,7 +52,7 @@ export async function prepareAttempts(
   const common = { ...run, original: base.original, operations: base.operations };
   const solved = new Map<string, SolvedSwap>();
   return {
-    ...{ swap, measuredIn, plan, base },
+    ...{ swap, measuredIn, plan, base, unmatched },
     async tryOut(candidate, steps) {
       const key = keyOf(candidate);
       const start =

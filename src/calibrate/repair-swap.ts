@@ -121,7 +121,12 @@ export async function repairSwap(
       leftAlone: chosen.leftAlone,
       tuning: chosen.tuning,
       fold: finished.fold,
-      notes: [...chosen.notes, ...(sharpened?.notes ?? []), ...finished.notes],
+      notes: [
+        ...prepared.unmatched.map(({ text }) => text),
+        ...chosen.notes,
+        ...(sharpened?.notes ?? []),
+        ...finished.notes,
+      ],
       original: before.original,
       swapped: withoutOriginal(before),
       calibrated: withoutOriginal(after),

@@ -21,8 +21,11 @@ const NOTED_SHARE = 0.01;
 /** Returns a note on test samples that training samples are equal to; undefined for hardly any. */
 export function sharedSamplesNote(shared: number | undefined, test: number): string | undefined {
   if (shared === undefined || shared === 0 || shared < test * NOTED_SHARE) return undefined;
+  const text = 'so the scores are too high: give unseen samples for the test';
+  if (test === 1) return `the only test sample is also a training sample, ${text}`;
   const which = shared === test ? `all ${test}` : `${shared} of the ${test}`;
-  return `${which} test samples are also training samples, so the scores are too high: give unseen samples for the test`;
+  const are = shared === 1 ? 'is also a training sample' : 'are also training samples';
+  return `${which} test samples ${are}, ${text}`;
 }
 
 /** Returns a hash of each sample. */

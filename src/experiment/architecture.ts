@@ -1,5 +1,6 @@
 // One architecture with each activation at the same sites.
 import { OnnxMishError } from '../base/error.js';
+import type { Advice } from '../base/option-hint.js';
 import { findCandidates } from '../calibrate/select/candidates.js';
 import { editedModel } from '../finetune/start.js';
 import { isDefault, KINDS, kindNamed, REPLACEMENTS, type ReplacementName } from '../mish/activation-kinds.js';
@@ -9,7 +10,7 @@ import { findSites, inputOf, type SiteOptions, siteLabel } from '../mish/sites.j
 import { swapDocument } from '../mish/swap.js';
 import { unknownActivation } from '../mish/unknown-activation.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
-import { lacksBatchNorm } from '../train/batch-norms.js';
+import { hasConvolutions, lacksBatchNorm } from '../train/batch-norms.js';
 import { withExactMish } from './exact-mish.js';
 
 /** Options that choose the sites. */
@@ -33,6 +34,8 @@ export interface Architecture {
   readonly sites: readonly ExchangedSite[];
   /** Activations that stay as they are in all models. */
   readonly kept: readonly { readonly label: string; readonly why: string }[];
+  /** Advice for each glob that matches no activation. */
+  readonly unmatched: readonly Advice[];
 }
 
 /** Returns the names of activations without aliases. Throws `bad-usage` for an unknown, a repeated or no name. */
@@ -78,17 +81,7 @@ export async function architectureOf(
   for (const to of activations) found.push(await sitesFor(model, to, kinds, choice));
   const all = new Map(found.flatMap(({ present }) => [...present]));
   const common = [...all.keys()].filter((key) => found.every(({ present }) => present.has(key)));
-  if (common.length === 0) {
-    throw new OnnxMishError(
-      'bad-usage',
-      `the model has no activation that can be exchanged (${[...kinds].join(', ')})`,
-      {
-        where: document.source.name,
-        fix: 'Name the kinds of the model’s activations',
-        option: { only: null },
-      },
-    );
-  }
+  if (common.length === 0) throw nothingToExchange(document.source.name, kinds, choice);
   const chosen = new Set(common);
   const models = new Map<ReplacementName, LoadedModel>();
   for (const { to, plan } of found) {
@@ -113,7 +106,25 @@ export async function architectureOf(
     models,
     sites: common.flatMap((key) => all.get(key) ?? []),
     kept: [...kept].map(([label, why]) => ({ label, why })),
+    unmatched: (found[0]?.unmatched ?? []).filter(({ text }) =>
+      found.every(({ unmatched }) => unmatched.some((advice) => advice.text === text)),
+    ),
   };
+}
+
+function nothingToExchange(where: string | undefined, kinds: ReadonlySet<string>, choice: SiteChoice) {
+  const { include, exclude } = choice;
+  const globs = { ...(include && { include: null }), ...(exclude && { exclude: null }) };
+  const isNamed = Object.keys(globs).length > 0;
+  return new OnnxMishError(
+    'bad-usage',
+    `the model has no activation that can be exchanged (${[...kinds].join(', ')}${isNamed ? ', with the names that were chosen' : ''})`,
+    {
+      where,
+      fix: `Name the kinds of the model’s activations${isNamed ? ', or choose other names' : ''}`,
+      option: { only: null, ...globs },
+    },
+  );
 }
 
 /** Returns the kinds of activations to exchange, without aliases. Throws `bad-usage` for an unknown kind. */
@@ -138,6 +149,7 @@ interface SitesFor {
   readonly plan: Plan;
   readonly present: ReadonlyMap<string, ExchangedSite>;
   readonly skipped: readonly { readonly label: string; readonly why: string }[];
+  readonly unmatched: readonly Advice[];
 }
 
 async function sitesFor(
@@ -149,7 +161,7 @@ async function sitesFor(
   const { document } = model;
   const only = [...kinds].filter((kind) => kind !== to);
   const options = { to, only, include, exclude };
-  const { report, measuredIn } = await findCandidates(
+  const { report, measuredIn, unmatched } = await findCandidates(
     document,
     to === 'mish' ? { ...options, beta } : options,
   );
@@ -166,7 +178,7 @@ async function sitesFor(
   for (const site of [...sites.filter((one) => written.has(keyOfSite(one))), ...already.sites])
     present.set(keyOfSite(site), { label: siteLabel(site), input: inputOf(site) });
   const skipped = report.skipped.filter(({ reason }) => reason !== 'excluded');
-  return { to, plan, present, skipped: skipped.map(({ label, why }) => ({ label, why })) };
+  return { to, plan, present, unmatched, skipped: skipped.map(({ label, why }) => ({ label, why })) };
 }
 
 const NONE = { sites: [] };
@@ -184,6 +196,10 @@ export function normsOf(
   { document: { graph } }: LoadedModel,
   { batchNorm }: { readonly batchNorm?: boolean | undefined },
 ): { batchNorm: 'insert' | 'train'; warnings: string[] } {
+  if (batchNorm === true && !hasConvolutions(graph)) {
+    const warning = 'The model has no convolutions, so that no batch normalisation was put behind any.';
+    return { batchNorm: 'train', warnings: [warning] };
+  }
   const lacks = lacksBatchNorm(graph);
   if (batchNorm ?? lacks) return { batchNorm: 'insert', warnings: [] };
   const warning =

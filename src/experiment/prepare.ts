@@ -3,7 +3,7 @@ import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
 import { sha256 } from '../base/sha256.js';
 import { dataDigest } from '../finetune/prepare.js';
-import { type DataParts, type LabelledPart, partOf, splitData } from '../finetune/split-data.js';
+import { type DataParts, type LabelledPart, someOf, splitData } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
@@ -71,6 +71,7 @@ export async function prepareExperiment(
   const activations = activationNames(options.activations ?? DEFAULT_ACTIVATIONS);
   const seeds = seedsOf(options);
   const architecture = await architectureOf(model, activations, options);
+  for (const advice of architecture.unmatched) options.onDoubt?.(advice);
   const inputs = await withSession(model.file, options, (session) => session.inputs);
   const data = await options.data(inputs);
   const test = await options.test?.(inputs);
@@ -131,11 +132,7 @@ function seedsOf({ seeds = DEFAULT_SEEDS, seed = 0 }: ExperimentOptions): number
 
 function curveOf(test: LabelledPart): LabelledPart {
   const order = permutation(test.count, createRandom(seedOf(CURVE_SEED)));
-  const samples = test.inputs;
-  return partOf(
-    { source: 'npz', samples, targets: test.targets },
-    order.subarray(0, MAX_CURVE_SAMPLES).toSorted(),
-  );
+  return someOf(test, order.subarray(0, MAX_CURVE_SAMPLES).toSorted());
 }
 
 function digestOf(facts: object): Promise<string> {

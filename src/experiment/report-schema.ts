@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeIssue } from '../base/describe-issue.js';
 import { OnnxMishError } from '../base/error.js';
 import { score, trainingFields } from '../finetune/report-schema.js';
 import { hostSchema, toolSchema } from '../validate/report-schema-measures.js';
@@ -196,10 +197,9 @@ export function isExperimentReport(json: unknown): boolean {
 export function parseExperimentReport(json: unknown, where = 'report'): ExperimentReport {
   const result = experimentSchema.safeParse(json);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
   throw new OnnxMishError(
     'bad-data',
-    `this is not a valid ${EXPERIMENT_SCHEMA}: ${issue?.path.join('.')}: ${issue?.message}`,
+    `this is not a valid ${EXPERIMENT_SCHEMA}: ${describeIssue(result.error.issues)}`,
     { where, fix: 'Make one with an experiment' },
   );
 }

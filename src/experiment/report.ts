@@ -3,7 +3,7 @@ import { VERSION } from '../base/version.js';
 import { countClasses } from '../finetune/count-classes.js';
 import type { FinetuneHost } from '../finetune/finetune.js';
 import { fewSamplesNotes } from '../finetune/notes.js';
-import { DEFAULT_BATCH_SAMPLES, resolveSettings } from '../train/trainer-options.js';
+import { resolveSettings } from '../train/trainer-options.js';
 import { INITIAL_RULE } from './initial-weights.js';
 import type { Experiment } from './prepare.js';
 import { EXPERIMENT_SCHEMA, type ExperimentReport, type ExperimentRun } from './report-schema.js';
@@ -49,7 +49,7 @@ export function experimentReport(
           classes: countClasses(parts.train.targets, parts.train.count, experiment.settings),
         },
       },
-      settings: describeSettings(experiment),
+      settings: describeSettings(experiment, training),
       initial: {
         rule: INITIAL_RULE,
         gains: activations.map((activation) => ({ activation, gain: gains.get(activation) ?? 1 })),
@@ -97,29 +97,17 @@ function notesOn({ data, settings, kept }: Facts): string[] {
   return notes;
 }
 
-function describeSettings({
-  settings,
-  model,
-  parts,
-  activations,
-  seeds,
-  batchNorm,
-  options,
-}: Experiment): ExperimentReport['settings'] {
-  const { loss, labelSmoothing, rate, schedule, epochs, augment, optimizer, output, batch } =
-    resolveSettings(settings);
-  const { graph } = model.document;
-  const fixed = graph.inputs.find(({ name }) => !graph.initializers.has(name))?.dims?.[0];
+function describeSettings(
+  { settings, activations, seeds, batchNorm, options }: Experiment,
+  { output, batch }: TrainingFacts,
+): ExperimentReport['settings'] {
+  const { loss, labelSmoothing, rate, schedule, epochs, augment, optimizer } = resolveSettings(settings);
   return {
     ...{ activations: [...activations], seeds: [...seeds], batchNorm },
     ...{ loss, labelSmoothing, rate, schedule, epochs, augment: [...augment] },
-    output: output ?? graph.outputs[0]?.name ?? '',
+    ...{ output, batch },
     optimizer: optimizer.kind,
     warmUp: options.warmUp ?? 0,
     weightDecay: optimizer.weightDecay ?? null,
-    batch:
-      typeof fixed === 'number' && fixed > 0
-        ? fixed
-        : (batch ?? Math.min(DEFAULT_BATCH_SAMPLES, parts.train.count)),
   };
 }

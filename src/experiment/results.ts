@@ -137,5 +137,5 @@ function comparisons(
     const names = single.map(({ name }) => name).join(', ');
     sentences.push(`One seed tells nothing of a difference between ${baseline} and ${names}.`);
   }
-  return `${sentences.join(' ')} Scores are on ${tested} test samples.`;
+  return `${sentences.join(' ')} Scores are on ${tested} test ${tested === 1 ? 'sample' : 'samples'}.`;
 }

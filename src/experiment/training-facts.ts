@@ -4,6 +4,10 @@ import { openRun } from './train-run.js';
 
 /** Facts on the training that all runs of an experiment share. */
 export interface TrainingFacts {
+  /** Name of the output that the loss is computed from. */
+  readonly output: string;
+  /** Number of samples in a step. */
+  readonly batch: number;
   /** Number of weight tensors that are initialised anew. */
   readonly weights: number;
   /** Trained weights that keep the values of the model. */
@@ -15,8 +19,8 @@ export interface TrainingFacts {
 
 /** Opens a run without training it, so that data and settings are checked. Throws as `createTrainer` does. */
 export async function trainingFacts(experiment: Experiment): Promise<TrainingFacts> {
-  const [key] = experiment.keys;
-  if (key === undefined) return { weights: 0, kept: [], remarks: [], warnings: [] };
+  const [activation = 'relu'] = experiment.activations;
+  const key = { activation, seed: experiment.seeds[0] ?? 0 };
   const kept: string[] = [];
   let weights = 0;
   const onInitial = (given: readonly string[], chosen: ReadonlyMap<string, unknown>) => {
@@ -28,7 +32,8 @@ export async function trainingFacts(experiment: Experiment): Promise<TrainingFac
   const { train, test } = experiment.parts;
   const known = sharedSamplesNote(await sharedSamples(test.inputs, train.inputs), test.count);
   return {
+    ...{ output: trainer.output, batch: trainer.stepSamples },
     ...{ weights, kept, remarks: trainer.remarks.map(({ text }) => text) },
-    warnings: known === undefined ? [] : [`${known.replace(/^a/, 'A')}.`],
+    warnings: known === undefined ? [] : [`${known.charAt(0).toUpperCase()}${known.slice(1)}.`],
   };
 }

@@ -18,7 +18,7 @@ import type { DataParts } from './split-data.js';
 export type ArmOptions = FinetuneOptions & OnProvider & { readonly epochs: number; readonly warmUp: number };
 
 /** Opens a trainer of a model. Both arms of a seed get the same batches. */
-export function openArm(
+export async function openArm(
   model: LoadedModel,
   { train, validation }: DataParts,
   options: ArmOptions,
@@ -26,19 +26,28 @@ export function openArm(
   more: {
     readonly teacher?: Teacher | undefined;
     readonly resume?: Uint8Array | undefined;
+    /** Receives each pattern of `freeze` that matches no weight. */
+    readonly onUnmatched?: ((pattern: string) => void) | undefined;
     readonly onStep?: ((step: number, of: number, secondsLeft: number, loss: number) => void) | undefined;
   } = {},
 ): Promise<ModelTrainer> {
   const { freeze = [], patience, epochs, warmUp, provider, session, signal } = options;
-  return createTrainer(model, {
+  const unmatched = new Set(freeze);
+  const trainer = await createTrainer(model, {
     ...trainerSettings(options),
     ...{ ...train, validation, seed, provider, session, signal, teacher: more.teacher, resume: more.resume },
-    freeze: (name) => freeze.some((pattern) => matches(pattern, name)),
+    freeze(name) {
+      const matching = freeze.filter((pattern) => matches(pattern, name));
+      for (const pattern of matching) unmatched.delete(pattern);
+      return matching.length > 0;
+    },
     warmUp: warmUp * epochs,
     // Without patience, nothing is chosen on the validation part: the original may have been trained on it.
     keep: patience === undefined ? 'last' : 'best',
     onProgress: more.onStep,
   });
+  if (more.onUnmatched !== undefined) unmatched.forEach(more.onUnmatched);
+  return trainer;
 }
 
 /** Returns the original as the teacher of a training, if its outputs are mixed into the targets. */

@@ -81,7 +81,7 @@ export async function finetuneModel(
   });
   options.onProgress?.('judging', 1, undefined);
   const before = await startFacts(original, prepared, runs, options);
-  const { units, latency, notes, ...trained } = await judgeTrained(original, prepared, runs, options);
+  const { units, latency, notes, step, ...trained } = await judgeTrained(original, prepared, runs, options);
   const { fileName } = given;
   const { output, data } =
     fileName === undefined
@@ -105,7 +105,7 @@ export async function finetuneModel(
       model: original.name,
       form: swap.report.form,
       skipped: swap.report.skipped.length,
-      settings: reportedSettings(original, options, seeds),
+      settings: reportedSettings(step, options, seeds),
       start: before.start,
       units,
       ...facts,

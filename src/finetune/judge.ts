@@ -21,6 +21,7 @@ export interface Judged {
   readonly units: FinetuneReport['units'];
   readonly latency: FinetuneReport['latency'];
   readonly notes: readonly string[];
+  readonly step: StepFacts;
 }
 
 /** Writes the trained model, and measures units and latency of the models of the first seed. */
@@ -50,8 +51,12 @@ export async function judgeTrained(
         ? null
         : await latencyOf(control.model, await editedModel(original, output), prepared, options),
     notes: [...trained.remarks, ...notes],
+    step: trained.step,
   };
 }
+
+/** The output that the loss was computed from, and the number of samples in a step. */
+export type StepFacts = Pick<FinetuneReport['settings'], 'output' | 'batch'>;
 
 /** Returns the trained model of the first seed, with a record of the operation. */
 async function trainedModel(
@@ -60,7 +65,7 @@ async function trainedModel(
   runs: readonly FinishedRun[],
   { parts, swap }: Prepared,
   options: ArmOptions,
-): Promise<{ output: Spliced; model: LoadedModel; remarks: readonly string[] }> {
+): Promise<{ output: Spliced; model: LoadedModel; remarks: readonly string[]; step: StepFacts }> {
   const first = runs.find(({ run, state }) => run.arm === arm && state !== undefined);
   const teacher = teacherOf(original, options);
   const trainer = await openArm(from, parts, options, first?.run.seed ?? 0, {
@@ -76,7 +81,8 @@ async function trainedModel(
       sites: trainer.trained.length,
     } as const;
     const output = await spliceWithRecord(from.document, edits, [operation], false);
-    return { output, model, remarks: trainer.remarks.map(({ text }) => text) };
+    const step = { output: trainer.output, batch: trainer.stepSamples };
+    return { output, model, step, remarks: trainer.remarks.map(({ text }) => text) };
   } finally {
     await trainer.close();
   }

@@ -12,7 +12,7 @@ import type { LabelledData } from './options.js';
 import type { FinetuneRun, Score } from './report-schema.js';
 import { type DataParts, splitData } from './split-data.js';
 import { modelFromCopy, type PlannedSwap, plainSwap, repairedSwap } from './start.js';
-import { tellDoubt } from './tell-doubt.js';
+import { tellDoubt, tellUnmatched } from './tell-doubt.js';
 import { type FinishedRun, resumedCheckpoint } from './trainings.js';
 
 /** Model from which the trainings of the swapped arm start. */
@@ -63,8 +63,9 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
   const resumed = resumedCheckpoint(options.checkpoint ?? {}, digest);
   // Without a repair, trainings in turns begin at once, and measure the scores themselves.
   const isLater = options.inTurns === true && options.calibrate === false;
-  const first = isLater ? undefined : await evaluateParts(original, parts, options);
+  const first = isLater ? undefined : await evaluateParts(original, parts, options, tellUnmatched(options));
   const swap = await plainSwap(original, options);
+  for (const advice of swap.unmatched) options.onDoubt?.(advice);
   const plain = isLater ? undefined : (await evaluateParts(swap.plain, parts, options)).test;
   const start = await startOf(original, swap, parts, options, resumed);
   const repaired = start.isRepaired ? (await evaluateParts(start.model, parts, options)).test : null;
@@ -122,8 +123,9 @@ async function evaluateParts(
   model: LoadedModel,
   parts: DataParts,
   options: ArmOptions,
+  onUnmatched?: (pattern: string) => void,
 ): Promise<{ test: Score; validation: Score | null }> {
-  const trainer = await openArm(model, parts, options, options.seed ?? 0);
+  const trainer = await openArm(model, parts, options, options.seed ?? 0, { onUnmatched });
   try {
     const test = scoreOf(await trainer.evaluate(parts.test));
     const { validation } = parts;

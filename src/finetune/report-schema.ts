@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeIssue } from '../base/describe-issue.js';
 import { OnnxMishError } from '../base/error.js';
 import { hostSchema, shareInterval, toolSchema } from '../validate/report-schema-measures.js';
 
@@ -202,10 +203,9 @@ export function isFinetuneReport(json: unknown): boolean {
 export function parseFinetuneReport(json: unknown, where = 'report'): FinetuneReport {
   const result = finetuneSchema.safeParse(json);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
   throw new OnnxMishError(
     'bad-data',
-    `this is not a valid ${FINETUNE_SCHEMA}: ${issue?.path.join('.')}: ${issue?.message}`,
+    `this is not a valid ${FINETUNE_SCHEMA}: ${describeIssue(result.error.issues)}`,
     { where, fix: 'Make one by a fine-tuning' },
   );
 }

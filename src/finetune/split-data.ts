@@ -75,18 +75,26 @@ export function splitData(
 /** Returns some samples with their targets. */
 export function partOf({ samples, targets, name }: LabelledData, chosen: Uint32Array): LabelledPart {
   checkTargets(targets, samples.count, name);
+  return someOf({ count: samples.count, inputs: samples, targets, origin: { name } }, chosen);
+}
+
+/** Returns some samples of a part. Errors number them as in the data of the part. */
+export function someOf({ inputs, targets, origin }: LabelledPart, chosen: Uint32Array): LabelledPart {
+  const { name, indices } = origin ?? {};
   return {
     count: chosen.length,
-    origin: { name, indices: chosen },
-    inputs: chosenSamples(samples, chosen),
+    origin: { name, indices: indices === undefined ? chosen : chosen.map((at) => indices[at] ?? at) },
+    inputs: chosenSamples(inputs, chosen),
     targets: chosenTargets(targets, chosen),
   };
 }
 
 /** Returns the first samples of a part. */
-export function firstOf({ inputs, targets, count }: LabelledPart, most: number): LabelledPart {
-  const indices = Uint32Array.from({ length: Math.min(most, count) }, (_, at) => at);
-  return partOf({ source: 'npz', samples: inputs, targets }, indices);
+export function firstOf(part: LabelledPart, most: number): LabelledPart {
+  return someOf(
+    part,
+    Uint32Array.from({ length: Math.min(most, part.count) }, (_, at) => at),
+  );
 }
 
 function wholeOf({ samples, targets, name }: LabelledData): LabelledPart {

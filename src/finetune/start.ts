@@ -1,5 +1,6 @@
 // The swapped model from which the trainings start.
 import { OnnxMishError, withDetails } from '../base/error.js';
+import type { Advice } from '../base/option-hint.js';
 import { sha256 } from '../base/sha256.js';
 import { calibrateModel } from '../calibrate/calibrate.js';
 import { findCandidates } from '../calibrate/select/candidates.js';
@@ -21,15 +22,17 @@ export interface PlannedSwap {
   /** Form in which the model is trained; it computes the same function as the form of the output. */
   readonly trainedIn: FormName;
   readonly plain: LoadedModel;
+  /** Advice for each glob that matches no activation. */
+  readonly unmatched: readonly Advice[];
 }
 
 /** Swaps a model without repair. Throws as `swapDocument` does. */
 export async function plainSwap(original: LoadedModel, options: FinetuneOptions): Promise<PlannedSwap> {
-  const { report, measuredIn } = await findCandidates(original.document, options);
+  const { report, measuredIn, unmatched } = await findCandidates(original.document, options);
   const { target: _, form: __, ...rest } = options;
   const form = report.to === 'mish' ? measuredIn : undefined; // other activations have one form
   const { output } = await swapDocument(original.document, { ...rest, form, undo: false, blocked: false });
-  return { report, trainedIn: measuredIn, plain: await editedModel(original, output) };
+  return { report, trainedIn: measuredIn, plain: await editedModel(original, output), unmatched };
 }
 
 /** Maximum number of samples for the repair; more improve it little. */

@@ -8,6 +8,12 @@ import type { LabelledPart } from './split-data.js';
 /** Number of samples to look at. */
 const MAX_SAMPLES = 64;
 
+/** Returns a function that calls `onDoubt` for a pattern of `freeze` that matches no weight. */
+export const tellUnmatched =
+  ({ onDoubt }: Pick<FinetuneOptions, 'onDoubt'>) =>
+  (pattern: string): void =>
+    onDoubt?.({ text: `no weight that could be trained matches '${pattern}'`, option: { freeze: null } });
+
 /** Calls `onDoubt` if the training samples do not look like those that the original was trained on. */
 export async function tellDoubt(
   original: LoadedModel,

@@ -1,7 +1,7 @@
 // The files of an experiment's runs: finished runs, and checkpoints of the running ones.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OnnxMishError } from '../base/error.js';
+import { OnnxMishError, withDetails } from '../base/error.js';
 import type { RunKey } from '../experiment/prepare.js';
 import { type ExperimentRun, experimentSchema } from '../experiment/report-schema.js';
 import { onFile, unlessAbsent } from '../files/file-error.js';
@@ -10,6 +10,8 @@ import { remove } from '../files/roll-back.js';
 import { statOf } from '../files/same-file.js';
 import { makeFolder } from '../files/write-atomically.js';
 import { writeBytes, writeText } from '../files/write-model.js';
+import { decodeCheckpoint } from '../train/checkpoint.js';
+import { claim, refuseBusy } from './run-lock.js';
 
 /** Returns the folder of the runs of a report. */
 export const runsFolder = (output: string): string => `${output}.runs`;
@@ -17,10 +19,21 @@ export const runsFolder = (output: string): string => `${output}.runs`;
 const nameOf = ({ activation, seed }: Pick<ExperimentRun, 'activation' | 'seed'>) => `${activation}-${seed}`;
 const DIGEST = 'digest';
 
-/** Reads the checkpoint of a run; undefined without one. Throws `io`. */
-export function readRunCheckpoint(folder: string, key: RunKey): Promise<Uint8Array | undefined> {
+/** Reads the checkpoint of a run; undefined without one. Throws `io`, and `bad-data` for a damaged file. */
+export async function readRunCheckpoint(folder: string, key: RunKey): Promise<Uint8Array | undefined> {
   const path = join(folder, `${nameOf(key)}.checkpoint`);
-  return unlessAbsent(path, () => readRegular(path));
+  const bytes = await unlessAbsent(path, () => readRegular(path));
+  if (bytes !== undefined) checkRunCheckpoint(bytes, path);
+  return bytes;
+}
+
+function checkRunCheckpoint(bytes: Uint8Array, path: string): void {
+  try {
+    decodeCheckpoint(bytes);
+  } catch (error) {
+    if (!(error instanceof OnnxMishError)) throw error;
+    throw withDetails(error, { where: path, fix: 'Remove the file; the run starts anew', option: undefined });
+  }
 }
 
 /** Writes the checkpoint of a run. Throws `io`. */
@@ -48,14 +61,15 @@ export interface RunsOptions {
 }
 
 /**
- * Opens the folder of an experiment's runs, and returns the finished ones. Throws `io` for runs of an earlier experiment that would be
- * removed, `bad-usage` for those of another experiment, and `bad-data` for damaged files.
+ * Opens the folder of an experiment's runs, and returns the finished ones. Throws `io` if another process works on them, and for runs
+ * of an earlier experiment that would be removed, `bad-usage` for those of another experiment, and `bad-data` for damaged files.
  */
 export async function openRuns(
   folder: string,
   { digest, resume = false, force = false }: RunsOptions,
 ): Promise<ExperimentRun[]> {
   const path = join(folder, DIGEST);
+  await refuseBusy(folder);
   if (!resume && (await statOf(folder)) !== undefined) {
     if (!force) {
       throw new OnnxMishError('io', 'the runs of a stopped experiment exist', {
@@ -70,6 +84,7 @@ export async function openRuns(
   const known = await unlessAbsent(path, () => readRegular(path));
   if (known === undefined) {
     await writeText(path, digest, true);
+    await claim(folder);
     return [];
   }
   if (new TextDecoder().decode(known) !== digest) {
@@ -79,6 +94,7 @@ export async function openRuns(
       option: { force: null },
     });
   }
+  await claim(folder);
   const names = (await onFile(folder, () => readdir(folder))).filter((name) => name.endsWith('.json')).sort();
   const runs: ExperimentRun[] = [];
   for (const name of names) runs.push(await readRun(join(folder, name)));

@@ -9,9 +9,12 @@ export function figure(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined) return '–';
   if (value === 0) return '0';
   const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace('e+', 'e');
-  return String(Number(value.toPrecision(digits)));
+  if (size >= 1e5 || size < 1e-3) return withMinus(value.toExponential(1).replace('e+', 'e'));
+  return withMinus(String(Number(value.toPrecision(digits))));
 }
+
+/** Writes the sign of a negative number as a minus, as signed differences have it. */
+export const withMinus = (number: string): string => number.replace(/^-/, '−');
 
 /** Joins sections of lines with an empty line between them. Sections without lines are left out. */
 export function joinSections(sections: readonly (readonly string[])[]): string {

@@ -42,7 +42,10 @@ export function renderFinetune(
   const most = all ? Number.POSITIVE_INFINITY : MAX_LISTED;
   const sections = [
     [describeSites(safe), describeParts(safe), describeTraining(safe)],
-    [scoreTable(safe), `Scores are on the ${safe.data.test} test samples.`],
+    [
+      scoreTable(safe),
+      `Scores are on the ${safe.data.test} test ${safe.data.test === 1 ? 'sample' : 'samples'}.`,
+    ],
     [describeCurves(safe)],
     unitsTable(safe, most, hint),
     movedTable(safe, most, hint),

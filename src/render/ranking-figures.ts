@@ -1,7 +1,7 @@
 // Sentences and rows of tables of a ranking, for every view.
 import type { Ranking } from '../calibrate/select/ranking.js';
 import type { Degradation, Drawn } from '../calibrate/select/trial.js';
-import { pointsText } from '../metrics/paired.js';
+import { pointsText, signed } from '../metrics/paired.js';
 import { figure, percent } from './figures.js';
 
 /** Returns the result of a ranking as a sentence. */
@@ -13,7 +13,7 @@ export function concludeRanking({ sites, data }: Ranking): string {
     const harm = measured ?? estimate;
     if (harm === null) return 'not measured';
     const sqnr = sqnrText(harm);
-    return /^-?\d/.test(sqnr) && harm.broken === 0 && harm.problem === null ? `SQNR ${sqnr} dB` : sqnr;
+    return /^−?\d/.test(sqnr) && harm.broken === 0 && harm.problem === null ? `SQNR ${sqnr} dB` : sqnr;
   };
   if (sites.length === 1) return `Swapped alone on ${on}, ${first.label} gives ${text(first)}.`;
   return `Of ${sites.length} sites, each swapped alone on ${on}, ${first.label} does the least harm (${text(first)}) and ${last.label} the most (${text(last)}).`;
@@ -42,7 +42,7 @@ export function degradationCells(harm: Degradation | null): string[] {
   const { maxAbs, cosine, agreement, top1Drop } = harm;
   return [
     ...[sqnrText(harm), figure(maxAbs), figure(cosine, 4), percent(agreement)],
-    top1Drop === null ? '–' : `${figure(-top1Drop)}${top1Interval(harm)}`,
+    top1Drop === null ? '–' : `${signed(-top1Drop, figure)}${top1Interval(harm)}`,
   ];
 }
 

@@ -17,6 +17,10 @@ export function batchNorms({ nodes }: Pick<Scope, 'nodes'>): Node[] {
 
 /** Returns whether a graph has convolutions, and no batch normalisation. */
 export function lacksBatchNorm(graph: Pick<Scope, 'nodes'>): boolean {
-  const isConv = ({ domain, opType }: Node) => domain === '' && opType === 'Conv';
-  return graph.nodes.some(isConv) && batchNorms(graph).length === 0;
+  return hasConvolutions(graph) && batchNorms(graph).length === 0;
+}
+
+/** Returns whether a graph has convolutions. */
+export function hasConvolutions({ nodes }: Pick<Scope, 'nodes'>): boolean {
+  return nodes.some(({ domain, opType }) => domain === '' && opType === 'Conv');
 }

@@ -18,6 +18,11 @@ import { trainableWeights } from './trainable.js';
 /** The epsilon as it is stored, in float32. */
 const EPSILON = Math.fround(DEFAULT_EPSILON);
 
+const NO_CONVOLUTION = {
+  code: 'no-convolution',
+  text: 'The model has no convolutions with weights of their own, so that no batch normalisation was put behind any',
+} as const;
+
 /**
  * Inserts a batch normalisation behind each convolution with its own weights, with the statistics of `batches` and a scale and shift that
  * undo it: the function stays the same. `edits` folds the trained normalisations into the original's weights again, exactly, so
@@ -29,7 +34,7 @@ export async function withBatchNorm(
   options: RunOptions,
 ): Promise<TrainableModel> {
   const convs = normedConvs(prepared);
-  if (convs.length === 0) return prepared;
+  if (convs.length === 0) return { ...prepared, remarks: [...prepared.remarks, NO_CONVOLUTION] };
   const names = convs.map(({ y }) => y);
   const moments = await channelMoments(prepared.model, names, batches, options);
   const inserted = convs.filter(({ y }) => moments.has(y));

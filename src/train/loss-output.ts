@@ -24,11 +24,13 @@ export function lossOutput({ graph, source }: OnnxDocument, wanted: string | und
       {
         where: source.name,
         fix: 'Name an output of scores',
+        option: { head: null },
       },
     );
   }
   throw new OnnxMishError('bad-usage', `the model has no output '${name ?? ''}'`, {
     where: source.name,
     fix: `Name one of its outputs: ${names.join(', ')}`,
+    option: { head: null },
   });
 }

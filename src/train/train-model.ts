@@ -19,6 +19,10 @@ export interface ModelTrainer extends AsyncIterable<Epoch> {
   readonly remarks: readonly TrainerRemark[];
   /** Names of the weights that are trained. */
   readonly trained: readonly string[];
+  /** Name of the output that the loss is computed from. */
+  readonly output: string;
+  /** Number of samples in a step. */
+  readonly stepSamples: number;
   /** The finished epochs, those before a checkpoint included. */
   readonly epochs: readonly Epoch[];
   /** Number of the epoch with the best validation score; null without validation. */
@@ -105,6 +109,8 @@ export async function createTrainer(
   return {
     remarks: plan.remarks,
     trained: plan.trained,
+    output: plan.output,
+    stepSamples: plan.stepSamples,
     epochs: progress.epochs,
     get best() {
       return progress.best;

@@ -49,6 +49,8 @@ export interface TrainingPlan {
   readonly trained: readonly string[];
   readonly data: CheckedSamples;
   readonly batch: number;
+  /** Number of samples in a step, which may take several runs. */
+  readonly stepSamples: number;
   /** Shape of the output for one sample. */
   readonly outputDims: readonly number[];
   /** Initial values of weights and running statistics. */
@@ -116,6 +118,7 @@ export async function planTraining(
   const initial = await initialValues(step, model, index, options.initial);
   return {
     ...{ model, step, optimizer, output, batch, outputDims, initial, check },
+    stepSamples: batch * runsPerStep(plain.batch, wanted),
     trained: weights.map(({ name }) => name).filter((name) => initial.has(name)),
     data,
     edits: prepared.edits,

@@ -10,6 +10,8 @@ export type TrainingRemarkCode =
   | 'batch-norm-inserted'
   /** Calls of functions were replaced by the functions' nodes. */
   | 'functions-inlined'
+  /** There are no convolutions behind which batch normalisation could be put. */
+  | 'no-convolution'
   /** Functions of another opset stay, and gradients end there. */
   | 'functions-kept'
   /** If nodes with a constant condition were replaced by their branch. */

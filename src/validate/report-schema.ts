@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeIssue } from '../base/describe-issue.js';
 import { OnnxMishError } from '../base/error.js';
 import {
   accuracySchema,
@@ -240,16 +241,20 @@ export function parseReport(json: unknown, where = 'report'): Report {
   const old = beforeSchema.safeParse(json).data;
   const result = reportSchema.safeParse(old === undefined ? json : { ...old, schema: REPORT_SCHEMA });
   if (result.success) return withOneName(old === undefined ? result.data : inPoints(result.data));
-  const [issue] = result.error.issues;
   throw new OnnxMishError(
     'bad-data',
-    `this is not a valid ${REPORT_SCHEMA}: ${issue?.path.join('.')}: ${issue?.message}`,
+    `this is not a valid ${REPORT_SCHEMA}: ${describeIssue(result.error.issues)}`,
     {
       where,
       fix: 'Make one by a validation',
       option: { validate: null },
     },
   );
+}
+
+/** Returns whether a JSON document claims to be a report of a validation. */
+export function isReport(json: unknown): boolean {
+  return z.object({ schema: z.string().startsWith('onnx-mish/report@') }).safeParse(json).success;
 }
 
 const beforeSchema = z.looseObject({ schema: z.literal(BEFORE) });

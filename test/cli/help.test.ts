@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { reflow } from '../../src/cli/text/reflow.js';
 import { cli } from '../support/cli.js';
@@ -86,9 +86,37 @@ describe('completion', () => {
     expect(complete('help', 'fine')).toEqual(['finetune']);
     expect(complete('swap', '--out')).toEqual(['--output', '--out-dir']);
     expect(complete('swap', '--target', 'web')).toEqual(['webgl', 'webgpu']);
-    expect(complete('swap', '-o', 'mod')).toEqual(['model.onnx']);
-    expect(complete('swap', 'mod')).toEqual(['model.onnx']);
+    expect(complete('swap', '--target', '=', 'web')).toEqual(['webgl', 'webgpu']);
+    expect(complete('experiment', '--optimizer', '=')).toEqual(['rmsprop', 'adam', 'adamw', 'sgd']);
+    // Files are left to bash.
+    expect(complete('swap', '-o', 'mod')).toEqual(['']);
+    expect(complete('swap', 'mod')).toEqual(['']);
     expect(complete('completion', '')).toEqual(['bash', 'zsh', 'fish']);
+  });
+
+  test('in a bash at a terminal completes names with blanks and special characters whole', async ({
+    skip,
+  }) => {
+    skip(spawnSync('script', ['--version']).status !== 0, 'script is not installed');
+    const folder = await tempFolder();
+    await folder.write('c.bash', (await cli(['completion', 'bash'])).stdout);
+    const names = ['model.onnx', 'one two.onnx', 'three$x.onnx', 'four*.onnx', "five's.onnx", 'six(1)&.onnx'];
+    for (const name of names) writeFileSync(folder.at(name), '');
+    mkdirSync(folder.at('report')); // a folder with the name of a command
+    const lines = [
+      // Each argument of the completed command on a line of its own
+      'source c.bash; onnx-mish() { printf \'<%s>\\n\' "$@"; }',
+      ...names.map((name) => `onnx-mish undo -o ${name.slice(0, 2)}\t`),
+      'onnx-mish repo\t x',
+      'onnx-mish swap --target=cu\t',
+      'exit',
+    ];
+    const { stdout } = spawnSync('script', ['-qec', 'bash --norc -i', '/dev/null'], {
+      ...{ cwd: folder.path, encoding: 'utf8', input: lines.map((line) => `${line}\n`).join('') },
+      env: { ...process.env, INPUTRC: '/dev/null', TERM: 'dumb', PS1: '$ ' },
+    });
+    for (const name of [...names, 'report', '--target=cuda'])
+      expect(stdout).toMatch(new RegExp(`^<${name.replace(/[$*()]/g, '\\$&')}>\\r?$`, 'm'));
   });
 
   test.each(['zsh', 'fish'])(
@@ -100,7 +128,7 @@ describe('completion', () => {
         expect(stdout).toContain(command);
         const { stdout: help } = await cli([command, '--help']);
         for (const [, option = ''] of help.matchAll(/^ {2}(?:-\w, )?--([a-z0-9-]+)/gm))
-          expect(stdout).toMatch(new RegExp(shell === 'zsh' ? `--${option}\\[` : `-l ${option}( |$)`, 'm'));
+          expect(stdout).toMatch(new RegExp(shell === 'zsh' ? `--${option}=?\\[` : `-l ${option}( |$)`, 'm'));
       }
       // Quotes are balanced on every line.
       for (const line of stdout.split('\n'))

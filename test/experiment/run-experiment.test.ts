@@ -1,14 +1,19 @@
 import { describe, expect, test } from 'vitest';
+import { createRandom } from '../../src/base/random.js';
 import { measureRun } from '../../src/experiment/estimate.js';
 import { mergeExperiments } from '../../src/experiment/merge.js';
+import type { ExperimentOptions } from '../../src/experiment/options.js';
 import { experimentReport } from '../../src/experiment/report.js';
 import { type ExperimentRun, parseExperimentReport } from '../../src/experiment/report-schema.js';
 import { runExperiment } from '../../src/experiment/run-experiment.js';
 import { trainingFacts } from '../../src/experiment/training-facts.js';
+import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
 import { swap } from '../../src/mish/swap.js';
-import { classifier } from '../support/classified.js';
+import { CLASSES, classified, classifier, FEATURES } from '../support/classified.js';
 import { smallExperiment, timeless, trained } from '../support/experiment.js';
 import { EXPERIMENT_REPORT } from '../support/experiment-report.js';
+import { failure } from '../support/graph.js';
+import { value } from '../support/model.js';
 
 const host = { ...EXPERIMENT_REPORT.hosts[0], onnxruntime: undefined } as never;
 
@@ -119,4 +124,52 @@ test('an abort ends a run', async () => {
   const experiment = await smallExperiment({ signal: controller.signal });
   const save = async () => controller.abort();
   await expect(trained(experiment, ['relu', 0], { save })).rejects.toMatchObject({ code: 'aborted' });
+});
+
+test('a label out of range is named with its number in its file, wherever the part has it', async () => {
+  const random = createRandom(3);
+  for (const where of ['data', 'test'] as const) {
+    const wrong = Math.floor(random() * 1200);
+    const { x, labels } = classified(1200, 6);
+    labels[wrong] = 7;
+    const maker = (inputs: Parameters<ExperimentOptions['data']>[0]) => ({
+      ...labelledArrays({ x }, labels, inputs),
+      name: 'wrong.npz',
+    });
+    const run = smallExperiment({ [where]: maker }).then((prepared) => trainingFacts(prepared));
+    expect(await failure(run)).toMatchObject({
+      where: 'wrong.npz',
+      what: `label 7 of sample ${wrong} is outside the 3 classes (0 to 2)`,
+    });
+  }
+});
+
+test.each([
+  { fixed: 4, batch: undefined, samples: 64 },
+  { fixed: 4, batch: 8, samples: 8 },
+  { fixed: undefined, batch: undefined, samples: 64 },
+])('the report has the samples of a step: %o', async ({ fixed, batch, samples }) => {
+  const net = classifier(
+    fixed === undefined
+      ? {}
+      : { inputs: [value('x', 1, [fixed, FEATURES])], outputs: [value('scores', 1, [fixed, CLASSES])] },
+  );
+  const prepared = await smallExperiment({ batch, epochs: 1 }, net);
+  const report = experimentReport(prepared, [], { host, training: await trainingFacts(prepared) });
+  expect(report.settings).toMatchObject({ batch: samples, output: 'scores' });
+});
+
+test('batch normalisation behind convolutions that are not there is a warning, and the report has none', async () => {
+  const { batchNorm, warnings } = await smallExperiment({ batchNorm: true });
+  expect([batchNorm, warnings]).toEqual(['train', [expect.stringContaining('no convolutions')]]);
+});
+
+test('a glob that matches nothing is told before the training', async () => {
+  const told: string[] = [];
+  await smallExperiment({ exclude: ['act', 'akt'].slice(1), onDoubt: ({ text }) => told.push(text) });
+  expect(told).toEqual(["no activation matches 'akt'"]);
+  expect(await failure(smallExperiment({ exclude: ['act'] }))).toMatchObject({
+    what: expect.stringContaining('names that were chosen'),
+    option: { exclude: null },
+  });
 });

@@ -502,3 +502,16 @@ test('the other direction: Mish becomes ReLU, and the report names it', async ()
   const inspected = await inspect(await output.bytes());
   expect([inspected.mish.length, inspected.sites.length]).toEqual([0, 1]);
 });
+
+test('a pattern of freeze, include or exclude that matches nothing is told, whatever the others match', async () => {
+  const told: unknown[] = [];
+  await finetune(net, {
+    ...options,
+    ...{ epochs: 1, calibrate: false, control: false, freeze: ['w1', 'w9', 'b?'], exclude: ['akt*'] },
+    onDoubt: ({ text, option }) => told.push([text, option]),
+  });
+  expect(told).toEqual([
+    ["no weight that could be trained matches 'w9'", { freeze: null }],
+    ["no activation matches 'akt*'", { exclude: null }],
+  ]);
+});

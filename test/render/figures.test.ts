@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mapText, printable, short, tellApart } from '../../src/render/figures.js';
+import { figure, mapText, printable, short, tellApart } from '../../src/render/figures.js';
 
 test('a long name loses its middle, and no character is split', () => {
   expect(short('abc', 3)).toBe('abc');
@@ -22,4 +22,15 @@ test('characters that cannot be shown are escaped', () => {
 test('mapText changes keys, too', () => {
   const value = mapText(JSON.parse('{"a":["x",1,null],"__proto__":{"y":"z"}}'), (text) => `<${text}>`);
   expect(JSON.stringify(value)).toBe('{"<a>":["<x>",1,null],"<__proto__>":{"<y>":"<z>"}}');
+});
+
+test('a negative figure has the minus of signed differences, an exponent a hyphen', () => {
+  for (const [value, text] of [
+    [-0.5, '−0.5'],
+    [-1234567, '−1.2e6'],
+    [-0.00012, '−1.2e-4'],
+    [12, '12'],
+    [0, '0'],
+  ] as const)
+    expect(figure(value)).toBe(text);
 });

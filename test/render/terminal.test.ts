@@ -13,7 +13,7 @@ describe('figures', () => {
     [1.23456, '1.23'],
     [0.00012345, '1.2e-4'],
     [123456, '1.2e5'],
-    [-12.5, '-12.5'],
+    [-12.5, '−12.5'],
     [null, '–'],
   ] as const)('%s is %s', (value, text) => expect(figure(value)).toBe(text));
 

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../../base/error.js';
+import type { Advice } from '../../base/option-hint.js';
 import type { FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
@@ -13,13 +14,17 @@ export interface Candidates {
    * form itself.
    */
   readonly measuredIn: FormName;
+  /** Advice for each glob that matches no activation. */
+  readonly unmatched: readonly Advice[];
 }
 
 /** Finds the sites of a swap without writing a model. Throws as `swapDocument` does. */
 export async function findCandidates(document: OnnxDocument, options: SwapOptions): Promise<Candidates> {
   const { report } = await swapDocument(document, options);
   // A repair for an approximate form needs the form itself.
-  if (report.to !== 'mish' || report.bound !== undefined) return { report, measuredIn: report.form };
+  const unmatched = unmatchedIn(report);
+  if (report.to !== 'mish' || report.bound !== undefined)
+    return { report, measuredIn: report.form, unmatched };
   const { target, ...rest } = options;
   const fast = await swapDocument(document, { ...rest, form: 'exp' }).catch((error: unknown) => {
     if (error instanceof OnnxMishError && error.code === 'unsupported-form') return undefined;
@@ -29,7 +34,14 @@ export async function findCandidates(document: OnnxDocument, options: SwapOption
   // float64 keeps the requested form: in older opsets ONNX Runtime has no Clip for float64.
   const same = fast !== undefined && places(fast.report) === places(report);
   const f64 = report.sites.some(({ elemType }) => elemType === 'f64');
-  return { report, measuredIn: same && !f64 ? 'exp' : report.form };
+  return { report, measuredIn: same && !f64 ? 'exp' : report.form, unmatched };
+}
+
+function unmatchedIn({ notes, noteOptions = {} }: SwapReport): Advice[] {
+  return notes.flatMap((text) => {
+    const option = noteOptions[text];
+    return option !== undefined && ('include' in option || 'exclude' in option) ? [{ text, option }] : [];
+  });
 }
 
 /** Throws `bad-usage` unless Mish is written: only its sharpness can be searched. Returns undefined. */

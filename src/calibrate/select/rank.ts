@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../../base/error.js';
+import type { Advice } from '../../base/option-hint.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
@@ -34,6 +35,8 @@ export interface RankOptions
   /** Receives, after every site, the ranking so far with `before`'s figures; awaited. */
   readonly onMeasured?: ((soFar: Ranking) => Promise<void> | void) | undefined;
   readonly onProgress?: ((progress: RankProgress) => void) | undefined;
+  /** Receives advice for each glob that matches no activation. */
+  readonly onDoubt?: ((advice: Advice) => void) | undefined;
 }
 
 export interface RankProgress {
@@ -71,7 +74,8 @@ export async function rankModel(model: LoadedModel, options: RankOptions & OnPro
       `estimateSamples and top must be integers of at least 0, got ${count}`,
     );
   }
-  const { report, measuredIn } = await findCandidates(model.document, options);
+  const { report, measuredIn, unmatched } = await findCandidates(model.document, options);
+  for (const advice of unmatched) options.onDoubt?.(advice);
   const shares = (runs: number, batch: number) => {
     const few = Math.max(1, Math.round(estimateSamples / batch));
     return few < runs ? [few / runs, (runs - few + 0.5) / runs] : [1];

@@ -7,7 +7,6 @@ import { type TrainingFlags, trainingSettings } from '../options/training-option
 
 /** Options that decide the runs of an experiment, as parsed by commander. */
 export interface RunFlags extends LabelledFlags, TrainingFlags {
-  samples?: number;
   activations?: string[];
   only?: string[];
   include?: string[];
@@ -36,7 +35,7 @@ export function experimentOptions(flags: RunFlags, signal: AbortSignal, talk: Ta
       : { points: typeof flags.landscape === 'number' ? flags.landscape : undefined, span: flags.span };
   return onCpu({
     ...trainingSettings(flags),
-    ...readLabelled({ ...flags, limit: flags.limit ?? flags.samples }, signal, talk.note),
+    ...readLabelled(flags, signal, talk.note),
     ...{
       activations,
       only,

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import type { FinetuneReport } from '../../finetune/report-schema.js';
+import { short } from '../../render/figures.js';
 import type { Report } from '../../validate/report-schema.js';
 import { readJson } from '../io/files.js';
 import { checkViews, type ViewFlags, writeTextTo, writeViews } from '../io/views.js';
@@ -67,12 +68,30 @@ async function read(path: string): Promise<Given> {
   const json = await readJson(path);
   const { isFinetuneReport } = await import('../../finetune/report-schema.js');
   const { isExperimentReport } = await import('../../experiment/report-schema.js');
+  const name = path === '-' ? 'standard input' : path;
+  const { isReport } = await import('../../validate/report-schema.js');
   const kind = isFinetuneReport(json)
     ? 'fine-tuning'
     : isExperimentReport(json)
       ? 'experiment'
-      : 'validation';
-  return { path, json, kind, name: path === '-' ? 'standard input' : path };
+      : isReport(json)
+        ? 'validation'
+        : undefined;
+  if (kind === undefined) throw notAReport(json, name);
+  return { path, json, kind, name };
+}
+
+/** Returns the error for a JSON document of another kind. */
+function notAReport(json: unknown, where: string): OnnxMishError {
+  const schema = typeof json === 'object' && json !== null && 'schema' in json ? json.schema : undefined;
+  const what =
+    typeof schema === 'string'
+      ? `the document is an ${short(clean(schema))}, which report does not show`
+      : 'the document is not a report';
+  return new OnnxMishError('bad-data', what, {
+    where,
+    fix: 'Give a report of validate --json, finetune --json or experiment',
+  });
 }
 
 /** Shows a report, compares two validations or merges experiments. Throws `bad-usage` for other reports. */

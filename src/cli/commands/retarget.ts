@@ -13,9 +13,11 @@ import {
   moveOption,
   opsetOption,
   outputOptions,
+  quietOption,
 } from '../options/options.js';
 import { describeDoubts, describeFixes, describeSkipped, within } from '../text/describe-swap.js';
 import { notesWithFlags } from '../text/flags.js';
+import { beQuiet } from '../text/say.js';
 import { integer } from '../text/text.js';
 
 export function command(): Command {
@@ -31,7 +33,7 @@ export function command(): Command {
     '--no-undo',
     'leave out the record from which `undo` restores the original',
   );
-  manyOptions(retarget);
+  manyOptions(quietOption(retarget));
   return commonOptions(configOptions(dataAccess(retarget)))
     .addHelpText(
       'after',
@@ -48,9 +50,10 @@ Examples:
 
 async function run(
   models: readonly string[],
-  flags: RetargetOptions & TransformFlags & ManyFlags,
+  flags: RetargetOptions & TransformFlags & ManyFlags & { quiet?: boolean },
   command: Command,
 ): Promise<void> {
+  if (flags.quiet) beQuiet();
   const chosen = chooseModels(models, flags, command);
   const tag = flags.target ?? flags.form;
   if (tag === undefined) {

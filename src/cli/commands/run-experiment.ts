@@ -155,7 +155,7 @@ async function trainPending(
       ...{ workers, keys, clock },
       onEstimate: (seconds) =>
         sayNote(
-          `${countOf(keys.length, 'run')} on ${countOf(jobs, 'process', 'processes')} take about ${durationText(seconds)}`,
+          `${countOf(keys.length, 'run')} on ${countOf(jobs, 'process', 'processes')} ${keys.length === 1 ? 'takes' : 'take'} about ${durationText(seconds)}`,
         ),
       onProgress(work) {
         const left = clock.secondsLeft();

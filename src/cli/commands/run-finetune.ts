@@ -71,7 +71,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   const bar = steps();
   const options = {
     ...optionsOf(flags, checkpoint),
-    ...readLabelled({ ...flags, limit: flags.limit ?? flags.samples }, signal, sayNote),
+    ...readLabelled(flags, signal, sayNote),
     onDoubt: sayDoubt,
     signal,
     session,

@@ -11,15 +11,14 @@ import type { SwapOptions } from '../../mish/swap.js';
 import { swapChoices } from '../../mish/swap-choices.js';
 import { rankSites } from '../../node/calibrate-files.js';
 import { isPath } from '../../providers/provider.js';
-import { top1Interval } from '../../render/ranking-figures.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
-import { sayDoubtsAbout } from '../io/say-doubts.js';
+import { sayDoubt, sayDoubtsAbout } from '../io/say-doubts.js';
 import { checkViews, writeTextTo } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
 import { describeSkipped } from '../text/describe-swap.js';
-import { shareText, shortFigure, sqnrText } from '../text/harm-text.js';
+import { shareText, shortFigure, sqnrText, top1Text } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
 import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
@@ -60,6 +59,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
       ...{ data, seed, signal, session },
       samples: samples ?? allOfNoise(flags),
       ...{ before, beforeName: resume, top: flags.estimate ? 0 : flags.top },
+      onDoubt: sayDoubt,
       onMeasured: resume === undefined ? undefined : (soFar) => save(resume, soFar),
       onProgress: ({ stage, site, sites, done }) =>
         bar.update(`${stage} site ${site} of ${sites}${left(done)}`),
@@ -136,7 +136,7 @@ function describe(name: string, { data, sites, skipped, spearman, to, form, beta
       measured === null ? '–' : sqnrText(measured),
       best?.maxAbs == null ? '–' : shortFigure(best.maxAbs),
       ...(agreement ? [shareText(best?.agreement ?? null)] : []),
-      ...(top1 ? [best?.top1Drop == null ? '–' : `${shortFigure(-best.top1Drop)}${top1Interval(best)}`] : []),
+      ...(top1 ? [top1Text(best)] : []),
     ];
   });
   const heads = ['', 'site', 'kind', 'estimate', 'SQNR', 'max abs'];

@@ -33,6 +33,7 @@ import {
   moveOption,
   opsetOption,
   outputOptions,
+  quietOption,
   siteOptions,
 } from '../options/options.js';
 import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
@@ -79,9 +80,8 @@ export function command(): Command {
   moveOption(outputOptions(swap, '<model>.mish.onnx, or .<activation>.onnx with --to'))
     .option('--report <file>', 'with --keep: write the result as an HTML file; - is standard output')
     .option('--dry-run', 'write nothing; with --json print a plan that --plan takes')
-    .option('--no-undo', 'leave out the record from which `undo` restores the original')
-    .option('-q, --quiet', 'print no report and no notes, only errors and --json');
-  manyOptions(swap);
+    .option('--no-undo', 'leave out the record from which `undo` restores the original');
+  manyOptions(quietOption(swap));
   return commonOptions(configOptions(dataAccess(swap)))
     .addHelpText('after', HELP)
     .action(run);

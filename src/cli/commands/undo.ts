@@ -3,7 +3,8 @@ import { undoDocument, undoReport } from '../../mish/history.js';
 import { undoFile } from '../../node/transform-file.js';
 import { runTransformation, type TransformFlags } from '../io/transform.js';
 import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from '../options/many-options.js';
-import { commonOptions, configOptions, dataAccess, outputOptions } from '../options/options.js';
+import { commonOptions, configOptions, dataAccess, outputOptions, quietOption } from '../options/options.js';
+import { beQuiet } from '../text/say.js';
 import { integer } from '../text/text.js';
 
 /** Texts for the kinds of check after an undo. */
@@ -13,8 +14,7 @@ export function command(): Command {
   const undo = new Command('undo')
     .summary('restore the model from before the swap')
     .description('Restores the model from before the last swap or retarget, byte for byte.');
-  outputOptions(undo, '<model>.undone.onnx');
-  manyOptions(undo);
+  manyOptions(quietOption(outputOptions(undo, '<model>.undone.onnx')));
   return commonOptions(configOptions(dataAccess(undo)))
     .addHelpText(
       'after',
@@ -33,9 +33,10 @@ Examples:
 
 async function run(
   models: readonly string[],
-  flags: TransformFlags & ManyFlags,
+  flags: TransformFlags & ManyFlags & { quiet?: boolean },
   command: Command,
 ): Promise<void> {
+  if (flags.quiet) beQuiet();
   const chosen = chooseModels(models, flags, command);
   if ('one' in chosen) {
     return runTransformation(chosen.one, flags, {

@@ -99,6 +99,8 @@ const arrays = {
   dataLayout: choice(LAYOUTS, 'Position of the channels in `data`, if the model has another'),
 };
 
+const quiet = { quiet: flag('Print no report and no notes, only errors and JSON') };
+
 const FIX = 'Rewrite nodes that WebGL computes wrongly (default for the target webgl: true)';
 
 const swap = z
@@ -117,7 +119,7 @@ const swap = z
     fold: flag('Multiply β into the weights around a site where possible'),
     int8: choice(INT8_WAYS, 'Swap sites between quantised tensors as well, with new scales'),
     strict: flag('Fail if an activation is skipped'),
-    quiet: flag('Print no report and no notes, only errors and JSON'),
+    ...quiet,
     undo: flag('Keep the record from which undo restores the original (true unless given)'),
     keep: texts('Budget on samples, such as agreement>=0.99 or sqnr>=30'),
     samples: count('Maximal number of samples for `keep`'),
@@ -139,12 +141,13 @@ const inspect = z.strictObject({
   force: flag('Overwrite the report if it exists'),
 });
 
-const undo = z.strictObject({ ...many, ...output });
+const undo = z.strictObject({ ...many, ...output, ...quiet });
 
 const retarget = z
   .strictObject({
     ...many,
     ...output,
+    ...quiet,
     ...weights,
     ...forms,
     fix: flag(FIX),
@@ -270,7 +273,7 @@ const finetune = z
     ...arrays,
     ...written,
     ...access,
-    samples: some('Maximal number of images'),
+    samples: some('Maximal number of samples'),
     targets: text('Array of the .npz with other targets, in the shape of the output'),
     validation: share('Share of the samples for validation'),
     test: text('Samples for the test, as `data` or `images`, relative to this file'),
@@ -299,7 +302,7 @@ const experiment = z.strictObject({
   ...access,
   ...training,
   targets: text('Array of the .npz with other targets, in the shape of the output'),
-  samples: some('Maximal number of images'),
+  samples: some('Maximal number of samples'),
   test: text('Samples for the test, as `data` or `images`, relative to this file'),
   activations: texts('Activations to compare (default: relu, leakyrelu, swish, mish)'),
   seeds: some('Number of trainings of each activation'),

@@ -1,13 +1,15 @@
 // Labelled samples, from the options of `finetune`.
 import { OnnxMishError, withDetails } from '../../base/error.js';
 import { sha256 } from '../../base/sha256.js';
-import type { Layout } from '../../data/images.js';
+import { evenly, type Layout } from '../../data/images.js';
 import { parseArrays } from '../../data/parse-arrays.js';
 import { labelledArrays, splitArrays } from '../../finetune/labelled-arrays.js';
-import type { LabelledDataMaker } from '../../finetune/options.js';
+import type { LabelledData, LabelledDataMaker } from '../../finetune/options.js';
+import { dataDigest } from '../../finetune/prepare.js';
+import { partOf } from '../../finetune/split-data.js';
 import { hashFiles } from '../../node/host.js';
 import { readSamples } from '../../node/read-samples.js';
-import type { ImageFlags } from '../options/image-options.js';
+import { checkImageFlags, type ImageFlags } from '../options/image-options.js';
 import { checkArrayFlags } from './read-data.js';
 
 /** Options with the labelled samples. */
@@ -18,6 +20,7 @@ export interface LabelledFlags extends ImageFlags {
   test?: string;
   scale?: number;
   dataLayout?: Layout;
+  samples?: number;
 }
 
 /** Throws `bad-usage` unless the flags name samples and their targets. */
@@ -33,6 +36,9 @@ export function checkLabelledFlags(flags: LabelledFlags, command: string): void 
   if (images !== undefined && (labels !== undefined || targets !== undefined))
     throw bad('the folders of --images are the labels', 'Leave out --labels and --targets');
   checkArrayFlags(flags);
+  checkImageFlags(flags);
+  if (labels !== undefined && targets !== undefined)
+    throw bad('--labels and --targets both name the targets', 'Leave out one of them');
   if (images === undefined && labels === undefined && targets === undefined) {
     throw bad(
       'the samples have no labels',
@@ -51,6 +57,7 @@ export function readLabelled(
   note: (text: string) => void = () => {},
 ): { data: LabelledDataMaker; test: LabelledDataMaker | undefined } {
   const { data, images, test } = flags;
+  const limit = flags.limit ?? flags.samples;
   const noted = new Set<string>();
   const noteOnce = (text: string) => {
     if (noted.size !== noted.add(text).size) note(text);
@@ -58,7 +65,7 @@ export function readLabelled(
   const read = (path: string) =>
     images === undefined
       ? arraysOf(path, flags, { signal, note: noteOnce })
-      : imagesOf({ ...flags, images: path }, signal);
+      : imagesOf({ ...flags, images: path, limit }, signal);
   return { data: read(images ?? data ?? ''), test: test === undefined ? undefined : read(test) };
 }
 
@@ -79,7 +86,7 @@ function arraysOf(
     try {
       const { inputs: columns, targets, notes } = splitArrays(arrays, flags);
       notes.forEach(note);
-      return { ...labelledArrays(columns, targets, inputs, flags), name: path };
+      return await limited({ ...labelledArrays(columns, targets, inputs, flags), name: path }, flags.samples);
     } catch (error) {
       if (!(error instanceof OnnxMishError) || error.where !== undefined) throw error;
       throw withDetails(error, { where: path });
@@ -87,11 +94,19 @@ function arraysOf(
   };
 }
 
+/** Returns at most `limit` samples, taken evenly from all. */
+async function limited(data: LabelledData, limit: number | undefined): Promise<LabelledData> {
+  const { count } = data.samples;
+  if (limit === undefined || limit >= count) return data;
+  const { inputs, targets } = partOf(data, Uint32Array.from(evenly(count, limit)));
+  const digest = await sha256(JSON.stringify([await dataDigest(data), limit]));
+  return { ...data, samples: inputs, targets, digest };
+}
+
 function imagesOf({ images: folder = '', ...flags }: LabelledFlags, signal: AbortSignal): LabelledDataMaker {
   return async (inputs) => {
     const { decodeImage, listImages } = await import('../../node/read-images.js');
     const { imageSamples } = await import('../../data/image-samples.js');
-    const { evenly } = await import('../../data/images.js');
     const found = await listImages(folder);
     const images = evenly(found.images.length, flags.limit).flatMap((index) => found.images[index] ?? []);
     const labels = images.map(({ label }) => label);

@@ -58,15 +58,10 @@ export function imageOptions(command: Command): Command {
 export async function readImages(
   flags: ImageFlags,
 ): Promise<((inputs: readonly ValueInfo[], shape: ShapeOptions) => Dataset<LazyFeeds>) | undefined> {
-  const { images: folder, size, resize, mean, std, layout, channels, limit } = flags;
-  const options: ImageOptions = { size, resize, mean, std, layout, channels, limit };
-  if (folder === undefined) {
-    const [stray] = Object.entries(options).find(([, value]) => value !== undefined) ?? [];
-    if (stray === undefined) return undefined;
-    throw new OnnxMishError('bad-usage', `--${stray} needs --images`, {
-      fix: 'Give images with --images folder',
-    });
-  }
+  checkImageFlags(flags);
+  const { images: folder } = flags;
+  if (folder === undefined) return undefined;
+  const options = optionsIn(flags);
   const { decodeImage, listSamples } = await import('../../node/read-images.js');
   const images = await listSamples(folder);
   const labels = images.flatMap(({ label }) => label ?? []);
@@ -77,6 +72,20 @@ export async function readImages(
       decodeImage(images[index]?.path ?? '', box),
   };
   return (inputs, shape) => imageFeeds(source, inputs, { ...options, ...shape });
+}
+
+function optionsIn({ size, resize, mean, std, layout, channels, limit }: ImageFlags): ImageOptions {
+  return { size, resize, mean, std, layout, channels, limit };
+}
+
+/** Throws `bad-usage` for an option of images without images. */
+export function checkImageFlags(flags: ImageFlags): void {
+  if (flags.images !== undefined) return;
+  const [stray] = Object.entries(optionsIn(flags)).find(([, value]) => value !== undefined) ?? [];
+  if (stray === undefined) return;
+  throw new OnnxMishError('bad-usage', `--${stray} needs --images`, {
+    fix: 'Give images with --images folder',
+  });
 }
 
 function positive(text: string): number {

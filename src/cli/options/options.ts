@@ -127,6 +127,11 @@ export function outputOptions(command: Command, name: string, { pipes = true } =
     .option('-f, --force', 'overwrite an existing output, even the input itself');
 }
 
+/** Adds --quiet to a command that writes models. */
+export function quietOption(command: Command): Command {
+  return command.option('-q, --quiet', 'print no report and no notes, only errors and --json');
+}
+
 /** Adds --allow-outside-data to a command that reads external data. */
 export function dataAccess(command: Command): Command {
   return command

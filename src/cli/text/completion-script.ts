@@ -77,9 +77,7 @@ function bashScript(commands: readonly Completed[]): string {
         (option) =>
           `        ${flagsOf(option).join('|')}) COMPREPLY=($(compgen -W ${quoted(option.values.join(' '))} -- "$word")); return ;;`,
       ),
-      ...(files.length === 0
-        ? []
-        : [`        ${files.flatMap(flagsOf).join('|')}) COMPREPLY=($(compgen -f -- "$word")); return ;;`]),
+      ...(files.length === 0 ? [] : [`        ${files.flatMap(flagsOf).join('|')}) return ;;`]),
       ...(listed.length + files.length === 0 ? [] : ['      esac']),
       `      words=${quoted(options.flatMap(flagsOf).join(' '))}`,
       ...(values.length === 0 ? [] : [`      values=${quoted(values.join(' '))}`]),
@@ -90,6 +88,12 @@ function bashScript(commands: readonly Completed[]): string {
 _onnx_mish() {
   local word="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words='' values=''
   COMPREPLY=()
+  # bash takes --option=value for three words.
+  if [ "$word" = = ]; then
+    word=''
+  elif [ "$previous" = = ]; then
+    previous="\${COMP_WORDS[COMP_CWORD-2]}"
+  fi
   if [ "$COMP_CWORD" -eq 1 ] || { [ "$COMP_CWORD" -eq 2 ] && [ "\${COMP_WORDS[1]}" = help ]; }; then
     COMPREPLY=($(compgen -W ${quoted(`${names} --help --version`)} -- "$word"))
     return
@@ -101,11 +105,10 @@ ${cases.join('\n')}
     COMPREPLY=($(compgen -W "$values" -- "$word"))
   elif [ "\${word#-}" != "$word" ]; then
     COMPREPLY=($(compgen -W "$words" -- "$word"))
-  else
-    COMPREPLY=($(compgen -f -- "$word"))
   fi
 }
-complete -o filenames -F _onnx_mish onnx-mish
+# Without a result, bash completes files, and quotes their names.
+complete -o default -F _onnx_mish onnx-mish
 `;
 }
 
@@ -117,7 +120,9 @@ function zshScript(commands: readonly Completed[]): string {
   const specification = (option: CompletedOption) =>
     flagsOf(option).map((flag) => {
       const action = option.takesValue ? `${option.isOptional ? '::' : ':'}value:${value(option)}` : '';
-      return quoted(`*${flag}[${zshText(option.about)}]${action}`);
+      // With =, zsh completes the value in the same word and in the next one.
+      const join = option.takesValue && flag === option.long ? '=' : '';
+      return quoted(`*${flag}${join}[${zshText(option.about)}]${action}`);
     });
   const cases = commands.map(({ name, options, values }) => {
     const rest = values.length === 0 ? quoted('*:file:_files') : quoted(`1:value:(${values.join(' ')})`);

@@ -18,6 +18,8 @@ export const FLAGS: Readonly<Record<OptionName, string>> = {
   externalData: '--external-data',
   force: '--force',
   form: '--form',
+  freeze: '--freeze',
+  head: '--head',
   ignoreLabel: '--ignore-label',
   images: '--images',
   include: '--include',

@@ -1,13 +1,17 @@
 import type { Degradation } from '../../calibrate/select/trial.js';
+import { signed } from '../../metrics/paired.js';
+import { withMinus } from '../../render/figures.js';
 import { top1Interval } from '../../render/ranking-figures.js';
 import { clean } from './text.js';
 
 /** Formats a figure with a few significant digits. */
 export function shortFigure(value: number): string {
   if (value === 0) return '0';
-  return Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5
-    ? String(Number(value.toPrecision(3)))
-    : value.toExponential(1);
+  return withMinus(
+    Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5
+      ? String(Number(value.toPrecision(3)))
+      : value.toExponential(1),
+  );
 }
 
 /** Formats an SQNR, such as `24.1 dB`; `exact` for identical outputs. */
@@ -15,7 +19,7 @@ export function sqnrText({ sqnr, maxAbs, broken, problem }: Degradation): string
   if (problem !== null) return clean(problem);
   if (broken > 0) return `${broken} × NaN`;
   if (sqnr === null) return maxAbs === 0 ? 'exact' : '–';
-  return `${Number(sqnr.toFixed(1))} dB`;
+  return withMinus(`${Number(sqnr.toFixed(1))} dB`);
 }
 
 /** Formats a share in percent; only 1 becomes 100 %. */
@@ -23,6 +27,12 @@ export function shareText(share: number | null): string {
   if (share === null) return '–';
   const percent = Math.floor(1e4 * share + 1e-6) / 100;
   return `${percent} %`;
+}
+
+/** Formats the change of top-1 in points with its interval, such as `−0.7 (−1.2 to −0.2)`; `–` without one. */
+export function top1Text(harm: Degradation | null | undefined): string {
+  if (harm?.top1Drop == null) return '–';
+  return `${signed(-harm.top1Drop, shortFigure)}${top1Interval(harm)}`;
 }
 
 /** Formats all figures of a degradation in a line. */
@@ -33,9 +43,7 @@ export function harmText(harm: Degradation): string {
     ...(agreement === null ? [] : [`agreement ${shareText(agreement)}`]),
     `SQNR ${sqnrText(harm)}`,
     ...(maxAbs === null ? [] : [`max abs ${shortFigure(maxAbs)}`]),
-    ...(cosine === null ? [] : [`cosine ${Number(cosine.toFixed(4))}`]),
-    ...(top1Drop === null
-      ? []
-      : [`top-1 ${top1Drop > 0 ? '-' : '+'}${shortFigure(Math.abs(top1Drop))} points${top1Interval(harm)}`]),
+    ...(cosine === null ? [] : [`cosine ${withMinus(String(Number(cosine.toFixed(4))))}`]),
+    ...(top1Drop === null ? [] : [`top-1 ${signed(-top1Drop, shortFigure)} points${top1Interval(harm)}`]),
   ].join(', ');
 }

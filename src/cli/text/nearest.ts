@@ -2,7 +2,8 @@
 export function nearest(word: string, names: readonly string[]): string | undefined {
   const ranked = names.map((name) => ({ name, distance: edits(word.toLowerCase(), name.toLowerCase()) }));
   const [best] = ranked.sort((a, b) => a.distance - b.distance);
-  return best !== undefined && best.distance <= Math.max(2, word.length / 3) ? best.name : undefined;
+  const most = Math.min(Math.max(2, word.length / 3), word.length - 1); // at least one letter stays
+  return best !== undefined && best.distance <= most ? best.name : undefined;
 }
 
 /** Returns the Levenshtein distance, computed row by row. */

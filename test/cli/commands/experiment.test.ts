@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { parseExperimentReport } from '../../../src/experiment/report-schema.js';
 import { classifiedArchive, classifier } from '../../support/classified.js';
@@ -154,4 +154,70 @@ test('the internal option of worker processes is refused on the command line', a
     2,
     expect.stringContaining('--worker is for processes that experiment starts'),
   ]);
+});
+
+test('a damaged checkpoint is named with its file, and removing it lets the experiment go on', async () => {
+  const folder = await prepared();
+  const { cwd } = { cwd: folder.path };
+  const child = start(
+    [
+      ...labelled,
+      '--activations',
+      'relu',
+      '--epochs',
+      '400',
+      '--seeds',
+      '1',
+      '--no-landscape',
+      '--jobs',
+      '1',
+    ],
+    { cwd },
+  );
+  const ended = outcome(child);
+  const path = folder.at('m.experiment.json.runs/relu-0.checkpoint');
+  while (!existsSync(path)) {
+    expect(child.exitCode).toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  const again = [...labelled, '--activations', 'relu', '--epochs', '400', '--seeds', '1', '--no-landscape'];
+  const busy = await cli([...again, '--jobs', '1', '--resume'], { cwd });
+  expect([busy.code, busy.stderr]).toEqual([
+    2,
+    expect.stringContaining(`process ${child.pid} works on these runs`),
+  ]);
+  child.kill('SIGKILL');
+  await ended;
+  const whole = await readFile(path);
+  for (const damaged of [whole.subarray(0, 9), whole.subarray(0, whole.length >> 1), Buffer.alloc(0)]) {
+    await writeFile(path, damaged);
+    const { code, stderr } = await cli([...again, '--jobs', '1', '--resume'], { cwd });
+    expect(code).toBe(2);
+    expect(stderr).toContain('relu-0.checkpoint: ');
+    expect(stderr).toContain('Remove the file; the run starts anew');
+  }
+});
+
+test.each([
+  [['--size', '8'], '--size needs --images'],
+  [['--channels', 'bgr'], '--channels needs --images'],
+  [['--mean', '0.5,0.5,0.5'], '--mean needs --images'],
+  [['--targets', 'y'], '--labels and --targets both name the targets'],
+])('an option that arrays do not have is refused: %j', async (more, message) => {
+  const folder = await prepared();
+  for (const command of ['experiment', 'finetune']) {
+    const args = [command, 'm.onnx', '--data', 's.npz', '--labels', 'y', ...more];
+    const { code, stderr } = await cli(args, { cwd: folder.path });
+    expect([code, stderr.includes(message)]).toEqual([2, true]);
+  }
+});
+
+test('--samples limits arrays, too, and one run takes one verb', async () => {
+  const folder = await prepared();
+  const { json, stderr } = await cliJson(
+    [...one, '--samples', '70', '--activations', 'mish', '--seeds', '1'],
+    { cwd: folder.path },
+  );
+  expect(json).toMatchObject({ data: { train: 70, test: 70 } });
+  expect(stderr).toContain('1 run on 1 process takes about');
 });

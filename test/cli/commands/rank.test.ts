@@ -27,6 +27,18 @@ async function prepared(): Promise<Folder> {
 
 const text = async (folder: Folder, name: string) => new TextDecoder().decode(await folder.read(name));
 
+test('a glob that matches no activation is noted by rank and calibrate', async () => {
+  const { path: cwd } = await prepared();
+  for (const option of ['--exclude', '--include']) {
+    const args = ['m.onnx', '--data', 's.npz', '--include', 'harm*', option, 'haed*'];
+    const note = "no activation matches 'haed*'";
+    const rank = await cli(['rank', ...args], { cwd });
+    expect([rank.code, rank.stderr]).toEqual([0, `note: ${note} (${option})\n`]);
+    const { json } = await cliJson(['calibrate', ...args, '--force', '--beta', '1', '--steps', '0'], { cwd });
+    expect(json).toMatchObject({ notes: expect.arrayContaining([note]) });
+  }
+});
+
 test('rank prints a table from the least to the most harmful site', async () => {
   const { path: cwd } = await prepared();
   const { code, stdout, stderr } = await cli(['rank', 'm.onnx', '--data', 's.npz'], { cwd });

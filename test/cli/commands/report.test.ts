@@ -76,8 +76,8 @@ test('compares two reports', async () => {
 test.each([
   [['report', 'none.json'], 'the file does not exist'],
   [['report', 'text'], 'the file is not valid JSON'],
-  [['report', 'list'], 'this is not a valid onnx-mish/report@2'],
-  [['report', 'a.json', 'list'], 'list: this is not a valid onnx-mish/report@2'],
+  [['report', 'list'], 'the document is not a report'],
+  [['report', 'a.json', 'list'], 'list: the document is not a report'],
   [['report', 'a.json', 'b.json', '--junit', 'x.xml'], 'a comparison has no verdicts'],
   [['report', '-', '-'], 'two reports cannot both come from standard input'],
 ])('%j is refused', async (args, message) => {
@@ -114,6 +114,20 @@ test('reports of different kinds, and more than two validations, are refused', a
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(message);
   }
+});
+
+test.each([
+  ['{"schema":"onnx-mish/ranking@1"}', 'an onnx-mish/ranking@1, which report does not show'],
+  ['{"schema":"onnx-mish/calibration@1","sites":[]}', 'an onnx-mish/calibration@1, which'],
+  ...['{}', '[]', 'null', '3', '"report"', '{"schema":7}'].map((text) => [text, 'is not a report']),
+  ['{"schema":"onnx-mish/report@3"}', 'not a valid onnx-mish/report@2: schema: '],
+  ['{"schema":"onnx-mish/experiment@1"}', 'not a valid onnx-mish/experiment@1: created: '],
+])('JSON of another kind is named: %s', async (text, message) => {
+  const { cwd, write } = await withReports();
+  await write('x.json', text ?? '');
+  const { code, stderr } = await cli(['report', 'x.json'], { cwd });
+  expect([code, stderr]).toEqual([2, expect.stringContaining(`x.json: `)]);
+  expect(stderr).toContain(message);
 });
 
 test('the report of an experiment is shown in each format', async () => {

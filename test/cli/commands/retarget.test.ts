@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { cli, cliJson } from '../../support/cli.js';
 import { tempFolder } from '../../support/folder.js';
-import { ops, swapped } from '../../support/graph.js';
+import { ops, reluModel, swapped } from '../../support/graph.js';
 import { floats, model, node, value } from '../../support/model.js';
 
 const pixel = (name: string) => value(name, 1, [1, 1, 1, 1]);
@@ -55,4 +55,28 @@ test('--json lists the changes; --no-fix leaves them out; --fix and --fix-relu m
   expect(await fixes('retarget', '--form', 'exp', '--fix-relu')).toMatchObject(both);
   expect(await fixes('swap', '--target', 'webgl')).toMatchObject([both[1]]);
   expect(await fixes('swap', '--target', 'webgl', '--no-fix')).toBeUndefined();
+});
+
+test('--quiet of swap, retarget and undo prints nothing, and leaves JSON and errors', async () => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', reluModel());
+  const { path: cwd } = folder;
+  const commands = [
+    ['swap', 'm.onnx'],
+    ['retarget', 'm.mish.onnx', '--form', 'exp'],
+    ['undo', 'm.mish.onnx'],
+  ];
+  for (const [index, args] of commands.entries()) {
+    for (const flag of ['-q', '--quiet']) {
+      const { code, stdout, stderr } = await cli([...args, flag, '--force'], { cwd });
+      expect([code, stdout, stderr]).toEqual([0, '', '']);
+    }
+    expect((await cliJson([...args, '-q', '--force'], { cwd })).json).toHaveProperty('output');
+    const refused = await cli([...args, '-q'], { cwd });
+    expect([index, refused.code, refused.stderr]).toEqual([
+      index,
+      2,
+      expect.stringContaining('exists already'),
+    ]);
+  }
 });
