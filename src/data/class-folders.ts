@@ -10,6 +10,13 @@ export function classNumbers(names: Iterable<string>): ReadonlyMap<string, numbe
 
 const EXTENSIONS = /\.(jpe?g|png|webp|gif|tiff?|avif)$/i;
 
+const FOREIGN = /\.(bmp|dib|p[bgnp]m|jp2|j2k|jxl|heic|heif|tga)$/i;
+
+/** Returns whether a path names an image in a format that other tools read. */
+export function isForeignImage(path: string): boolean {
+  return FOREIGN.test(path) && !/(^|[\\/])\./.test(path);
+}
+
 /** Returns whether a path names an image. Names that start with a dot, of a file or a folder, do not count. */
 export function isImage(path: string): boolean {
   return EXTENSIONS.test(path) && !/(^|[\\/])\./.test(path);

@@ -11,7 +11,7 @@ const MEANINGS: Record<string, readonly [what: string, fix: string, more?: Parti
   EPERM: ['the operation is not permitted', 'Check the permissions of the path'],
   EISDIR: ['this is a folder', 'Name a file'],
   EEXIST: ['a file with this name exists already', 'Choose another path'],
-  ENOTDIR: ['part of the path is not a folder', 'Check the path'],
+  ENOTDIR: ['the path or a part of it is not a folder', 'Check the path'],
   ELOOP: ['the links in this path lead in a circle', 'Check the path'],
   ENAMETOOLONG: ['the name is too long', 'Choose a shorter name'],
   EROFS: ['the file system is read-only', 'Choose another path', ELSEWHERE],

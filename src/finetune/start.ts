@@ -1,9 +1,8 @@
 // The swapped model from which the trainings start.
 import { OnnxMishError, withDetails } from '../base/error.js';
-import type { Advice } from '../base/option-hint.js';
 import { sha256 } from '../base/sha256.js';
 import { calibrateModel } from '../calibrate/calibrate.js';
-import { findCandidates } from '../calibrate/select/candidates.js';
+import { type Candidates, findCandidates } from '../calibrate/select/candidates.js';
 import type { Dataset, LazyFeeds } from '../data/dataset.js';
 import type { FormName } from '../mish/forms.js';
 import type { SwapReport } from '../mish/results.js';
@@ -23,7 +22,7 @@ export interface PlannedSwap {
   readonly trainedIn: FormName;
   readonly plain: LoadedModel;
   /** Advice for each glob that matches no activation. */
-  readonly unmatched: readonly Advice[];
+  readonly unmatched: Candidates['unmatched'];
 }
 
 /** Swaps a model without repair. Throws as `swapDocument` does. */

@@ -1,7 +1,7 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { messageOf, OnnxMishError } from '../base/error.js';
-import { classNumbers, isImage } from '../data/class-folders.js';
+import { classNumbers, isForeignImage, isImage } from '../data/class-folders.js';
 import { middle, sizeBefore } from '../data/crop.js';
 import { onFile } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
@@ -22,7 +22,8 @@ const MOST_PIXELS = 2 ** 28;
  * Lists the images in `folder/<class>/`, at any depth. The number of a class is the position of its folder, empty folders
  * included, in the order of names (by code units, as in torchvision's ImageFolder). If all names are whole numbers, they
  * are the numbers of the classes: use these names for a subset of the classes. Names that start with a dot, and files
- * without an image's extension, are left out. Throws `io` or `bad-data`.
+ * without an image's extension, are left out; links are followed. Throws `io`, and `bad-data` for a folder without images and for
+ * an image in a format that cannot be read, such as BMP.
  *
  * @example
  * import { listImages } from 'onnx-mish/node';
@@ -33,7 +34,10 @@ const MOST_PIXELS = 2 ** 28;
 export async function listImages(folder: string): Promise<ImageFolder> {
   const found = await readFolder(folder);
   if (found.images.length > 0) return found;
-  throw noImages(folder);
+  throw new OnnxMishError('bad-data', 'its subfolders contain no images', {
+    where: folder,
+    fix: 'Put those of each class in a subfolder: cat/1.jpg, dog/2.png',
+  });
 }
 
 /** Lists the images in the subfolders of a folder. */
@@ -48,22 +52,40 @@ async function readFolder(folder: string): Promise<ImageFolder> {
   const images: { path: string; label: number }[] = [];
   for (const name of classes) {
     const path = join(folder, name);
-    const files = await onFile(path, () => readdir(path, { recursive: true }));
     const label = numbers.get(name) ?? 0;
-    images.push(
-      ...files
-        .filter(isImage)
-        .sort()
-        .map((file) => ({ path: join(path, file), label })),
-    );
+    for (const file of imagesAmong(await filesIn(path))) images.push({ path: file, label });
   }
   return { classes, images };
 }
 
-function noImages(folder: string): OnnxMishError {
-  return new OnnxMishError('bad-data', 'its subfolders contain no images', {
-    where: folder,
-    fix: 'Put those of each class in a subfolder: cat/1.jpg, dog/2.png',
+/** Returns the paths of all files in a folder at any depth. A link to a folder around it ends there. */
+async function filesIn(folder: string, around: readonly string[] = []): Promise<string[]> {
+  const real = await onFile(folder, () => realpath(folder));
+  if (around.includes(real)) return [];
+  const inside: string[][] = [];
+  for (const entry of await onFile(folder, () => readdir(folder, { withFileTypes: true }))) {
+    if (entry.name.startsWith('.')) continue;
+    const path = join(folder, entry.name);
+    const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && (await isFolderAt(path)));
+    inside.push(isFolder ? await filesIn(path, [...around, real]) : [path]);
+  }
+  return inside.flat();
+}
+
+const isFolderAt = (path: string) =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+
+/** Returns the sorted images among paths. Throws `bad-data` for an image that cannot be read. */
+function imagesAmong(paths: readonly string[]): string[] {
+  // A hidden folder around the folder of images does not hide them.
+  const foreign = paths.find((path) => isForeignImage(basename(path)));
+  if (foreign === undefined) return paths.filter((path) => isImage(basename(path))).sort();
+  throw new OnnxMishError('bad-data', 'images in this format cannot be read', {
+    where: foreign,
+    fix: 'Convert the images to PNG, or take them out of the folder',
   });
 }
 
@@ -73,10 +95,14 @@ export async function listSamples(
 ): Promise<readonly { readonly path: string; readonly label?: number }[]> {
   const { images } = await readFolder(folder);
   if (images.length > 0) return images;
-  const names = await onFile(folder, () => readdir(folder));
-  const plain = names.filter(isImage).sort();
-  if (plain.length === 0) throw noImages(folder);
-  return plain.map((name) => ({ path: join(folder, name) }));
+  const entries = await onFile(folder, () => readdir(folder, { withFileTypes: true }));
+  const files = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.'));
+  const plain = imagesAmong(files.map(({ name }) => join(folder, name)));
+  if (plain.length > 0) return plain.map((path) => ({ path }));
+  throw new OnnxMishError('bad-data', 'the folder contains no images', {
+    where: folder,
+    fix: 'Name a folder with images, or one with a subfolder of images for each class',
+  });
 }
 
 /** Image as bytes: red, green and blue of each pixel, row by row. */
@@ -90,11 +116,12 @@ export interface RgbImage {
  * Decodes an image, resizes it and crops the centre to `width` x `height`. With `resize`, the shorter side gets this
  * length, but at least covers the crop; without `resize`, the image just covers the crop. The filter is a triangle, scaled
  * with the image. The EXIF orientation is applied, colours become sRGB with 8 bits, gray becomes three equal channels,
- * transparency becomes black, and an animation is reduced to its first frame.
+ * transparency becomes black, and an animation is reduced to its first frame. Of 16 bits the upper 8 are kept. CMYK is converted
+ * by its colour profile or a usual one.
  *
  * `{ width: 224, height: 224, resize: 256 }` equals torchvision's Resize(256) and CenterCrop(224) of a PIL image in sizes,
  * crop and filter. Rounding differs by up to 2 of 255, or 6 for enlarged images (test/node/read-images.py). PIL drops
- * transparency instead of blending with black. Without `resize` the crop contains the whole shorter side, while
+ * transparency instead of blending with black, and converts CMYK without a profile, which gives other colours. Without `resize` the crop contains the whole shorter side, while
  * torchvision's two steps cut off an eighth of it. Throws `io`, `missing-package` without
  * sharp, and `bad-data` for a file that is not a valid image.
  *
@@ -110,6 +137,12 @@ export async function decodeImage(
 ): Promise<RgbImage> {
   const { default: sharp } = await importPeer('sharp', () => import('sharp')); // 20 MB of native code
   const bytes = await readRegular(path);
+  if (bytes.length === 0) {
+    throw new OnnxMishError('bad-data', 'the file is empty', {
+      where: path,
+      fix: 'Repair it or take it out of the folder',
+    });
+  }
   try {
     const image = sharp(bytes, { autoOrient: true, limitInputPixels: MOST_PIXELS });
     const { autoOrient: found } = await image.metadata();
@@ -129,8 +162,8 @@ export async function decodeImage(
       .toBuffer({ resolveWithObject: true });
     return { width, height, data: info.channels === 3 ? data : spread(data) };
   } catch (cause) {
-    const [said] = messageOf(cause).split('\n');
-    throw new OnnxMishError('bad-data', `this image cannot be used: ${said}`, {
+    const [said = ''] = messageOf(cause).split('\n');
+    throw new OnnxMishError('bad-data', `this image cannot be used: ${said.replace(/:\s*$/, '')}`, {
       where: path,
       fix: 'Repair it or take it out of the folder',
       cause,

@@ -68,8 +68,8 @@ const SIGNATURES: readonly Signature[] = [
 ];
 
 function isText(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters tell binary from text
-  return !/[\x00-\x08\x0e-\x1f\x7f]/.test(text);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters, and bytes that start no character, tell binary from text
+  return !/[\x00-\x08\x0e-\x1f\x7f]|^[\x80-\xc1\xf5-\xff]/.test(text);
 }
 
 /** Recognises a file that is not ONNX by its first few hundred bytes; undefined for an unknown kind. */

@@ -94,7 +94,7 @@ test('a file that cannot be opened is an error with its path', async () => {
   await symlink('loop', folder.at('loop'));
   const cases = {
     'absent.onnx': 'the file does not exist',
-    'file/model.onnx': 'part of the path is not a folder',
+    'file/model.onnx': 'the path or a part of it is not a folder',
     '.': 'this is a folder',
     loop: 'the links in this path lead in a circle',
     ['n'.repeat(300)]: 'the name is too long',

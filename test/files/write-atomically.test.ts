@@ -113,7 +113,7 @@ test('an error names the output, not the temporary file', async () => {
   await folder.write('file', 'x');
   const cases = {
     'absent/out.onnx': `the folder '${folder.at('absent')}' does not exist`,
-    'file/out.onnx': 'part of the path is not a folder',
+    'file/out.onnx': 'the path or a part of it is not a folder',
     ['n'.repeat(300)]: 'the name is too long',
   };
   for (const [name, what] of Object.entries(cases)) {

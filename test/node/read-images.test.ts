@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import sharp, { type Color, type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { decodeImage, listImages } from '../../src/node/read-images.js';
+import { decodeImage, listImages, listSamples } from '../../src/node/read-images.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import torchvision from './read-images.json' with { type: 'json' };
 
@@ -52,6 +53,39 @@ describe('the list', () => {
     const names = ['a/1.png', 'a/1.txt', 'a/._1.png', 'a/.cache/2.png', '.git/3.png', '4.png', 'labels.csv'];
     expect(await listed(await folderOf(...names))).toEqual([['a/1.png', 0]]);
   });
+
+  test('has files only, and follows links to folders, once in a circle', async () => {
+    const folder = await folderOf('a/1.png', 'a/dir.png/2.png', 'a/deep/3.png', 'other/4.png', 'set/b/5.png');
+    await symlink('..', folder.at('a/deep/up'), 'junction');
+    await symlink(folder.at('other'), folder.at('set/b/linked'), 'junction');
+    const names = async (path: string) => {
+      const { images } = await listImages(folder.at(path));
+      return images.map((image) => image.path.slice(folder.at(path).length + 1).replaceAll('\\', '/'));
+    };
+    expect(await names('set')).toEqual(['b/5.png', 'b/linked/4.png']);
+    expect(await names('.')).toEqual([
+      ...['a/1.png', 'a/deep/3.png', 'a/dir.png/2.png', 'other/4.png', 'set/b/5.png', 'set/b/linked/4.png'],
+    ]);
+  });
+
+  test('is the same below a hidden folder', async () => {
+    const folder = await folderOf('.cache/set/a/1.png', '.cache/set/b/.x/2.png');
+    const { images } = await listImages(folder.at('.cache/set'));
+    expect(images).toEqual([{ path: join(folder.at('.cache/set'), 'a', '1.png'), label: 0 }]);
+  });
+
+  test.each(['bmp', 'ppm', 'pgm', 'HEIC', 'jp2', 'jxl', 'tga'])(
+    'refuses an image in %s, which other tools read',
+    async (extension) => {
+      for (const name of [`b/deep/2.${extension}`, `2.${extension}`]) {
+        const folder = await folderOf('1.png', name);
+        const list = name.includes('/') ? listImages(folder.path) : listSamples(folder.path);
+        await expect(list).rejects.toThrow(
+          expect.objectContaining({ code: 'bad-data', where: join(folder.path, name) }),
+        );
+      }
+    },
+  );
 
   test('refuses a folder that is not there, is a file, or has no images', async () => {
     const folder = await folderOf('a/1.txt', 'b.png');

@@ -8,6 +8,19 @@ const bytes = (...parts: (string | number)[]) =>
     ),
   );
 
+test.each([
+  ['PNG', bytes(0x89, 'PNG\r\n')],
+  ['JPEG', bytes(0xff, 0xd8, 0xff)],
+  ['the end of a character', bytes(0xa9, 'text')],
+])('a few bytes of %s are not called text', (_, whole) => {
+  for (let length = 1; length <= whole.length; length++)
+    expect(sniff(whole.subarray(0, length))?.what ?? '').not.toContain('text');
+});
+
+test.each(['é', 'ж', '日本', '😀'])('text may begin with %s', (text) => {
+  expect(sniff(new TextEncoder().encode(`${text} = 1`))?.what).toContain('text file');
+});
+
 describe('a file is recognised by its first bytes', () => {
   test.each<[RegExp, RegExp, Uint8Array]>([
     [/empty/, /finished/, bytes()],
