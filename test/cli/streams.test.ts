@@ -78,8 +78,23 @@ describe('streams', () => {
     expect((await bash('onnx-mish swap m.onnx -o /dev/full')).stderr).toContain(
       '/dev/full: the disk is full',
     );
-    expect(await list()).toEqual(before);
-    expect((await bash('test -c /dev/null && ! test -e /dev/beside.bin')).code).toBe(0);
+    // What is printed is no file that -o could move, and nothing is removed.
+    for (const line of [
+      'inspect m.onnx',
+      'inspect m.onnx --json',
+      'completion fish',
+      'swap m.onnx -o full.onnx',
+    ]) {
+      const { code, stderr } = await bash(`onnx-mish ${line} > /dev/full`);
+      expect([code, stderr.replace(COST_NOTE, '')], line).toEqual([
+        2,
+        expect.stringMatching(
+          /^onnx-mish: standard output: .*\n {2}Free some space.*The rest of the output is missing/,
+        ),
+      ]);
+    }
+    expect(await list()).toEqual([...before, 'full.onnx'].toSorted());
+    expect((await bash('rm full.onnx; test -c /dev/null && ! test -e /dev/beside.bin')).code).toBe(0);
   });
 
   test('commands that run a model read it from a pipe too', async () => {

@@ -1,5 +1,6 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { Writable } from 'node:stream';
+import { OnnxMishError, withDetails } from '../../base/error.js';
 import { fileError } from '../../files/file-error.js';
 
 let output: Writable | undefined;
@@ -38,7 +39,16 @@ export function print(text: string): void {
 /** Waits until everything is printed. Throws `io` on failure, except if the reader stopped early (`| head`). */
 export async function finishOutput(): Promise<void> {
   await last;
-  if (failure !== undefined && !isClosedPipe(failure)) throw fileError(failure, 'standard output');
+  if (failure === undefined || isClosedPipe(failure)) return;
+  const error = fileError(failure, 'standard output');
+  if (!(error instanceof OnnxMishError)) throw error;
+  // A report is no file that is removed again, and files may have been written before.
+  const outcome = 'The rest of the output is missing';
+  throw withDetails(error, {
+    fix: 'Free some space, or send the output elsewhere',
+    option: undefined,
+    outcome,
+  });
 }
 
 /** Returns whether an error means that the reader of standard output is gone (EPIPE). */
