@@ -9,7 +9,7 @@ import type { InitialValues, TrainedCopy } from '../train/trainer-options.js';
 
 /** The rule of the initial weights, in sentences. */
 export const INITIAL_RULE =
-  'Initialised anew: the weights that fine-tuning would move. Weights of Conv, Gemm, MatMul and Einsum: normal numbers of deviation gain / √fan-in (He), with the gain of the activation; biases 0; scales 1; running means 0 and variances 1; slopes of PRelu 0.25; embeddings: normal numbers of deviation 0.02. A seed gives all activations the same normal numbers.';
+  'Initialised anew: the weights that fine-tuning would move. Weights of Conv, Gemm, MatMul and Einsum: normal numbers of deviation gain / √fan-in (He), with the gain of the activation; of RNN, GRU and LSTM: of deviation 1 / √fan-in, whose activations stay; biases 0; scales 1; running means 0 and variances 1; slopes of PRelu 0.25; embeddings: normal numbers of deviation 0.02. A seed gives all activations the same normal numbers.';
 
 /** Deviation of the rows of an embedding. */
 const EMBEDDING_DEVIATION = 0.02;
@@ -86,6 +86,12 @@ function ruleFor(node: Node, slot: number, dims: readonly number[]): Rule | unde
       return { fanIn: (slot === 0 ? dims.at(-1) : (dims.at(-2) ?? dims[0])) ?? 1 };
     case 'Einsum':
       return { fanIn: elements / (dims.at(-1) ?? 1) };
+    case 'RNN':
+    case 'GRU':
+    case 'LSTM':
+      // Slots 1 and 2 have a matrix for each direction; then come biases, lengths, initial states and peepholes.
+      if (slot === 4) return undefined;
+      return slot === 1 || slot === 2 ? { deviation: 1 / Math.sqrt(Math.max(1, dims.at(-1) ?? 1)) } : 0;
     case 'Gather':
       return slot === 0 ? { deviation: EMBEDDING_DEVIATION } : undefined;
     case 'PRelu':

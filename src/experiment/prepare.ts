@@ -98,6 +98,7 @@ export async function prepareExperiment(
     keys: seeds.flatMap((seed) => activations.map((activation) => ({ activation, seed }))),
     digest: await digestOf({
       ...(options.beta === undefined ? {} : { beta: options.beta }),
+      ...(isRecurrent(model) ? { recurrent: 'new' } : {}), // earlier versions kept their weights
       ...{ settings: resolveSettings(settings), batchNorm, model: await model.fingerprint() },
       sites: architecture.sites.map(({ label }) => label),
       data: [await dataDigest(data), test && (await dataDigest(test)), train.count, tested.count],
@@ -134,6 +135,9 @@ function curveOf(test: LabelledPart): LabelledPart {
   const order = permutation(test.count, createRandom(seedOf(CURVE_SEED)));
   return someOf(test, order.subarray(0, MAX_CURVE_SAMPLES).toSorted());
 }
+
+const isRecurrent = ({ document }: LoadedModel) =>
+  document.graph.nodes.some(({ opType }) => ['RNN', 'GRU', 'LSTM'].includes(opType));
 
 function digestOf(facts: object): Promise<string> {
   return sha256(new TextEncoder().encode(JSON.stringify(facts)));

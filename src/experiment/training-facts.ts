@@ -34,6 +34,18 @@ export async function trainingFacts(experiment: Experiment): Promise<TrainingFac
   return {
     ...{ output: trainer.output, batch: trainer.stepSamples },
     ...{ weights, kept, remarks: trainer.remarks.map(({ text }) => text) },
-    warnings: known === undefined ? [] : [`${known.charAt(0).toUpperCase()}${known.slice(1)}.`],
+    warnings: [
+      ...(known === undefined ? [] : [`${known.charAt(0).toUpperCase()}${known.slice(1)}.`]),
+      ...keptWarning(kept),
+    ],
   };
+}
+
+/** Warns of weights without a rule: a run is not from new weights then. */
+function keptWarning(kept: readonly string[]): string[] {
+  const [first, ...others] = kept;
+  if (first === undefined) return [];
+  const more = others.length === 0 ? '' : ` and ${others.length} more`;
+  const start = kept.length === 1 ? 'A trained weight starts' : `${kept.length} trained weights start`;
+  return [`${start} from the values of the model, since no rule is known for new ones: ${first}${more}.`];
 }

@@ -82,3 +82,35 @@ test('another gain scales the same numbers, and another seed gives others', asyn
   expect(one.get('gemm')?.[0]).not.toBe(one.get('turned')?.[0]);
   expect(other.get('conv')).not.toEqual(one.get('conv'));
 });
+
+test.each([
+  ['RNN', 1],
+  ['GRU', 3],
+  ['LSTM', 4],
+] as const)(
+  'matrices of %s have the deviation 1 / √fan-in of each, biases are 0',
+  async (operator, gates) => {
+    const [inputs, hidden] = [90, 40];
+    const { document } = await modelFromBytes(
+      model({
+        nodes: [node(operator, ['x', 'w', 'r', 'b'], ['y'], { hidden_size: hidden })],
+        initializers: [
+          zeros('w', [1, gates * hidden, inputs]),
+          zeros('r', [1, gates * hidden, hidden]),
+          zeros('b', [1, 2 * gates * hidden]),
+        ],
+        inputs: [value('x', 1, [5, 'N', inputs])],
+        outputs: [value('y', 1, [5, 1, 'N', hidden])],
+      }),
+    );
+    const index = indexGraphs(document);
+    const values = initialWeights({ gain: 2, seed: 1 })(
+      { document, index },
+      trainableWeights(document, index),
+    );
+    expect(values.size).toBe(3);
+    expect(deviation(values.get('w')) * Math.sqrt(inputs)).toBeCloseTo(1, 1);
+    expect(deviation(values.get('r')) * Math.sqrt(hidden)).toBeCloseTo(1, 1);
+    expect(new Set(values.get('b'))).toEqual(new Set([0]));
+  },
+);

@@ -13,7 +13,7 @@ import { CLASSES, classified, classifier, FEATURES } from '../support/classified
 import { smallExperiment, timeless, trained } from '../support/experiment.js';
 import { EXPERIMENT_REPORT } from '../support/experiment-report.js';
 import { failure } from '../support/graph.js';
-import { value } from '../support/model.js';
+import { floats, node, value } from '../support/model.js';
 
 const host = { ...EXPERIMENT_REPORT.hosts[0], onnxruntime: undefined } as never;
 
@@ -172,4 +172,25 @@ test('a glob that matches nothing is told before the training', async () => {
     what: expect.stringContaining('names that were chosen'),
     option: { exclude: null },
   });
+});
+
+test('a weight that no rule initialises is a warning', async () => {
+  const net = classifier({
+    nodes: [
+      node('Gemm', ['x', 'w1', 'b1'], ['h']),
+      node('Relu', ['h'], ['a'], {}, { name: 'act' }),
+      node('Sub', ['a', 'b1'], ['s']),
+      node('Sub', ['s', 'shift'], ['t']),
+      node('Gemm', ['t', 'w2', 'b2'], ['scores']),
+    ],
+    initializers: [
+      floats('w1', [FEATURES, 2], [1, 2, 3, 4, 5, 6, 7, 8]),
+      floats('b1', [2], [1, 2]),
+      floats('shift', [2], [3, 4]),
+      floats('w2', [2, CLASSES], [1, 2, 3, 4, 5, 6]),
+      floats('b2', [CLASSES], [1, 2, 3]),
+    ],
+  });
+  const { warnings } = await trainingFacts(await smallExperiment({}, net));
+  expect(warnings).toEqual([expect.stringMatching(/A trained weight starts from the values .*: shift\.$/)]);
 });
