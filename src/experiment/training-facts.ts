@@ -41,8 +41,8 @@ export async function trainingFacts(experiment: Experiment): Promise<TrainingFac
   };
 }
 
-/** Warns of weights without a rule: a run is not from new weights then. */
-function keptWarning(kept: readonly string[]): string[] {
+/** Returns a warning of weights without a rule: a run is not from new weights then. */
+export function keptWarning(kept: readonly string[]): string[] {
   const [first, ...others] = kept;
   if (first === undefined) return [];
   const more = others.length === 0 ? '' : ` and ${others.length} more`;

@@ -111,6 +111,6 @@ test.each([
     expect(values.size).toBe(3);
     expect(deviation(values.get('w')) * Math.sqrt(inputs)).toBeCloseTo(1, 1);
     expect(deviation(values.get('r')) * Math.sqrt(hidden)).toBeCloseTo(1, 1);
-    expect(new Set(values.get('b'))).toEqual(new Set([0]));
+    expect(new Set(Array.from(values.get('b') ?? []))).toEqual(new Set([0]));
   },
 );
