@@ -36,9 +36,23 @@ function isBeforeActivation(index: GraphIndex, scope: Scope, { outputs }: Node):
 }
 
 /**
- * Finds the QuantizeLinear nodes that compute a ReLU: they clip the negative results of a quantised layer, and no activation
- * lies between. ONNX Runtime's quantiser writes models so.
+ * Returns the activation that a QuantizeLinear node computes, since it clips the results of a quantised layer, and no activation
+ * lies between; undefined for another node.
  */
+export function clippingKind(index: GraphIndex, scope: Scope, node: Node): 'relu' | 'relu6' | undefined {
+  if (!isQuantizer(node)) return undefined;
+  const before = index.producer(scope, node.inputs[0] ?? '');
+  if (before?.domain !== '' || !QUANTIZED_LAYERS.has(before.opType)) return undefined;
+  if (!isDequantizer(index.producer(scope, before.inputs[0] ?? ''))) return undefined;
+  const quantization = quantizationOf(index, scope, node);
+  if (quantization?.zeroPoint !== integersOf(quantization?.elemType ?? 0)[0]) return undefined;
+  const isSum = before.opType === 'Add' || before.opType === 'Sum';
+  if (isSum && !canBeNegative(index, scope, before)) return undefined;
+  if (isBeforeActivation(index, scope, node)) return undefined;
+  return Math.abs(rangeOf(quantization).most - 6) > 6 * NEAR ? 'relu' : 'relu6';
+}
+
+/** Finds the QuantizeLinear nodes that compute a ReLU and alone read what they clip. ONNX Runtime's quantiser writes models so. */
 export function findImpliedRelus(
   { scopes }: Pick<OnnxDocument, 'scopes'>,
   { index, types }: Pick<Analysis, 'index' | 'types'>,
@@ -47,21 +61,13 @@ export function findImpliedRelus(
   const skipped: Skip[] = [];
   for (const scope of scopes)
     for (const node of scope.nodes) {
-      if (!isQuantizer(node) || rewriteObstacle(node)) continue;
       const [x = ''] = node.inputs;
-      const before = index.producer(scope, x);
-      if (before?.domain !== '' || !QUANTIZED_LAYERS.has(before.opType) || index.uses(scope, x).length !== 1)
-        continue;
-      if (!isDequantizer(index.producer(scope, before.inputs[0] ?? ''))) continue;
-      const quantization = quantizationOf(index, scope, node);
-      if (quantization?.zeroPoint !== integersOf(quantization?.elemType ?? 0)[0]) continue;
-      const isSum = before.opType === 'Add' || before.opType === 'Sum';
-      if (isSum && !canBeNegative(index, scope, before)) continue;
-      if (isBeforeActivation(index, scope, node)) continue;
-      const type = floatType(types(scope, x)) ?? quantization.type;
+      const kind = rewriteObstacle(node) ? undefined : clippingKind(index, scope, node);
+      const before = kind && index.producer(scope, x);
+      if (before === undefined || index.uses(scope, x).length !== 1) continue;
+      const type = floatType(types(scope, x)) ?? quantizationOf(index, scope, node)?.type;
       const site: Site = { node, scope, kind: 'relu', alpha: undefined, type };
-      const { most } = rangeOf(quantization);
-      if (Math.abs(most - 6) > 6 * NEAR) {
+      if (kind === 'relu') {
         sites.push({
           ...site,
           doubt: `no Relu node, but ${nodeLabel(node)} clips negative values as ReLU does`,

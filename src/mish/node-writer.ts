@@ -30,6 +30,13 @@ const constantNode = (name: string, t: onnx.ITensorProto): onnx.INodeProto => {
 /** Returns an attribute that is an integer. */
 export const intAttribute = (name: string, i: number): onnx.IAttributeProto => ({ name, type: Type.INT, i });
 
+/** Returns an attribute that is a float. */
+export const floatAttribute = (name: string, f: number): onnx.IAttributeProto => ({
+  name,
+  type: Type.FLOAT,
+  f,
+});
+
 /** Collects the edits of nodes, and the constants that these read. */
 export interface NodeWriter {
   readonly fresh: (wanted: string) => string;

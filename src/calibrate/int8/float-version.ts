@@ -1,8 +1,9 @@
-import { findImpliedRelus } from '../../mish/implied-relu.js';
+import { clippingKind } from '../../mish/implied-relu.js';
+import { floatAttribute } from '../../mish/node-writer.js';
 import { isDequantizer } from '../../mish/quantization.js';
 import { MOVES } from '../../mish/use-moves.js';
 import { analyse } from '../../onnx/analysis.js';
-import type { Node } from '../../onnx/document.js';
+import { type Node, opsetOf } from '../../onnx/document.js';
 import {
   decodeModel,
   encodeModel,
@@ -10,12 +11,19 @@ import {
   graphsOf,
   identityNode,
   type NodeProto,
+  type TensorProto,
 } from '../../onnx/model-passes/model-proto.js';
 import { scalarTensor } from '../../onnx/scalar.js';
 import { FLOAT_TYPES } from '../../onnx/types.js';
 import { floatBytes } from '../../onnx/weights.js';
 import { type LoadedModel, modelFromBytes } from '../../providers/loaded-model.js';
-import { dequantised, type QuantisedValue, quantisedValues, storedIntegersOf } from './quantised-values.js';
+import {
+  dequantised,
+  type QuantisedValue,
+  quantisedValues,
+  type StoredIntegers,
+  storedIntegersOf,
+} from './quantised-values.js';
 
 /** A quantised model as floats. */
 export interface FloatVersion {
@@ -25,16 +33,38 @@ export interface FloatVersion {
   readonly tensorOf: (value: QuantisedValue) => string;
 }
 
-/** Returns an activation in the place of a QuantizeLinear node that clips. */
-function clipNode({ name, inputs, outputs }: Node, kind: string, graph: GraphProto): NodeProto {
+/** First opset whose Clip reads its bounds as inputs. */
+const CLIP_BY_INPUTS = 11;
+
+/** Returns an activation in the place of a QuantizeLinear node that clips. Adds its bounds to the graph. */
+function clipNode(
+  { node: { name, inputs, outputs }, quantization, scope }: QuantisedValue,
+  kind: 'relu' | 'relu6',
+  graph: GraphProto,
+): NodeProto {
   const node = { name, input: inputs.slice(0, 1), output: [...outputs] };
-  if (kind !== 'relu6') return { ...node, opType: 'Relu' };
-  const [low, high] = [0, 6].map((value) => {
-    const bound = { ...scalarTensor(value, 'f32'), name: `${outputs[0]}/bound_${value}` };
-    graph.initializer?.push(bound);
-    return bound.name;
-  });
-  return { ...node, opType: 'Clip', input: [inputs[0] ?? '', low ?? '', high ?? ''] };
+  if (kind === 'relu') return { ...node, opType: 'Relu' };
+  if (opsetOf(scope) < CLIP_BY_INPUTS) {
+    return { ...node, opType: 'Clip', attribute: [floatAttribute('min', 0), floatAttribute('max', 6)] };
+  }
+  const bounds = [0, 6].map((bound) => `${outputs[0]}/bound_${bound}`);
+  const tensors = [0, 6].map((bound, at) => ({
+    ...scalarTensor(bound, quantization.type),
+    name: bounds[at] ?? '',
+  }));
+  graph.initializer?.push(...tensors);
+  return { ...node, opType: 'Clip', input: [...node.input, ...bounds] };
+}
+
+/** Returns stored integers as a tensor of floats. */
+function weightTensor(name: string, stored: StoredIntegers): TensorProto {
+  const { dims, type } = stored;
+  return {
+    name,
+    dims: [...dims],
+    dataType: FLOAT_TYPES[type],
+    rawData: floatBytes(dequantised(stored), type),
+  };
 }
 
 /**
@@ -47,37 +77,33 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
   const { index } = analysis;
   const proto = await decodeModel(document);
   const graph = proto.graph ?? {};
-  const implied = findImpliedRelus(document, analysis);
-  const kinds = new Map(
-    [...implied.sites, ...implied.skipped].flatMap(({ node, scope, kind }) =>
-      scope === document.graph ? [[node, kind] as const] : [],
-    ),
-  );
   const quantised = quantisedValues(document, index);
-  const quantizers = new Set(quantised.map(({ node }) => node));
+  const kinds = new Map(
+    quantised.map(({ node }) => [node, clippingKind(index, document.graph, node)] as const),
+  );
+  const quantizers = new Map(quantised.map((value) => [value.node, value]));
   const dequantizers = new Set(quantised.flatMap((value) => [...value.dequantizers]));
+  const stored = new Map<Node, StoredIntegers>();
+  for (const node of document.graph.nodes) {
+    const found = isDequantizer(node) ? await storedIntegersOf(document, index, node) : undefined;
+    if (found !== undefined) stored.set(node, found);
+  }
+  const gone = new Set([...stored.values()].map(({ quantizer }) => quantizer));
   const renamed = new Map<string, string>();
   const integers = new Set<string>();
   const nodes: NodeProto[] = [];
   for (const [at, node] of document.graph.nodes.entries()) {
     const [input = '', output = ''] = [node.inputs[0], node.outputs[0]];
-    const kind = kinds.get(node);
+    const [value, kind] = [quantizers.get(node), kinds.get(node)];
     const isMoved = MOVES.has(node.opType) && integers.has(input);
-    if (quantizers.has(node) || isMoved) for (const one of node.outputs) integers.add(one);
-    if (quantizers.has(node) && kind !== undefined) nodes.push(clipNode(node, kind, graph));
-    else if (quantizers.has(node) || dequantizers.has(node)) renamed.set(output, renamed.get(input) ?? input);
-    else {
-      const stored = isDequantizer(node) ? await storedIntegersOf(document, index, node) : undefined;
-      const own = graph.node?.[at];
-      if (stored === undefined) {
-        if (own) nodes.push(own);
-        continue;
-      }
-      const { type } = stored;
-      graph.initializer?.push({
-        ...{ name: output, dims: [...stored.integers.dims], dataType: FLOAT_TYPES[type] },
-        rawData: floatBytes(dequantised(stored), type),
-      });
+    if (value || isMoved) for (const one of node.outputs) integers.add(one);
+    if (value && kind !== undefined) nodes.push(clipNode(value, kind, graph));
+    else if (value || dequantizers.has(node)) renamed.set(output, renamed.get(input) ?? input);
+    else if (!gone.has(node)) {
+      const found = stored.get(node);
+      const kept = graph.node?.[at];
+      if (found !== undefined) graph.initializer?.push(weightTensor(output, found));
+      else if (kept !== undefined) nodes.push(kept);
     }
   }
   graph.node = nodes;
@@ -94,7 +120,7 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
     quantised,
     tensorOf: ({ node }) => {
       const [input = '', output = ''] = [node.inputs[0], node.outputs[0]];
-      return kinds.has(node) ? output : (renamed.get(input) ?? input);
+      return kinds.get(node) !== undefined ? output : (renamed.get(input) ?? input);
     },
   };
 }

@@ -1,7 +1,6 @@
 import { integersOf, quantizationFor } from '../../mish/quantization.js';
 import { roundTo } from '../../onnx/scalar.js';
-import { DataType } from '../../onnx/types.js';
-import { isSymmetric, type StoredIntegers } from './quantised-values.js';
+import { isSymmetric, type StoredIntegers, toIntegers } from './quantised-values.js';
 
 /** New integers, scales and zero points for stored integers. */
 export interface NewIntegers {
@@ -14,35 +13,19 @@ export interface NewIntegers {
 const REDUCED = 64;
 
 /** Returns the largest distance from the zero point that symmetric integers may have. */
-function reachOf({ values, integers, zeroPoints, channelOf }: StoredIntegers): number {
-  const [, high] = integersOf(integers.elemType);
+function reachOf({ values, elemType, zeroPoints, channelOf }: StoredIntegers): number {
+  const [, high] = integersOf(elemType);
   let most = 0;
   for (let at = 0; at < values.length; at++)
     most = Math.max(most, Math.abs((values[at] ?? 0) - (zeroPoints[channelOf(at)] ?? 0)));
-  const [least] = integersOf(integers.elemType);
+  const [least] = integersOf(elemType);
   const whole = Math.floor((high - least) / 2);
   return whole === 127 && most <= REDUCED ? REDUCED : whole;
 }
 
-/** Rounds numbers to integers of given scales. */
-export function toIntegers(
-  numbers: ArrayLike<number>,
-  { integers, channelOf }: Pick<StoredIntegers, 'integers' | 'channelOf'>,
-  { scales, zeroPoints }: Pick<NewIntegers, 'scales' | 'zeroPoints'>,
-): number[] {
-  const [low, high] =
-    integers.elemType === DataType.INT32 ? [-(2 ** 31), 2 ** 31 - 1] : integersOf(integers.elemType);
-  return Array.from(numbers, (value, at) => {
-    const channel = channelOf(at);
-    const steps = Math.round(value / (scales[channel] ?? 1)) + (zeroPoints[channel] ?? 0);
-    return Math.min(high, Math.max(low, steps));
-  });
-}
-
 /** Quantises numbers as stored integers are quantised: by tensor or by channel, symmetric or not, with scales that hold them all. */
 export function requantise(numbers: ArrayLike<number>, stored: StoredIntegers): NewIntegers {
-  const { integers, scales, zeroPoints, channelOf, type } = stored;
-  const { elemType } = integers;
+  const { elemType, scales, zeroPoints, channelOf, type } = stored;
   const least = scales.map(() => 0);
   const most = scales.map(() => 0);
   for (let at = 0; at < numbers.length; at++) {

@@ -32,10 +32,16 @@ export interface QuantisedValue {
   readonly dequantizers: ReadonlySet<Node>;
 }
 
-/** Integers that a model stores, with the DequantizeLinear node that reads them. */
+/** Integers that a model stores, or floats that it stores and quantises, with the DequantizeLinear node that reads them. */
 export interface StoredIntegers {
   readonly node: Node;
-  readonly integers: StoredTensor;
+  /** The QuantizeLinear node of stored floats, as tools for quantisation-aware training write; undefined for stored integers. */
+  readonly quantizer: Node | undefined;
+  /** The tensor that is stored. */
+  readonly stored: StoredTensor;
+  /** Type of the integers. */
+  readonly elemType: number;
+  readonly dims: readonly number[];
   readonly scale: StoredTensor;
   readonly zeroPoint: StoredTensor | undefined;
   readonly values: ArrayLike<number>;
@@ -120,8 +126,48 @@ async function readAll(
   return Int32Array.from({ length: count }, (_, at) => get(view, at * size));
 }
 
+/** The constants of a DequantizeLinear node, and the QuantizeLinear node before it if that reads a constant. */
+interface Constants {
+  readonly quantizer: Node | undefined;
+  readonly stored: StoredTensor;
+  readonly scale: StoredTensor;
+  readonly zeroPoint: StoredTensor | undefined;
+}
+
+function constantsOf({ graph }: OnnxDocument, index: GraphIndex, node: Node): Constants | undefined {
+  const constant = (name = '') => (name === '' ? undefined : constantTensor(index, graph, name));
+  const [input = '', ...parameters] = node.inputs;
+  const source = index.producer(graph, input);
+  const isPair =
+    isQuantizer(source) &&
+    !rewriteObstacle(source) &&
+    index.uses(graph, input).length === 1 &&
+    parameters.join() === source.inputs.slice(1).join() &&
+    attribute(node, 'axis')?.i === attribute(source, 'axis')?.i;
+  const quantizer = isPair ? source : undefined;
+  const stored = constant(quantizer ? quantizer.inputs[0] : input);
+  const scale = constant(parameters[0]);
+  const zeroPoint = constant(parameters[1]);
+  const isWhole = stored !== undefined && scale !== undefined && (zeroPoint !== undefined || !parameters[1]);
+  return isWhole ? { quantizer, stored, scale, zeroPoint } : undefined;
+}
+
+/** Rounds numbers to integers of given scales. */
+export function toIntegers(
+  numbers: ArrayLike<number>,
+  { elemType, channelOf }: Pick<StoredIntegers, 'elemType' | 'channelOf'>,
+  { scales, zeroPoints }: Pick<StoredIntegers, 'scales' | 'zeroPoints'>,
+): number[] {
+  const [low, high] = elemType === DataType.INT32 ? [-(2 ** 31), 2 ** 31 - 1] : integersOf(elemType);
+  return Array.from(numbers, (value, at) => {
+    const channel = channelOf(at);
+    const steps = Math.round(value / (scales[channel] ?? 1)) + (zeroPoints[channel] ?? 0);
+    return Math.min(high, Math.max(low, steps));
+  });
+}
+
 /**
- * Reads the integers, scales and zero points that a DequantizeLinear node of the main graph reads; undefined unless all are
+ * Reads the numbers, scales and zero points that a DequantizeLinear node of the main graph reads; undefined unless all are
  * stored, with one scale for the tensor or for each channel. Throws `external-data`, `malformed`.
  */
 export async function storedIntegersOf(
@@ -129,33 +175,35 @@ export async function storedIntegersOf(
   index: GraphIndex,
   node: Node,
 ): Promise<StoredIntegers | undefined> {
-  const { graph } = document;
   if (!isDequantizer(node) || rewriteObstacle(node)) return undefined;
-  const [integers, scale, zeroPoint] = node.inputs.map((name) =>
-    name === '' ? undefined : constantTensor(index, graph, name),
-  );
+  const constants = constantsOf(document, index, node);
+  const { quantizer, stored, scale, zeroPoint } = constants ?? {};
   const type = floatType(scale?.elemType);
-  if (integers === undefined || scale === undefined || type === undefined || type === 'f64') return undefined;
-  if ((attribute(node, 'block_size')?.i ?? 0) !== 0 || (zeroPoint === undefined && node.inputs[2]))
-    return undefined;
-  const [values, scales, zeros] = [
-    await readAll(document, integers),
+  if (stored === undefined || scale === undefined || type === undefined || type === 'f64') return undefined;
+  if ((attribute(node, 'block_size')?.i ?? 0) !== 0) return undefined;
+  const [numbers, scales, zeros] = [
+    await readAll(document, stored),
     await readAll(document, scale),
     zeroPoint && (await readAll(document, zeroPoint)),
   ];
-  if (values === undefined || scales === undefined || (zeroPoint && zeros === undefined)) return undefined;
-  const rank = integers.dims.length;
+  if (numbers === undefined || scales === undefined || (zeroPoint && zeros === undefined)) return undefined;
+  const { dims } = stored;
   const given = attribute(node, 'axis')?.i ?? 1;
-  const axis = given < 0 ? given + rank : given;
+  const axis = given < 0 ? given + dims.length : given;
   const isWhole = scales.length === 1 && scale.dims.length <= 1;
-  if (!isWhole && (scale.dims.length !== 1 || integers.dims[axis] !== scales.length)) return undefined;
-  const inner = integers.dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
-  return {
-    ...{ node, integers, scale, zeroPoint, values, type },
+  if (!isWhole && (scale.dims.length !== 1 || dims[axis] !== scales.length)) return undefined;
+  const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  const isFloat = floatType(stored.elemType) !== undefined;
+  if (isFloat !== (quantizer !== undefined)) return undefined;
+  const written = quantizer && attribute(quantizer, 'output_dtype')?.i;
+  const elemType = isFloat ? (zeroPoint?.elemType ?? (written || DataType.UINT8)) : stored.elemType;
+  const parameters = {
     scales: Array.from(scales),
     zeroPoints: Array.from(scales, (_, at) => zeros?.[at] ?? 0),
-    channelOf: isWhole ? () => 0 : (at) => Math.floor(at / inner) % scales.length,
+    channelOf: isWhole ? () => 0 : (at: number) => Math.floor(at / inner) % scales.length,
   };
+  const values = isFloat ? toIntegers(numbers, { ...parameters, elemType }, parameters) : numbers;
+  return { node, quantizer, stored, elemType, dims, scale, zeroPoint, values, type, ...parameters };
 }
 
 /** Returns the numbers that stored integers stand for. */

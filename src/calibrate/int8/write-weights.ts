@@ -4,11 +4,11 @@ import { type Node, type OnnxDocument, rewriteObstacle, type StoredTensor } from
 import { messageField } from '../../onnx/encode.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
 import type { Edit } from '../../onnx/splice.js';
-import { DataType, FLOAT_TYPES } from '../../onnx/types.js';
+import { DataType, FLOAT_TYPES, floatType } from '../../onnx/types.js';
 import { DATA, dataEdit, floatBytes, readWeight, weightEdit, weightOf } from '../../onnx/weights.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
-import { type NewIntegers, requantise, toIntegers } from './quantise-stored.js';
-import { dequantised, type StoredIntegers, storedIntegersOf } from './quantised-values.js';
+import { type NewIntegers, requantise } from './quantise-stored.js';
+import { dequantised, type StoredIntegers, storedIntegersOf, toIntegers } from './quantised-values.js';
 
 /** Edits that write float weights into a quantised model. */
 export interface WrittenWeights {
@@ -83,7 +83,7 @@ async function writeNode(writing: Writing, node: Node, counterpart: Node): Promi
       continue;
     }
     const made =
-      stored.integers.elemType === DataType.INT32
+      stored.elemType === DataType.INT32
         ? biasOf(writing, node, stored, numbers, isBias ? weightScales : undefined)
         : isSame(numbers, dequantised(stored))
           ? stored
@@ -196,41 +196,68 @@ async function writeStored(
   writing: Writing,
   node: Node,
   slot: number,
-  { node: dequantizer, integers, scale, zeroPoint, type }: StoredIntegers,
-  { values, scales, zeroPoints }: NewIntegers,
+  old: StoredIntegers,
+  made: NewIntegers,
 ): Promise<void> {
-  const { document, index, edits, writer, inputs, replaced } = writing;
+  const { document, index, edits, replaced } = writing;
   const { graph } = document;
-  const whole = integerTensor(Array.from(values), integers.elemType, integers.dims);
-  const zeros = zeroPoint && integerTensor(zeroPoints, zeroPoint.elemType, zeroPoint.dims);
-  const tensors = [
-    { tensor: integers, made: whole },
-    {
-      tensor: scale,
-      made: { dataType: FLOAT_TYPES[type], dims: [...scale.dims], rawData: floatBytes(scales, type) },
-    },
-    ...(zeroPoint && zeros ? [{ tensor: zeroPoint, made: zeros }] : []),
-  ];
+  const { node: dequantizer, quantizer } = old;
+  const tensors = tensorsOf(old, made);
+  const pair = new Set([dequantizer, quantizer]);
+  const names = [...dequantizer.inputs, ...(quantizer?.inputs ?? [])].filter((name) => name !== '');
   const isAlone =
     index.uses(graph, dequantizer.outputs[0] ?? '').length === 1 &&
-    dequantizer.inputs.every((name) => name === '' || index.uses(graph, name).length === 1) &&
+    names.every((name) =>
+      index.uses(graph, name).every((use) => use.kind === 'input' && pair.has(use.node)),
+    ) &&
     tensors.every(({ tensor }) => tensor.frame !== undefined && !replaced.has(tensor));
-  if (isAlone) {
-    for (const { tensor, made } of tensors) {
-      replaced.add(tensor);
-      edits.push(
-        await dataEdit(
-          document,
-          { name: tensor.name, tensor },
-          messageField(DATA.raw, made.rawData ?? new Uint8Array(0)),
-        ),
-      );
-    }
-    return;
+  if (!isAlone) return writeAnew(writing, node, slot, old, tensors);
+  for (const { tensor, rawData } of tensors) {
+    replaced.add(tensor);
+    edits.push(await dataEdit(document, { name: tensor.name, tensor }, messageField(DATA.raw, rawData)));
   }
-  const names = tensors.map(({ tensor, made }) => writer.define(graph, `${tensor.name}/int8`, made));
-  const output = writer.fresh(`${dequantizer.outputs[0]}/int8`);
-  const name = writer.fresh(`${dequantizer.name || output}/int8`);
-  writer.insert(graph, node, [{ ...withInputs(dequantizer, names), name, output: [output] }]);
-  setInput(inputs, node, slot, output);
+}
+
+/** A stored tensor, and its new data. */
+interface NewData {
+  readonly tensor: StoredTensor;
+  readonly rawData: Uint8Array;
+}
+
+/** Returns the stored tensors of integers, scales and zero points with their new data; floats for stored floats. */
+function tensorsOf(old: StoredIntegers, { values, scales, zeroPoints }: NewIntegers): NewData[] {
+  const { quantizer, stored, scale, zeroPoint, type, elemType } = old;
+  const bytes = (numbers: ArrayLike<number>, of: number) =>
+    integerTensor(Array.from(numbers), of).rawData ?? new Uint8Array(0);
+  const rawData = quantizer
+    ? floatBytes(dequantised({ ...old, values, scales, zeroPoints }), floatType(stored.elemType) ?? type)
+    : bytes(values, elemType);
+  return [
+    { tensor: stored, rawData },
+    { tensor: scale, rawData: floatBytes(scales, type) },
+    ...(zeroPoint ? [{ tensor: zeroPoint, rawData: bytes(zeroPoints, zeroPoint.elemType) }] : []),
+  ];
+}
+
+/** Writes new constants, and the nodes that read them, before a node. */
+function writeAnew(
+  { document, writer, inputs }: Writing,
+  node: Node,
+  slot: number,
+  { node: dequantizer, quantizer }: StoredIntegers,
+  tensors: readonly NewData[],
+): void {
+  const { graph } = document;
+  const [input = '', ...parameters] = tensors.map(({ tensor: { name, dims, elemType }, rawData }) =>
+    writer.define(graph, `${name}/int8`, { dataType: elemType, dims: [...dims], rawData }),
+  );
+  let name = input;
+  for (const one of quantizer ? [quantizer, dequantizer] : [dequantizer]) {
+    const output = writer.fresh(`${one.outputs[0]}/int8`);
+    const label = writer.fresh(`${one.name || output}/int8`);
+    const made = withInputs(one, [name, ...parameters]);
+    writer.insert(graph, node, [{ ...made, name: label, output: [output] }]);
+    name = output;
+  }
+  setInput(inputs, node, slot, name);
 }

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { onnx } from '../../../proto/onnx.js';
 import { floatVersion } from '../../../src/calibrate/int8/float-version.js';
 import { isDequantizer, isQuantizer } from '../../../src/mish/quantization.js';
 import { swap } from '../../../src/mish/swap.js';
 import { modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { readFashion } from '../../support/fashion.js';
+import { decode } from '../../support/graph.js';
+import { floats, model, node, value } from '../../support/model.js';
 import { f32, run } from '../../support/run.js';
 
 const folder = fileURLToPath(new URL('../../mish/int8/', import.meta.url));
@@ -18,15 +21,15 @@ test.each(['u8', 'u8-symmetric', 'u8-with-relu', 'i8', 'i8-symmetric'])(
   '%s: the float version has no quantised tensor, the same sites, and the same outputs up to the roundings',
   async (name) => {
     const original = await modelFromBytes(load(name));
-    const { model, quantised } = await floatVersion(original);
-    const nodes = model.document.graph.nodes;
+    const { model: made, quantised } = await floatVersion(original);
+    const nodes = made.document.graph.nodes;
     expect(nodes.filter((node) => isQuantizer(node) || isDequantizer(node))).toEqual([]);
     expect(quantised.length).toBeGreaterThan(4);
     const places = async (source: Uint8Array, int8?: 'exact') =>
       (await swap(source, { int8 })).report.sites.map(({ scope, output }) => [scope, output]);
-    if (!(model.file instanceof Uint8Array)) throw new Error('the float version is not in memory');
-    expect(await places(model.file)).toEqual(await places(load(name), 'exact'));
-    const [was, is] = [await scores(load(name)), await scores(model.file)];
+    if (!(made.file instanceof Uint8Array)) throw new Error('the float version is not in memory');
+    expect(await places(made.file)).toEqual(await places(load(name), 'exact'));
+    const [was, is] = [await scores(load(name)), await scores(made.file)];
     const squares = (values: readonly number[]) => values.reduce((sum, one) => sum + one ** 2, 0);
     const noise = squares(is.map((one, at) => one - (was[at] ?? Number.NaN)));
     expect(noise / squares(was)).toBeLessThan(0.005);
@@ -36,6 +39,70 @@ test.each(['u8', 'u8-symmetric', 'u8-with-relu', 'i8', 'i8-symmetric'])(
 test('integers that others read stay quantised', async () => {
   const { document } = await modelFromBytes(load('operators'));
   const before = document.graph.nodes.filter(isQuantizer).length;
-  const { model } = await floatVersion(await modelFromBytes(load('operators')));
-  expect(model.document.graph.nodes.filter(isQuantizer)).toHaveLength(before);
+  const { model: made } = await floatVersion(await modelFromBytes(load('operators')));
+  expect(made.document.graph.nodes.filter(isQuantizer)).toHaveLength(before);
+});
+
+/** Gives each tensor between layers a second pair of QuantizeLinear and DequantizeLinear, whose result becomes an output. */
+function withSecondReaders(bytes: Uint8Array): Uint8Array {
+  const message = decode(bytes);
+  const { graph } = message;
+  const nodes = graph?.node ?? [];
+  const made = nodes.filter(({ opType, input }) => opType === 'QuantizeLinear' && input?.[0] !== 'images');
+  for (const [at, one] of made.entries()) {
+    const [x = '', ...parameters] = one.input ?? [];
+    nodes.push(node('QuantizeLinear', [x, ...parameters], [`second_q${at}`]));
+    nodes.push(node('DequantizeLinear', [`second_q${at}`, ...parameters], [`second_${at}`]));
+    graph?.output?.push(value(`second_${at}`, 1, undefined));
+  }
+  return onnx.ModelProto.encode(message).finish();
+}
+
+test.each(['u8', 'u8-symmetric', 'u8-with-relu', 'i8', 'i8-symmetric'])(
+  '%s, each tensor quantised twice: every tensor is the same up to the roundings, clipped where it was',
+  async (name) => {
+    const source = withSecondReaders(load(name));
+    const { model: made } = await floatVersion(await modelFromBytes(source));
+    if (!(made.file instanceof Uint8Array)) throw new Error('the float version is not in memory');
+    const [was, is] = [await run(source, { images }, 'all'), await run(made.file, { images }, 'all')];
+    expect(Object.keys(was).length).toBeGreaterThan(4);
+    for (const [output, values] of Object.entries(was)) {
+      const signal = values.reduce((sum, one) => sum + one ** 2, 0);
+      const noise = values.reduce((sum, one, at) => sum + (one - (is[output]?.[at] ?? Number.NaN)) ** 2, 0);
+      expect(noise, output).toBeLessThan(0.03 * signal);
+    }
+  },
+);
+
+/** Two Gemms, of which the first is quantised to the range from 0 to 6: a ReLU6 without a node. */
+const relu6 = (opset: number) =>
+  model({
+    nodes: [
+      node('QuantizeLinear', ['images', 's', 'z'], ['q']),
+      node('DequantizeLinear', ['q', 's', 'z'], ['d']),
+      node('MatMul', ['d', 'w'], ['h']),
+      node('QuantizeLinear', ['h', 's6', 'z6'], ['hq']),
+      node('DequantizeLinear', ['hq', 's6', 'z6'], ['y']),
+    ],
+    initializers: [
+      floats('s', [], [0.1]),
+      { name: 'z', dims: [], dataType: 2, int32Data: [128] },
+      floats('w', [2, 2], [1, -1, 0.5, 1]),
+      floats('s6', [], [6 / 255]),
+      { name: 'z6', dims: [], dataType: 2, int32Data: [0] },
+    ],
+    inputs: [value('images', 1, ['N', 2])],
+    outputs: [value('y', 1, ['N', 2])],
+    opset,
+  });
+
+test.each([10, 13])('a range from 0 to 6 becomes a Clip (opset %d)', async (opset) => {
+  const source = relu6(opset);
+  const { model: made } = await floatVersion(await modelFromBytes(source));
+  if (!(made.file instanceof Uint8Array)) throw new Error('the float version is not in memory');
+  expect(made.document.graph.nodes.map(({ opType }) => opType)).toEqual(['MatMul', 'Clip', 'Identity']);
+  const given = { images: f32([9, 1, -3, 2, 0.5, 0.25, 4, 12], [4, 2]) };
+  const [was, is] = [await run(source, given), await run(made.file, given)];
+  for (const [at, one] of (was.y ?? []).entries())
+    expect(Math.abs(one - (is.y?.[at] ?? 99))).toBeLessThan(0.2);
 });

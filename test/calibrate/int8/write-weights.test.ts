@@ -78,9 +78,60 @@ async function expectWeights(quantised: EditableModel, from: EditableModel) {
     }
 }
 
-describe.each(['u8', 'u8-symmetric', 'u8-with-relu', 'i8', 'i8-symmetric'])('%s', (name) => {
+/** Stores the weights of a quantised net as floats before a QuantizeLinear node, as tools for quantisation-aware training do. */
+function withStoredFloats(bytes: Uint8Array): Uint8Array {
+  const message = onnx.ModelProto.decode(bytes);
+  const tensors = message.graph?.initializer ?? [];
+  const nodes = message.graph?.node ?? [];
+  const named = (name = '') => tensors.find((one) => one.name === name);
+  const numbers = ({ rawData, int32Data, floatData, dataType }: onnx.ITensorProto): number[] => {
+    if (floatData?.length) return [...floatData];
+    if (int32Data?.length) return [...int32Data];
+    const raw = Uint8Array.from(rawData ?? []);
+    return [...(dataType === DataType.FLOAT ? new Float32Array(raw.buffer) : new Int8Array(raw.buffer))];
+  };
+  const made = nodes.flatMap((one) => {
+    const [input = '', scale = '', zero = ''] = one.input ?? [];
+    const stored = one.opType === 'DequantizeLinear' ? named(input) : undefined;
+    const [scales, dims = []] = [numbers(named(scale) ?? {}), stored?.dims ?? []];
+    if (stored?.dataType !== DataType.INT8) return [one];
+    const perChannel = scales.length > 1;
+    const inner = perChannel ? dims.slice(1).reduce<number>((product, dim) => product * Number(dim), 1) : 1;
+    const values = numbers(stored).map(
+      (value, at) => value * (scales[perChannel ? Math.floor(at / inner) : 0] ?? 0),
+    );
+    Object.assign(stored, floats(input, dims.map(Number), values), { int32Data: [] });
+    const quantised = `${input}/integers`;
+    return [
+      {
+        ...one,
+        opType: 'QuantizeLinear',
+        name: `${one.name}/q`,
+        input: [input, scale, zero],
+        output: [quantised],
+      },
+      { ...one, input: [quantised, scale, zero] },
+    ];
+  });
+  return onnx.ModelProto.encode({ ...message, graph: { ...message.graph, node: made } }).finish();
+}
+
+const KINDS = ['u8', 'u8-symmetric', 'u8-with-relu', 'i8', 'i8-symmetric'];
+const CASES = [
+  ...KINDS.map((name) => [name, load(name)] as const),
+  ...['u8', 'i8'].map((name) => [`${name} with stored floats`, withStoredFloats(load(name))] as const),
+];
+
+test.each(['u8', 'i8'])('%s: stored floats and stored integers are the same weights', async (name) => {
+  const layers = await layersOf(await modelFromBytes(load(name)));
+  const same = await layersOf(await modelFromBytes(withStoredFloats(load(name))));
+  expect(same.size).toBe(layers.size);
+  for (const [key, { values }] of same) expect(values).toEqual(layers.get(key)?.values);
+});
+
+describe.each(CASES)('%s', (_, bytes) => {
   test('the weights of its own float version change nothing', async () => {
-    const original = await modelFromBytes(load(name));
+    const original = await modelFromBytes(bytes);
     const { edits, tensors } = await writeWeights(original, (await floatVersion(original)).model);
     expect(tensors).toBe(0);
     expect(edits).toEqual([]);
@@ -89,7 +140,7 @@ describe.each(['u8', 'u8-symmetric', 'u8-with-relu', 'i8', 'i8-symmetric'])('%s'
   test.each([0.25, 1, 40])(
     'weights %d times as large are written, rounded by half a step',
     async (factor) => {
-      const original = await modelFromBytes(load(name));
+      const original = await modelFromBytes(bytes);
       const from = await changed((await floatVersion(original)).model, factor);
       const result = await written(original, from);
       expect(result.tensors).toBe(8);
