@@ -45,6 +45,10 @@ const hostile: Calibration = {
     ...{ share: 0.75, folded: [], weights: 0 },
     kept: HOSTILE_NAMES.map((name) => ({ scope: name, label: name, output: name, beta: 2.5, why: name })),
   },
+  int8: {
+    ...{ way: 'qlinear', sites: 3, onIntegers: 2, scales: 5, biases: 1, bound: 0.05, tensors: 4 },
+    ...{ ranges: 'error', tried: [{ rule: 'error', sqnr: null, agreement: null }], float: real.swapped },
+  },
   sharpness: {
     ...{ budget: [kept], kept: false, verdicts: [kept] },
     trials: [{ scale: 4, median: 4, tuned: true, verdicts: [kept] }],

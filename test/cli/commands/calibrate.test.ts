@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../../src/base/random.js';
 import { cli, cliJson, outcome, start } from '../../support/cli.js';
+import { readFashion } from '../../support/fashion.js';
 import { type Folder, tempFolder } from '../../support/folder.js';
 import { tensorOf, weightsOf } from '../../support/linear-ops.js';
 import { model, node, value } from '../../support/model.js';
@@ -350,4 +351,38 @@ test('--help has a description, its options and examples', async () => {
     expect(stdout).toContain(part);
   expect(stdout).toMatch(/--report <file>\s[\s\w]*self-contained[^-]*- is\s+standard output/);
   expect(stdout).not.toMatch(/--output <file>[^-]*- is\s+standard output/); // that is for reports
+});
+
+test('--int8 calibrates a quantised model, and says what is new', async () => {
+  const folder = await tempFolder();
+  const quantised = await readFile(new URL('../../mish/int8/u8.onnx', import.meta.url));
+  await folder.write('q.onnx', Uint8Array.from(quantised));
+  const { images } = readFashion('train', 192);
+  await folder.write('s.npz', zipSync({ 'images.npy': npy('<f4', [192, 1, 28, 28], raw(images)) }));
+  const given = ['calibrate', 'q.onnx', '--data', 's.npz', '--steps', '0', '--int8', 'qlinear'];
+  const { code, stdout } = await cli(given, { cwd: folder.path });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^3 sites → Mish on integers, with a separate β for each\.$/m);
+  expect(stdout).toMatch(/3 of them on integers, as x·σ\(ax \+ b\).*numbers of \d+ stored tensors\./);
+  expect(stdout).toMatch(
+    /^Before its quantisation, the repaired model against the float version of the original: /m,
+  );
+  expect(await folder.list()).toContain('q.mish.onnx');
+});
+
+test.each([
+  [['--int8', 'exact', '--to', 'elu'], '--to'],
+  [['--int8', 'exact', '--fold'], '--fold'],
+])('%j cannot be combined', async (flags, named) => {
+  const folder = await prepared();
+  const { code, stderr } = await cli([...quick, ...flags], { cwd: folder.path });
+  expect(code).toBe(2);
+  expect(stderr).toContain(named);
+});
+
+test('--int8 for a float model says to leave it out', async () => {
+  const folder = await prepared();
+  const { code, stderr } = await cli([...quick, '--int8', 'exact'], { cwd: folder.path });
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/the model has no site between quantised tensors/);
 });
