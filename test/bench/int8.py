@@ -106,7 +106,8 @@ def quantise(plain, kind, channels, options):
     )
 
 
-print(f"| network | activations | time: exact, qlinear, calibrated {', '.join(CALIBRATED)} | agreement | top-1: quantised, then as agreement |")
+calibrated = ", ".join(f"calibrated {way}" for way in CALIBRATED)
+print(f"| network | activations | time: exact, qlinear, {calibrated} | agreement | top-1: with ReLU, then the same order |")
 print("| --- | --- | --- | --- | --- |")
 for model in models:
     name = os.path.splitext(os.path.basename(model))[0]
