@@ -2,6 +2,7 @@ import { OnnxMishError } from '../base/error.js';
 import type { FormName } from '../mish/forms.js';
 import { type Operation, spliceWithRecord } from '../mish/history.js';
 import type { Plan } from '../mish/plan.js';
+import { isQuantizer } from '../mish/quantization.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
 import { indexGraphs } from '../onnx/graph-index.js';
@@ -76,7 +77,9 @@ export async function finishAttempt(
   options: CalibrateOptions,
 ): Promise<Attempt> {
   const notes: string[] = [];
-  if (swap.sites.length === 0)
+  if (options.int8 === undefined && isQuantised(swapped.document, swap))
+    notes.push('the model is quantised: int8 (exact or qlinear) swaps its quantised sites, too');
+  else if (swap.sites.length === 0)
     notes.push('the model has no sites to swap: calibrate needs the original model');
   if (options.layers !== undefined && solved.layers.length === 0)
     notes.push('no layer with weights behind a site has the name that was asked for');
@@ -98,6 +101,12 @@ export async function finishAttempt(
     tuning: tuned && { steps: tuned.steps, before: tuned.before, after: tuned.after },
     notes,
   };
+}
+
+/** Returns whether quantised sites stayed as they are. */
+function isQuantised({ graph }: EditableModel['document'], { sites, skipped }: SwapReport): boolean {
+  if (skipped.some(({ reason }) => reason === 'quantized')) return true;
+  return sites.length === 0 && graph.nodes.some(isQuantizer);
 }
 
 /** Makes the gradient steps. Returns null and adds a note if the model allows none. */

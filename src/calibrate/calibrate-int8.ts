@@ -6,7 +6,7 @@ import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import { floatVersion } from './int8/float-version.js';
-import { refuseInt8 } from './int8/refuse-int8.js';
+import { refuseInt8, refuseWithoutSites } from './int8/refuse-int8.js';
 import type { Int8Calibration, TriedRanges } from './int8/report.js';
 import type { CalibrateOptions } from './options.js';
 import { type QuantisedCandidate, quantiseAnew } from './quantise-anew.js';
@@ -33,9 +33,10 @@ export async function calibrateInt8(
   options: Options,
 ): Promise<Pick<RepairedSwap, 'output' | 'report'>> {
   const { onProgress = () => {} } = options;
+  refuseInt8(original.document, options);
   const beta = options.beta === 'auto' ? undefined : options.beta;
   const plain = await swapDocument(original.document, { ...swapChoices(options), int8, beta, undo: false });
-  refuseInt8(original.document, plain.report, options);
+  refuseWithoutSites(original.document, plain.report);
   const floats = await floatVersion(original);
   const samples = await prepareSamples(floats.model, options);
   const repaired = await repairSwap(floats.model, samples, sameSites(plain.report, int8, options));

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { onnx } from '../../proto/onnx.js';
 import type { CalibrateOptions } from '../../src/calibrate/options.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { constantTensor } from '../../src/mish/constants.js';
@@ -13,7 +14,7 @@ import { exposeTensors } from '../../src/onnx/expose.js';
 import { scan } from '../../src/onnx/scan.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { readFashion } from '../support/fashion.js';
-import { failure, swapped } from '../support/graph.js';
+import { decode, failure, swapped } from '../support/graph.js';
 import { floats, model, node, value } from '../support/model.js';
 import { f32, run } from '../support/run.js';
 
@@ -153,6 +154,17 @@ describe('a net that onnxruntime.quantization wrote', () => {
   });
 });
 
+test.each(['u8', 'u8-symmetric'])('%s without int8 stays as it is, and a note names int8', async (name) => {
+  const source = load(name);
+  const { output, report } = await calibrate(source, {
+    data: (): Dataset => ({ source: 'npz', feeds: fitted }),
+    steps: 0,
+  });
+  expect(report.sites).toEqual([]);
+  expect(report.notes).toContainEqual(expect.stringMatching(/^the model is quantised: int8 /));
+  expect(Buffer.compare(await output.bytes(), source)).toBe(0);
+});
+
 describe('what is refused', () => {
   test.each(['operators', 'operators-with-relu'])('%s: layers on integers, with advice', async (name) => {
     const refused = failure(calibrated(load(name), 'exact'));
@@ -169,6 +181,18 @@ describe('what is refused', () => {
     expect(await failure(calibrated(float, 'exact'))).toMatchObject({
       code: 'bad-usage',
       what: 'the model has no site between quantised tensors',
+    });
+  });
+
+  test('weights in another file, with the line of Python that writes one file', async () => {
+    const message = decode(load('u8'));
+    const weight = message.graph?.initializer?.find(({ name }) => name === 'classifier.weight_quantized');
+    Object.assign(weight ?? {}, { rawData: new Uint8Array(), int32Data: [], dataLocation: 1 });
+    weight?.externalData?.push({ key: 'location', value: 'weights.bin' });
+    const whole = onnx.ModelProto.encode(message).finish();
+    expect(await failure(calibrated(whole, 'exact'))).toMatchObject({
+      code: 'external-data',
+      fix: expect.stringMatching(/onnx\.save\(onnx\.load/),
     });
   });
 

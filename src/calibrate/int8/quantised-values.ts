@@ -108,8 +108,7 @@ async function readAll(
   if (tensor.external !== undefined) {
     throw new OnnxMishError('external-data', `the tensor '${name}' is in another file`, {
       where: source.name,
-      fix: 'Store the weights in the model first, or leave int8 out',
-      option: { externalData: 'inline' },
+      fix: 'Write the model into one file',
     });
   }
   const count = dims.reduce((product, dim) => product * dim, 1);

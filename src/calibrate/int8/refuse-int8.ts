@@ -12,17 +12,29 @@ const ON_INTEGERS: ReadonlySet<string> = new Set([
   'QGemm',
 ]);
 
-/** Throws `bad-usage` if scales cannot be made anew: for a model without quantised sites, and with options that do not fit. */
-export function refuseInt8(
-  { graph, source }: OnnxDocument,
-  { int8 }: SwapReport,
-  { fold }: Pick<SwapOptions, 'fold'>,
-): void {
+const WHOLE = 'onnx.save(onnx.load("model.onnx"), "whole.onnx")';
+
+/** Throws `bad-usage` for options that int8 does not go with, `external-data` for a model with data in other files. */
+export function refuseInt8({ external, source }: OnnxDocument, { fold }: Pick<SwapOptions, 'fold'>): void {
   if (fold) {
     throw new OnnxMishError('bad-usage', 'int8 cannot be combined with fold', {
       fix: 'Leave fold out: without beta, β is in the weights anyway',
     });
   }
+  const [first] = external;
+  if (first === undefined) return;
+  throw new OnnxMishError(
+    'external-data',
+    `int8 does not read other files, and '${first.tensor.name}' is in one`,
+    {
+      where: source.name,
+      fix: `Write the model into one file, in Python: ${WHOLE}`,
+    },
+  );
+}
+
+/** Throws `bad-usage` for a model without quantised sites. */
+export function refuseWithoutSites({ graph, source }: OnnxDocument, { int8 }: SwapReport): void {
   if ((int8?.sites ?? 0) > 0) return;
   const onIntegers = graph.nodes.find(({ opType }) => ON_INTEGERS.has(opType));
   if (onIntegers !== undefined) {
