@@ -52,7 +52,12 @@ export function finetuneClock(
   const judging = (secondsOf: PartTimes['get']): number => {
     const [arm = 'swapped'] = arms;
     const pass = secondsOf(arm, 'end') / Math.max(1, test.count);
-    const units = (arms.length + 1) * judged * pass;
+    // Each trained model is opened again.
+    const open = arms.reduce(
+      (sum, one) => sum + Math.max(0, secondsOf(one, 'open') - secondsOf(one, 'score')),
+      0,
+    );
+    const units = open + (arms.length + 1) * judged * pass;
     if (arms.length === 1) return units;
     return units + Math.min(LATENCY.maxSeconds, Math.max(LATENCY.minSeconds, LATENCY.samples * pass));
   };

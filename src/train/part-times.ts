@@ -38,17 +38,20 @@ export interface PartTimes {
   isKnown(): boolean;
 }
 
+/** Number of short parts of a kind from which their mean counts; fewer are taken together with those of other kinds. */
+const MIN_SEEN = 3;
 /** Minimum time whose ratio to another tells something. */
 const MIN_SECONDS = 1e-6;
 /** A forward pass takes a third of a training step: the gradients take twice as long. */
 const PASSES_PER_STEP = 3;
 
 /**
- * Keeps times. A part that was seen has the mean of its later times. Another part has what was measured before, else what its samples
+ * Keeps times. A part that was seen, short ones three times, has the mean of its later times. Another part has what was measured before, else what its samples
  * tell, times the ratio of what other kinds took to what was expected of them.
  */
 export function partTimes(samples: SampleCounts): PartTimes {
   const means = new Map<string, RecentMean>();
+  const counts = new Map<string, number>();
   const before = new Map<string, Partial<TrainingTimes>>();
   const kinds = new Set<string>();
   let isScored = false;
@@ -87,7 +90,8 @@ export function partTimes(samples: SampleCounts): PartTimes {
 
   function get(kind: string, part: PartName): number {
     const value = seen(kind, part);
-    if (value !== undefined) return value;
+    const isPooled = part !== 'steps' && part !== 'open' && (counts.get(`${part} ${kind}`) ?? 0) < MIN_SEEN;
+    if (value !== undefined && !isPooled) return value;
     const ratio = ratioOf(part);
     if (ratio !== undefined) return ratio * expected(kind, part);
     const isMeasured = part !== 'open' && [...before.values()].some((times) => times[part] !== undefined);
@@ -97,8 +101,8 @@ export function partTimes(samples: SampleCounts): PartTimes {
   }
 
   /**
-   * Returns what the first scores took, divided by what was expected of them: the least, for a score may have waited for a compiler. One
-   * alone counts as much as what was expected.
+   * Returns what the first scores took, divided by what was expected of them: the median, for a score may have waited for a compiler.
+   * One alone counts as much as what was expected.
    */
   function ratioOfFirsts(): number {
     const ratios = [...kinds].flatMap((kind) => {
@@ -106,8 +110,8 @@ export function partTimes(samples: SampleCounts): PartTimes {
       return first === undefined || wanted === 0 ? [] : first / wanted;
     });
     if (ratios.length === 0) return 1;
-    const least = Math.min(...ratios);
-    return ratios.length === 1 && least > 1 ? (least + 1) / 2 : least;
+    const middle = ratios.toSorted((a, b) => a - b)[Math.floor((ratios.length - 1) / 2)] ?? 1;
+    return ratios.length === 1 && middle > 1 ? (middle + 1) / 2 : middle;
   }
 
   return {
@@ -121,6 +125,7 @@ export function partTimes(samples: SampleCounts): PartTimes {
       const key = `${part} ${kind}`;
       const mean = means.get(key) ?? recentMean();
       means.set(key, mean);
+      counts.set(key, (counts.get(key) ?? 0) + 1);
       mean.add(seconds);
     },
     get,

@@ -4,6 +4,7 @@ import { finetuneClock } from '../../src/finetune/finetune-clock.js';
 import { play, type TrueTimes } from '../support/play-trainings.js';
 
 const EPOCHS = 10;
+const STEPS = 8;
 const COUNTS = { train: { count: 720 }, validation: { count: 80 }, test: { count: 100 } };
 const ARMS = ['swapped', 'original'] as const;
 const seconds = (min: number, max: number) => fc.double({ min, max, noNaN: true });
@@ -41,7 +42,8 @@ function played({ seed, seeds: many, steps, pass, inTurns }: Generated) {
       estimates++;
     },
   };
-  const judged = (pass * steps[0] * 300) / 3 / COUNTS.train.count;
+  // What is opened again compiles again: as long as a step takes.
+  const judged = (0.1 + 1 / STEPS) * (steps[0] + steps[1]) + (pass * steps[0] * 300) / 3 / COUNTS.train.count;
   const latency = Math.min(10, Math.max(0.5, (pass * steps[0] * 960) / 3 / COUNTS.train.count));
   const told = play(
     runs,
@@ -57,7 +59,7 @@ function played({ seed, seeds: many, steps, pass, inTurns }: Generated) {
       };
     },
     {
-      ...{ seed, epochs: EPOCHS, workers: 1, inTurns, steps: 3, points: 0 },
+      ...{ seed, epochs: EPOCHS, workers: 1, inTurns, steps: STEPS, points: 0 },
       after: judged + latency,
     },
   );
@@ -78,6 +80,6 @@ test('after an epoch of each training in progress, the time left is within 20 % 
       );
       expect(wrong).toEqual([]);
     }),
-    { seed: 17, numRuns: 500 },
+    { seed: 17, numRuns: 250 },
   );
 });
