@@ -25,13 +25,14 @@ export interface SampleCounts {
 }
 
 export type PartName = keyof TrainingTimes | 'open';
+type SeenPart = PartName | 'firstScore';
 
 /** Seconds of parts of trainings, by kind. */
 export interface PartTimes {
   /** Adds what was measured before the trainings. */
   measured(kind: string, times: Partial<TrainingTimes>): void;
   /** Adds what was seen. The first score of a training counts where no other is known, because it may wait for a compiler. */
-  add(kind: string, part: PartName | 'firstScore', seconds: number): void;
+  add(kind: string, part: SeenPart, seconds: number): void;
   /** Returns the seconds of a part; 0 if nothing is known. */
   get(kind: string, part: PartName): number;
   /** Returns whether the time of a step is known. */
@@ -50,16 +51,13 @@ const PASSES_PER_STEP = 3;
  * tell, times the ratio of what other kinds took to what was expected of them.
  */
 export function partTimes(samples: SampleCounts): PartTimes {
-  const means = new Map<string, RecentMean>();
-  const counts = new Map<string, number>();
+  const kept = keptMeans();
+  const { kinds, mean: seen } = kept;
   const before = new Map<string, Partial<TrainingTimes>>();
-  const kinds = new Set<string>();
-  let isScored = false;
-  const seen = (kind: string, part: PartName | 'firstScore') => means.get(`${part} ${kind}`)?.value();
 
   /** Returns the seconds of a pass over a sample. */
   function passOf(kind: string): number {
-    if (samples.score > 0 && (isScored || before.get(kind)?.score !== undefined))
+    if (samples.score > 0 && (kept.isScored() || before.get(kind)?.score !== undefined))
       return get(kind, 'score') / samples.score;
     return get(kind, 'steps') / Math.max(1, samples.train) / PASSES_PER_STEP;
   }
@@ -90,7 +88,7 @@ export function partTimes(samples: SampleCounts): PartTimes {
 
   function get(kind: string, part: PartName): number {
     const value = seen(kind, part);
-    const isPooled = part !== 'steps' && part !== 'open' && (counts.get(`${part} ${kind}`) ?? 0) < MIN_SEEN;
+    const isPooled = part !== 'steps' && part !== 'open' && kept.count(kind, part) < MIN_SEEN;
     if (value !== undefined && !isPooled) return value;
     const ratio = ratioOf(part);
     if (ratio !== undefined) return ratio * expected(kind, part);
@@ -119,17 +117,31 @@ export function partTimes(samples: SampleCounts): PartTimes {
       kinds.add(kind);
       before.set(kind, { ...before.get(kind), ...times });
     },
-    add(kind, part, seconds) {
-      kinds.add(kind);
-      isScored ||= part === 'score' || part === 'firstScore';
-      const key = `${part} ${kind}`;
-      const mean = means.get(key) ?? recentMean();
-      means.set(key, mean);
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-      mean.add(seconds);
-    },
+    add: kept.add,
     get,
     isKnown: () => [...kinds].some((kind) => get(kind, 'steps') > 0),
+  };
+}
+
+/** Means of the parts of each kind that were seen. */
+function keptMeans() {
+  const means = new Map<string, { readonly mean: RecentMean; count: number }>();
+  const kinds = new Set<string>();
+  let isScored = false;
+  const at = (kind: string, part: SeenPart) => means.get(`${part} ${kind}`);
+  return {
+    kinds,
+    mean: (kind: string, part: SeenPart) => at(kind, part)?.mean.value(),
+    count: (kind: string, part: SeenPart) => at(kind, part)?.count ?? 0,
+    isScored: () => isScored,
+    add(kind: string, part: SeenPart, seconds: number): void {
+      kinds.add(kind);
+      isScored ||= part === 'score' || part === 'firstScore';
+      const found = at(kind, part) ?? { mean: recentMean(), count: 0 };
+      means.set(`${part} ${kind}`, found);
+      found.mean.add(seconds);
+      found.count++;
+    },
   };
 }
 

@@ -39,8 +39,8 @@ const MODELS = {
   lenet5: { train: 60_000, epochs: 4, seeds: 3, rates: [3e-4, 1e-3], rate: 1e-3, choose: 20_000 },
   resnet20: { train: 60_000, epochs: 2, seeds: 3, rates: [3e-4, 1e-3], rate: 3e-4, choose: 2000 },
   mobilenet: { train: 60_000, epochs: 2, seeds: 3, rates: [1e-4, 3e-4], rate: 3e-4, choose: 2000 },
-  'vgg-leaky': { train: 30_000, epochs: 1, seeds: 3, rates: [1e-4], rate: 1e-4, choose: 1000 },
-  unet: { train: 10_000, epochs: 2, seeds: 3, rates: [3e-4], rate: 3e-4, choose: 1000, loss: 'mse' },
+  'vgg-leaky': { train: 30_000, epochs: 1, seeds: 3, rates: [1e-4, 3e-4], rate: 1e-4, choose: 1000 },
+  unet: { train: 10_000, epochs: 2, seeds: 3, rates: [3e-4, 1e-3], rate: 3e-4, choose: 1000, loss: 'mse' },
 };
 /** What is tried besides, each on the validation images. */
 const TRIES = [
