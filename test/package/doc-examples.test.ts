@@ -12,10 +12,19 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The names that the examples take as given. */
-const GIVEN = `import { sharpenSwap } from 'onnx-mish/calibrate';
+const GIVEN = `import 'onnx-mish/client';
+import { sharpenSwap } from 'onnx-mish/calibrate';
+import { labelledArrays } from 'onnx-mish/finetune';
 declare global {
   /** A model. */
   const bytes: Uint8Array;
+  /** Samples and their classes, and others. */
+  const images: Parameters<typeof labelledArrays>[0][string];
+  const labels: Uint8Array;
+  const otherImages: typeof images;
+  const otherLabels: typeof labels;
+  /** Options of a training. */
+  const options: { inputs: { images: typeof images }; targets: typeof labels };
   const scanned: Parameters<typeof sharpenSwap>[0];
 }
 `;
@@ -57,6 +66,18 @@ function examples(): Map<string, { file: string; code: string }> {
   return found;
 }
 
+/** The examples of the guides that import the package, by the name of a file. */
+function guideExamples(): Map<string, string> {
+  const guides = readdirSync(join(root, 'docs', 'guide')).map((name) => join('docs', 'guide', name));
+  const found = new Map<string, string>();
+  for (const path of ['README.md', join('docs', 'start.md'), ...guides]) {
+    const blocks = readFileSync(join(root, path), 'utf8').matchAll(/```[jt]sx?\n([\s\S]*?)```/g);
+    for (const [index, [, code = '']] of [...blocks].entries())
+      if (code.includes("from 'onnx-mish")) found.set(`${path.replace(/\W/g, '-')}-${index}.ts`, code);
+  }
+  return found;
+}
+
 /** Another name of a function, which the docstring is on. */
 const ALIASES: Readonly<Record<string, string>> = {
   firstParting: 'firstDivergence',
@@ -64,7 +85,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   keepWithin: 'swapWithinBudget',
 };
 
-test('each public function has an example that compiles', async () => {
+test('each public function has an example that compiles, as do the examples of the guides', async () => {
   const written = examples();
   const names = await publicFunctions();
   expect(names.length).toBeGreaterThan(50);
@@ -81,6 +102,12 @@ test('each public function has an example that compiles', async () => {
       expect(code, file).toContain(`from '${module}'`);
       files.push(`${name}.ts`);
       writeFileSync(join(folder, `${name}.ts`), `${code}\nexport {};\n`);
+    }
+    const guides = guideExamples();
+    expect(guides.size).toBeGreaterThan(5);
+    for (const [file, code] of guides) {
+      files.push(file);
+      writeFileSync(join(folder, file), `${code}\nexport {};\n`);
     }
     const compilerOptions = {
       ...{
