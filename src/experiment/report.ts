@@ -75,12 +75,12 @@ export function reportOf(facts: Facts, given: readonly ExperimentRun[]): Experim
     ...facts,
     ...{ runs, missing, results, baseline: baselineOf(activations) },
     conclusion: concludeExperiment({ ...facts, runs, missing }, results),
-    notes: notesOn(facts),
+    notes: notesOn(facts, runs),
     seconds: runs.reduce((sum, { seconds }) => sum + seconds, 0),
   };
 }
 
-function notesOn({ data, settings, kept }: Facts): string[] {
+function notesOn({ data, settings, kept }: Facts, runs: readonly ExperimentRun[]): string[] {
   const notes: string[] = [];
   const comparisons = settings.activations.length - 1;
   if (settings.seeds.length > 1 && comparisons > 1)
@@ -90,6 +90,11 @@ function notesOn({ data, settings, kept }: Facts): string[] {
   if (settings.seeds.length > 1)
     notes.push('the intervals cover the variation between trainings, not another choice of test samples');
   notes.push(...fewSamplesNotes(data.test));
+  const sizes = runs.flatMap(({ landscape }) =>
+    landscape ? [[landscape.points, landscape.span].join()] : [],
+  );
+  if (new Set(sizes).size > 1)
+    notes.push('the loss landscapes have different sizes, so that their roughness cannot be compared');
   if (kept.length > 0)
     notes.push(
       `${kept.length === 1 ? 'an activation stays as it is' : `${kept.length} activations stay as they are`} in all runs, because not every activation can stand there`,

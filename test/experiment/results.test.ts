@@ -120,3 +120,17 @@ test('a merge has the runs of later seeds and names the missing ones', () => {
     { activation: 'relu', seed: 1 },
   ]);
 });
+
+test('landscapes of different sizes have a note, and those of one size have none', () => {
+  const landscape = { span: 1, points: 3, losses: new Array(9).fill(1), roughness: 0, images: 5 };
+  const merged = (change: Partial<typeof landscape>) =>
+    mergeExperiments([
+      { name: 'a.json', report: report([{ ...run('relu', 0, 0.8), landscape }]) },
+      {
+        name: 'b.json',
+        report: report([{ ...run('mish', 0, 0.8), landscape: { ...landscape, ...change } }]),
+      },
+    ]).notes.filter((note) => note.includes('landscapes'));
+  expect(merged({ roughness: 0.2 })).toEqual([]);
+  for (const change of [{ span: 2 }, { points: 5 }]) expect(merged(change)).toHaveLength(1);
+});
