@@ -1,6 +1,7 @@
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { isGlob, type Patterns } from '../options/patterns.js';
+import { FILES_WITHOUT_BREAKS, withBreaks, withoutBreaks } from './line-breaks.js';
 
 /** A model to work on. */
 export interface Input {
@@ -57,13 +58,14 @@ export async function expandInputs(
 /** Returns the absolute paths that a glob matches. */
 async function match(pattern: string, folder: string): Promise<string[]> {
   const { glob } = await import('tinyglobby'); // loading it takes longer than a swap
-  const files = await glob(slashes(pattern), {
-    cwd: resolve(folder),
+  const files = await glob(withoutBreaks(slashes(pattern)), {
+    cwd: withoutBreaks(resolve(folder)),
+    fs: FILES_WITHOUT_BREAKS,
     absolute: true,
     expandDirectories: false,
     ignore: pattern.includes('node_modules') ? [] : ['**/node_modules/**'],
   });
-  return files.map((file) => resolve(file));
+  return files.map((file) => resolve(withBreaks(file)));
 }
 
 /** Replaces backslashes by slashes on Windows, whose shells complete paths with backslashes. */

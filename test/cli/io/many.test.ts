@@ -253,6 +253,34 @@ test('a name of an existing file is not a glob, and a file given twice counts on
   expect(linesOf(stdout).map(({ input }) => input)).toEqual(['m[1].onnx']);
 });
 
+test.each(['\n', '\r', '\u2028', ' ', 'é'])(
+  'globs go into folders with %j in their names, and through links',
+  async (character) => {
+    const name = `a${character}b`;
+    const folder = await zoo({
+      [`zoo/${name}/deep/x.onnx`]: MODEL,
+      [`zoo/${name}/y${character}.onnx`]: MODEL,
+      'zoo/z.onnx': MODEL,
+    });
+    await symlink(name, folder.at('zoo/link'));
+    for (const pattern of ['zoo/**/*.onnx', 'zoo/**']) {
+      const { stdout } = await folder.run(['inspect', pattern, '--json']);
+      expect(
+        linesOf(stdout)
+          .map(({ input }) => input)
+          .toSorted(),
+      ).toEqual(
+        [
+          ...[`zoo/${name}/deep/x.onnx`, `zoo/${name}/y${character}.onnx`, 'zoo/z.onnx'],
+          ...['zoo/link/deep/x.onnx', `zoo/link/y${character}.onnx`],
+        ].toSorted(),
+      );
+    }
+    const { stdout } = await folder.run(['inspect', `zoo/${name}/*/*.onnx`, '--json']);
+    expect(linesOf(stdout).map(({ input }) => input)).toEqual([`zoo/${name}/deep/x.onnx`]);
+  },
+);
+
 test('links in a circle are followed once', async () => {
   const folder = await zoo({ 'zoo/a.onnx': MODEL });
   await symlink('.', folder.at('zoo/self'));
