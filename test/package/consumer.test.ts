@@ -147,7 +147,7 @@ const all = [${names.map((name) => `require(${name})`)}];
         const compilerOptions = { ...strict, ...target, types, noEmit: true, skipLibCheck };
         const files = ['typed.ts', ...others];
         await folder.write('tsconfig.json', JSON.stringify({ compilerOptions, files }));
-        return node(tsc, '--pretty', 'false', '--project', 'tsconfig.json');
+        return node(tsc, '--singleThreaded', '--pretty', 'false', '--project', 'tsconfig.json');
       };
       // Those of unplugin name bundlers that a project need not have, so only its own use of them is checked.
       const isPlugin = (name: string) => /\/(unplugin|vite|webpack|rollup|esbuild|rspack)$/.test(name);
