@@ -90,7 +90,7 @@ describe('a second convolutional net', () => {
 
   test.each([
     ['WASM', ['wasm'], FITTING],
-    // Half a minute of compiling on a software GPU.
+    // Dozens of kernels, which a software GPU compiles.
     ['WebGPU, in the softplus form', ['webgpu'], ['softplus']],
   ] as const)('is right on %s', async (_, providers, forms) => {
     const shapes = { x: [1, 3, 48, 64] };

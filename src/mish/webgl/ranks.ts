@@ -5,6 +5,9 @@ export type Dims = readonly (number | string | null)[];
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/));
 
+/** Maximum number of dimensions; the claim of a constant's size may be larger. */
+const MAX_RANK = 64;
+
 /** Operators whose result has the rank of their first input. */
 const SAME =
   words(`Abs Acos Asin Atan AveragePool BatchNormalization Cast Ceil Clip Concat Conv ConvTranspose Cos
@@ -29,7 +32,7 @@ export function dimensions(
   const dims = (name: string) => constant(name)?.dims ?? known.get(name);
   for (const node of nodes) {
     const rank = rankOf(node, (name) => dims(name)?.length, constant);
-    if (rank === undefined || rank < 0) continue;
+    if (rank === undefined || rank < 0 || rank > MAX_RANK) continue;
     for (const name of node.outputs)
       if (name !== '' && !known.has(name)) known.set(name, new Array<null>(rank).fill(null));
   }
