@@ -3,7 +3,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -27,7 +27,7 @@ const seed = number(values.seed, randomInt(2 ** 31));
 const most = values.cases === undefined ? Number.POSITIVE_INFINITY : number(values.cases, 0);
 const minutes = number(values.minutes, values.cases === undefined ? 5 : 24 * 60);
 const workers = number(values.workers, Math.max(1, os.availableParallelism()));
-const out = join(root, values.out ?? '.fuzz/failures');
+const out = resolve(root, values.out ?? '.fuzz/failures');
 const batches = Math.min(Math.ceil(most / BATCH), 2 ** 30);
 
 /** Our own sources are taken from dist/, so that what is shipped is what is fuzzed. */

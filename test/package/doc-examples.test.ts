@@ -126,7 +126,9 @@ test('each public function has an example that compiles, as do the examples of t
     };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     const tsc = await program('typescript', 'tsc');
-    const said = await run(process.execPath, [tsc, '--singleThreaded', '--project', relative(root, folder)], { cwd: root }).then(
+    const said = await run(process.execPath, [tsc, '--singleThreaded', '--project', relative(root, folder)], {
+      cwd: root,
+    }).then(
       () => '',
       ({ stdout }: { stdout: string }) => stdout,
     );
