@@ -140,8 +140,9 @@ describe('data with holes, in another folder', () => {
       model({ nodes: [node('Relu', ['x'], ['y'], {}, { name: 'relu' })], initializers: [external] }),
     );
     await mkdir(folder.at('other'));
-    const result = await cli(['swap', 'm.onnx', '-o', 'other/m.onnx'], { cwd: folder.path });
-    expect(result).toMatchObject({ code: 0, stderr: '' });
+    const { code, stderr } = await cli(['swap', 'm.onnx', '-o', 'other/m.onnx'], { cwd: folder.path });
+    // On a busy machine, a line of progress each ten seconds.
+    expect({ code, stderr: stderr.replace(/^writing \d+ %\n/gm, '') }).toEqual({ code: 0, stderr: '' });
     return folder.at('other/m.data');
   }
 
