@@ -16,7 +16,7 @@ import {
   isEqual,
   ZERO,
 } from './intervals.js';
-import { createOperands, type Operands } from './operands.js';
+import { ARITHMETIC, createOperands, type Operands, RELABELS } from './operands.js';
 import { inputOf, type Site } from './site.js';
 import { movesValues, wordSet } from './use-moves.js';
 import type { UseVerdict } from './value-flow.js';
@@ -38,6 +38,8 @@ interface Ranges {
 const UNKNOWN: Ranges = { was: ALL, is: ALL, from: [] };
 /** Operators that move values, and that may add zeros. */
 const ADDS_ZEROS = wordSet('Trilu Pad');
+
+const NONE: readonly Scope[] = [];
 
 const same = (range: Interval): Ranges => ({ was: range, is: range, from: [] });
 const isSite = (origin: Ranges | Site): origin is Site => 'node' in origin;
@@ -64,7 +66,7 @@ const joined = (values: readonly Ranges[]): Ranges =>
 
 /** A run through the main graph, or through a function for one call. Values have numbers. */
 interface Frame {
-  readonly values: Map<number, Ranges>;
+  readonly values: (Ranges | undefined)[];
   readonly call: Node | undefined;
   readonly depth: number;
 }
@@ -103,24 +105,40 @@ export function findDomainGuards(
     plainCalls: new Map(),
     steps: 0,
   };
-  walk(run, { values: new Map(), call: undefined, depth: 0 }, document.graph);
+  const values = new Array<undefined>(analysis.index.count);
+  walk(run, { values, call: undefined, depth: 0 }, document.graph);
   return run.found;
 }
+
+const isPresent = (value: Ranges | undefined) => value !== undefined;
 
 function rangesAt(run: Walk, frame: Frame, scope: Scope, name: string): Ranges | undefined {
   const home = run.index.home(scope, name);
   const number = home && run.index.number(home, name);
-  return number === undefined ? undefined : frame.values.get(number);
+  return number === undefined ? undefined : frame.values[number];
 }
 function set(run: Walk, frame: Frame, scope: Scope, name: string | undefined, value: Ranges): void {
   const number = name ? run.index.number(scope, name) : undefined;
-  if (number === undefined || (isAll(value.was) && isAll(value.is))) return;
-  frame.values.set(number, value);
+  if (number !== undefined) setNumbered(frame, number, value);
 }
-function constantOf({ operands }: Walk, scope: Scope, name: string): Ranges {
-  const value = operands.constant(scope, name)?.value;
-  return value === undefined ? UNKNOWN : same({ low: value, high: value });
+function setNumbered(frame: Frame, number: number, value: Ranges): void {
+  if (number >= 0 && !(isAll(value.was) && isAll(value.is))) frame.values[number] = value;
 }
+const constantOf = ({ operands }: Walk, scope: Scope, name: string): Ranges =>
+  exactly(operands.constant(scope, name)?.value);
+/** Returns whether the operator of a node may compute a constant. */
+const mayBeConstant = ({ domain, opType }: Node): boolean =>
+  domain === '' &&
+  (opType.startsWith('Constant') || RELABELS.has(opType) || Object.hasOwn(ARITHMETIC, opType));
+
+/** Returns the range of a constant input. The producer's operator tells most inputs that are none without their names. */
+function constantAt(run: Walk, scope: Scope, node: Node, slot: number): Ranges {
+  const maker = run.index.source(scope, node, slot);
+  if (maker !== undefined && !mayBeConstant(maker)) return UNKNOWN;
+  return constantOf(run, scope, node.inputs[slot] ?? '');
+}
+const exactly = (value: number | undefined): Ranges =>
+  value === undefined ? UNKNOWN : same({ low: value, high: value });
 
 function atSite(run: Walk, frame: Frame, scope: Scope, site: Site, plain: Ranges): Ranges {
   const x = rangesAt(run, frame, scope, inputOf(site)) ?? UNKNOWN;
@@ -159,13 +177,20 @@ function moved(
 
 /** Returns the ranges of the first result; undefined if they are not known. */
 function resultOf(run: Walk, frame: Frame, scope: Scope, node: Node): Ranges | undefined {
-  const inputs = node.inputs.map((name) => (name === '' ? undefined : rangesAt(run, frame, scope, name)));
-  const isFollowed = inputs.some((input) => input !== undefined);
-  if (node.domain !== '' || !(isFollowed || isBounded(node))) return undefined;
-  if (!hasRule(node)) return moved(run, scope, node, inputs);
-  const all = node.inputs.map((name, slot) =>
-    name === '' ? undefined : (inputs[slot] ?? constantOf(run, scope, name)),
-  );
+  if (node.domain !== '') return undefined;
+  const { index } = run;
+  const count = node.inputs.length;
+  let isFollowed = isBounded(node);
+  for (let slot = 0; slot < count && !isFollowed; slot++)
+    isFollowed = frame.values[index.input(scope, node, slot)] !== undefined;
+  if (!isFollowed) return undefined;
+  const inputs: (Ranges | undefined)[] = [];
+  for (let slot = 0; slot < count; slot++) inputs[slot] = frame.values[index.input(scope, node, slot)];
+  if (!hasRule(node)) return inputs.some(isPresent) ? moved(run, scope, node, inputs) : undefined;
+  const all = inputs.map((input, slot) => {
+    if (input !== undefined) return input;
+    return index.input(scope, node, slot) < 0 ? undefined : constantAt(run, scope, node, slot);
+  });
   const before = intervalOf(
     node,
     all.map((input) => input?.was),
@@ -191,7 +216,7 @@ function callOf(run: Walk, frame: Frame, scope: Scope, node: Node, callee: Scope
   const key = isPlain ? `${callee.path} ${args.map(({ was }) => `${was.low} ${was.high}`).join()}` : '';
   let results = run.plainCalls.get(key);
   if (results === undefined && frame.depth < MAX_CALL_DEPTH) {
-    const inside: Frame = { values: new Map(), call: node, depth: frame.depth + 1 };
+    const inside: Frame = { values: [], call: node, depth: frame.depth + 1 };
     for (const [slot, arg] of args.entries()) set(run, inside, callee, callee.inputs[slot]?.name, arg);
     walk(run, inside, callee);
     results = callee.outputs.map(({ name }) => rangesAt(run, inside, callee, name) ?? UNKNOWN);
@@ -208,7 +233,8 @@ function walk(run: Walk, frame: Frame, scope: Scope): void {
       callOf(run, frame, scope, node, callee);
       continue;
     }
-    const bodies = node.attributes.flatMap(({ graphs }) => graphs ?? []);
+    const bodies =
+      node.attributes.length === 0 ? NONE : node.attributes.flatMap(({ graphs }) => graphs ?? []);
     for (const body of bodies) walk(run, frame, body);
     if (bodies.length > 0) {
       if (node.domain === '' && node.opType === 'If')
@@ -226,6 +252,6 @@ function walk(run: Walk, frame: Frame, scope: Scope): void {
     const result = site === undefined ? plain : atSite(run, frame, scope, site, plain ?? UNKNOWN);
     if (result === undefined) continue;
     const count = node.opType === 'Split' ? node.outputs.length : 1;
-    for (let slot = 0; slot < count; slot++) set(run, frame, scope, node.outputs[slot], result);
+    for (let slot = 0; slot < count; slot++) setNumbered(frame, run.index.output(scope, node, slot), result);
   }
 }

@@ -24,7 +24,8 @@ export interface Operands {
 export const RELABELS = wordSet(
   'Identity Cast CastLike Reshape Flatten Squeeze Unsqueeze Expand Transpose Tile',
 );
-const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
+/** Operators that compute a constant of constants. */
+export const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
   Add: (a, b) => a + b,
   Div: (a, b) => a / b,
   Mul: (a, b) => a * b,
@@ -60,12 +61,13 @@ export function createOperands(index: GraphIndex): Operands {
     if (tensor !== undefined) return ofTensor(tensor);
     const node = index.producer(home, name);
     if (node?.domain !== '') return undefined;
-    const { opType, inputs } = node;
+    const { opType } = node;
     if (opType === 'Constant') return ofConstant(node);
     if (opType === 'ConstantOfShape') return ofTensor(attribute(node, 'value')?.tensor, 0);
-    if (RELABELS.has(opType)) return constant(home, inputs[0], depth + 1);
+    if (RELABELS.has(opType)) return constant(home, node.inputs[0], depth + 1);
     const compute = Object.hasOwn(ARITHMETIC, opType) ? ARITHMETIC[opType] : undefined;
     if (compute === undefined) return undefined;
+    const { inputs } = node;
     // The second operand is examined only if the first is constant: otherwise chains of sums would be walked repeatedly.
     const a = constant(home, inputs[0], depth + 1);
     const b = a && inputs.length > 1 ? constant(home, inputs[1], depth + 1) : undefined;

@@ -3,6 +3,7 @@ import { attribute, type Node, type OnnxDocument, rewriteObstacle, type Scope } 
 import { type FloatType, floatType } from '../onnx/types.js';
 import { constantChain, constantTensor } from './constants.js';
 import { elementwise, isElementwise, numbersOf } from './elementwise.js';
+import { wordSet } from './use-moves.js';
 
 /** Maximum number of nodes of a region, and of a function that a region calls. */
 const MAX_NODES = 24;
@@ -11,6 +12,11 @@ const MAX_DEPTH = 2;
 /** Operands per model after which only small regions are searched. Only a hostile model has so many. */
 const MAX_VISITS = 2e6;
 const FEW_NODES = 10;
+
+/** Operators whose results are no constants: layers and reductions. */
+const COMPUTES = wordSet(
+  'Conv ConvTranspose Gemm MatMul MaxPool AveragePool GlobalAveragePool LRN InstanceNormalization LayerNormalization ReduceMean ReduceSum Softmax Concat Gather Slice Shape',
+);
 
 /** A scalar constant that a region reads. */
 export interface Scalar {
@@ -74,8 +80,8 @@ function createStructures(): (from: number, text: string, number: number) => num
 export interface Regions {
   /** Whether a node may be part of a region. */
   isPart(scope: Scope, node: Node): boolean;
-  /** Whether a name is a scalar constant, or derived from scalar constants. */
-  isScalar(scope: Scope, name: string, reader: Node): boolean;
+  /** Whether an input is a scalar constant, or derived from scalar constants. */
+  isScalarAt(scope: Scope, reader: Node, slot: number): boolean;
   /**
    * Visits the regions that end in a node and have one or two operands. Each region extends the previous region by one
    * node. `canJoin` receives nodes of the same scope.
@@ -197,20 +203,32 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
 
   // The values of the current region, in order of discovery. These lists are parallel.
   const numbers: number[] = [];
-  const names: string[] = [];
+  /** The node that reads each value, and at which input; a node that reads nothing has it as its output. */
+  const readers: Node[] = [];
+  const slots: number[] = [];
   const roles: number[] = [];
   const makers: (Node | undefined)[] = [];
   const scalars: (Scalar | undefined)[] = [];
 
   let count = 0;
 
-  function addValue(number: number, name: string, role: number, maker?: Node, scalar?: Scalar): void {
+  function addValue(
+    number: number,
+    reader: Node,
+    slot: number,
+    role: number,
+    maker?: Node,
+    scalar?: Scalar,
+  ): void {
     numbers[count] = number;
-    names[count] = name;
+    readers[count] = reader;
+    slots[count] = slot;
     roles[count] = role;
     makers[count] = maker;
     scalars[count++] = scalar;
   }
+
+  const nameOf = (place: number): string => readers[place]?.inputs[slots[place] ?? 0] ?? '';
 
   /** Extends the structure by an input of the last node; -1 where it cannot be extended. */
   function addInput(scope: Scope, node: Node, slot: number, canJoin: (node: Node) => boolean, from: number) {
@@ -221,13 +239,12 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
       return roles[place] === MADE ? -1 : structureAfter(from, '', place + 1); // -1: the nodes are not in order
     }
     visits++;
-    const name = node.inputs[slot] ?? '';
     const maker = index.source(scope, node, slot);
     const joins = maker !== undefined && canJoin(maker);
-    const scalar = joins ? undefined : scalarOf(scope, name, node);
-    addValue(number, name, joins ? OPEN : scalar ? SCALAR : OPERAND, joins ? maker : undefined, scalar);
+    const scalar = joins ? undefined : scalarAt(scope, node, slot, maker);
+    addValue(number, node, slot, joins ? OPEN : scalar ? SCALAR : OPERAND, joins ? maker : undefined, scalar);
     if (scalar !== undefined) return structureAfter(from, `${scalar.value}${scalar.type}`, 0);
-    const isTensor = !joins && constantChain(index, scope, name).length > 0;
+    const isTensor = !joins && isConstant(scope, node, slot, maker);
     return structureAfter(from, isTensor ? '!' : '?', 0);
   }
 
@@ -236,19 +253,20 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     let structure = 0;
     const region = (): Region => ({
       ...{ scope, nodes: nodes.slice(), structure },
-      operands: names.slice(0, count).filter((_, place) => roles[place] === OPERAND || roles[place] === OPEN),
+      operands: roles
+        .slice(0, count)
+        .flatMap((role, place) => (role === OPERAND || role === OPEN ? nameOf(place) : [])),
       scalars: new Map(
         scalars
           .slice(0, count)
-          .flatMap((scalar, place) => (scalar === undefined ? [] : [[names[place] ?? '', scalar]])),
+          .flatMap((scalar, place) => (scalar === undefined ? [] : [[nameOf(place), scalar]])),
       ),
     });
     count = 0;
-    const [y = ''] = last.outputs;
-    addValue(index.number(scope, y) ?? -1, y, OPEN, last);
+    addValue(index.output(scope, last, 0), last, -1, OPEN, last);
     for (let next = 0; next >= 0; ) {
       const node = makers[next] as Node;
-      const { length } = node.inputs;
+      const length = node.inputs.length;
       roles[next] = MADE;
       nodes.push(node);
       structure = structureAfter(structure, signature(node), length * MAX_VALUES + next);
@@ -270,15 +288,32 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     }
   }
 
+  /** Whether nodes without attributes can be compiled, by operator, by the number of inputs. */
+  const plain = new Map<string, (boolean | undefined)[]>();
+  function isCompiled(node: Node): boolean {
+    const { domain, opType, inputs } = node;
+    const isPlain = domain === '' && !hasFunctions && node.attributes.length === 0 && inputs.length < 3;
+    if (!isPlain || inputs.includes('') || node.outputs.length !== 1) return compile(node) !== undefined;
+    const known = plain.get(opType) ?? [];
+    if (known.length === 0) plain.set(opType, known);
+    known[inputs.length] ??= compile(node) !== undefined;
+    return known[inputs.length] ?? false;
+  }
+
   function isPart(scope: Scope, node: Node): boolean {
-    if (!mayBePart(node) || compile(node) === undefined || rewriteObstacle(node) !== undefined) return false;
+    if (!mayBePart(node) || !isCompiled(node) || rewriteObstacle(node) !== undefined) return false;
     return (
-      node.opType !== 'BatchNormalization' ||
-      node.inputs.slice(1).every((name) => isScalar(scope, name, node))
+      node.opType !== 'BatchNormalization' || [1, 2, 3, 4].every((slot) => isScalarAt(scope, node, slot))
     );
   }
 
-  const isScalar = (scope: Scope, name: string, reader: Node) => scalarOf(scope, name, reader) !== undefined;
+  /** Returns whether the operator of a value's producer rules out a constant. Most do, and names need not be looked up. */
+  const isComputed = (maker: Node | undefined): boolean =>
+    maker !== undefined && maker.domain === '' && COMPUTES.has(maker.opType);
+  const scalarAt = (scope: Scope, node: Node, slot: number, maker: Node | undefined) =>
+    isComputed(maker) ? undefined : scalarOf(scope, node.inputs[slot] ?? '', node);
+  const isConstant = (scope: Scope, node: Node, slot: number, maker: Node | undefined): boolean =>
+    !isComputed(maker) && constantChain(index, scope, node.inputs[slot] ?? '').length > 0;
 
   function evaluate({ nodes, scalars }: Region, operands: Values): Values {
     const values = new Map(operands);
@@ -299,5 +334,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     return values;
   }
 
-  return { isPart, isScalar, eachEndingIn, evaluate };
+  const isScalarAt = (scope: Scope, node: Node, slot: number): boolean =>
+    scalarAt(scope, node, slot, index.source(scope, node, slot)) !== undefined;
+  return { isPart, isScalarAt, eachEndingIn, evaluate };
 }

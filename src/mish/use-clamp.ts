@@ -2,7 +2,7 @@ import type { Node, Scope } from '../onnx/document.js';
 import type { Calls } from '../onnx/function-calls.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { boundsOfClip, type Operands } from './operands.js';
-import { isFloatCast, MOVES, movesValues, wordSet } from './use-moves.js';
+import { BINARY, isFloatCast, MOVES, movesValues, wordSet } from './use-moves.js';
 import type { InputUse, Question, UseVerdict } from './value-flow.js';
 
 // ReLU is max(x, 0). An upper bound before or after ReLU makes it half of a clamp, such as ReLU6. Moving or scaling values
@@ -21,8 +21,10 @@ const BEFORE = 'a bound on its input makes it part of a clamp';
 
 /** Direction of a node that adds a constant or scales by a constant: `down` where it negates; undefined for other nodes. */
 function affine({ node, slot, scope }: InputUse, operands: Operands): 'up' | 'down' | undefined {
-  const { opType, inputs } = node;
+  const { opType } = node;
   if (opType === 'Neg') return 'down';
+  if (!BINARY.has(opType)) return undefined;
+  const { inputs } = node;
   const constant = operands.constant(scope, inputs[1 - slot]);
   if (inputs.length !== 2 || !constant?.single) return undefined;
   const { value = 1 } = constant;
@@ -44,10 +46,12 @@ function affine({ node, slot, scope }: InputUse, operands: Operands): 'up' | 'do
 /** Returns the bounds that a node sets on an input; NaN for a constant bound of unknown value. */
 function boundsOf({ node, slot, scope }: InputUse, operands: Operands) {
   const none = { least: undefined, most: undefined };
-  const { opType, inputs } = node;
+  const { opType } = node;
   if (opType === 'Relu') return { ...none, least: 0 };
   if (opType === 'Clip') return slot === 0 ? boundsOfClip(node, scope, operands) : none;
-  if ((opType !== 'Min' && opType !== 'Max') || inputs.length > MAX_OPERANDS) return none;
+  if (opType !== 'Min' && opType !== 'Max') return none;
+  const { inputs } = node;
+  if (inputs.length > MAX_OPERANDS) return none;
   // Any other constant operand bounds the result. The tightest bound counts; an unknown bound outweighs all.
   const bounds = inputs.flatMap((name, at) => {
     const constant = at === slot ? undefined : operands.constant(scope, name);

@@ -1,7 +1,10 @@
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { boundsOfClip, isEven, type Operands } from './operands.js';
-import { movesValues } from './use-moves.js';
+import { movesValues, wordSet } from './use-moves.js';
 import type { Question } from './value-flow.js';
+
+/** Operators that square values, or cut them off. */
+const DECIDES = wordSet('Mul Pow Abs Clip Max');
 
 /** Asks whether the negative values of the new activation are squared or cut off. The answer is a doubt, not a reason to skip. */
 export function negativeQuestion(index: GraphIndex, operands: Operands, label: string): Question {
@@ -10,9 +13,11 @@ export function negativeQuestion(index: GraphIndex, operands: Operands, label: s
     start: 1,
     at(use, state) {
       const { node, slot, scope } = use;
-      const { opType, inputs } = node;
+      const { opType } = node;
       if (node.domain !== '') return undefined;
       if (movesValues(use)) return state;
+      if (!DECIDES.has(opType)) return undefined;
+      const { inputs } = node;
       const other = inputs[1 - slot];
       const value = operands.constant(scope, other)?.value;
       if ((opType === 'Mul' && other === inputs[slot]) || (opType === 'Pow' && slot === 0 && isEven(value))) {

@@ -101,7 +101,7 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
 
   const stepTo = (scope: Scope, name: string, state: number, from?: Step): Step => {
     const number = name === '' ? undefined : index.number(scope, name);
-    return { scope, name, state, from, number: number ?? -1 };
+    return { scope, state, from, number: number ?? -1 };
   };
   const free = (ledger: Ledger, walked: readonly Step[]) => {
     for (const { number, state } of walked) ledger.free(number, state);
@@ -156,9 +156,9 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
 
   /** Decides about a value. Otherwise adds the next steps, and the reached outputs of the function, to the walk. */
   function onward(step: Step, walk: Walk): UseVerdict | undefined {
-    const { scope, name, state } = step;
+    const { number, state } = step;
     const go = (to: Scope, next: string, as = state) => walk.queue.push(stepTo(to, next, as, step));
-    for (const use of index.uses(scope, name)) {
+    for (const use of index.usesOf(number)) {
       if (use.kind === 'output') {
         if (use.scope.kind === 'function') {
           walk.exits ??= new Map();
@@ -184,9 +184,10 @@ export function createFollower(question: Question, index: GraphIndex, calls: Cal
       for (const place of enter(node, slot)) go(place.scope, place.name);
       if (found === undefined) continue;
       // Further outputs are indices, masks and statistics.
-      const { outputs } = node;
-      const count = node.opType === 'Split' ? outputs.length : 1;
-      for (let at = 0; at < count; at++) go(from, outputs[at] ?? '', Math.fround(found));
+      const count = node.opType === 'Split' ? node.outputs.length : 1;
+      const next = Math.fround(found);
+      for (let at = 0; at < count; at++)
+        walk.queue.push({ scope: from, state: next, from: step, number: index.output(from, node, at) });
     }
     return undefined;
   }
@@ -224,8 +225,9 @@ export interface ScopedValue {
   readonly name: string;
 }
 
-/** A step of a walk: the value with its state, its number (-1 without one), and the previous step. */
-interface Step extends ScopedValue {
+/** A step of a walk: the number of the value (-1 without one), its state, and the previous step. */
+interface Step {
+  readonly scope: Scope;
   readonly state: number;
   readonly number: number;
   readonly from: Step | undefined;

@@ -78,13 +78,13 @@ function findIn(
     let lead = PART | CONSTANT;
     if (!ARITHMETIC.has(opType)) lead |= BENDS;
     if (!ACTIVATIONS.has(opType) && !IDENTITIES.has(opType)) lead |= COMPOSES;
-    const { inputs } = node;
-    for (let slot = 0; slot < inputs.length; slot++) {
+    const count = node.inputs.length;
+    for (let slot = 0; slot < count; slot++) {
       const before = leads[index.source(scope, node, slot)?.index ?? -1] ?? 0;
       lead |= before & (BENDS | COMPOSES);
       if (!(lead & CONSTANT)) continue;
-      const name = inputs[slot] ?? '';
-      if (!(before & PART ? before & CONSTANT : name === '' || regions.isScalar(scope, name, node)))
+      const isAbsent = index.input(scope, node, slot) < 0;
+      if (!(before & PART ? before & CONSTANT : isAbsent || regions.isScalarAt(scope, node, slot)))
         lead &= ~CONSTANT;
     }
     leads[node.index] = lead;
@@ -106,12 +106,12 @@ function findIn(
 
   /** Finds the largest identifiable region with this last node: ReLU6 of a ReLU includes the ReLU. */
   function match(node: Node): WrittenActivation | undefined {
-    const [y = ''] = node.outputs;
     let best: WrittenActivation | undefined;
     regions.eachEndingIn(scope, node, canJoin, (structure, regionOf) => {
       const known = identities.get(structure);
       if (known === null) return;
       const region = regionOf();
+      const [y = ''] = node.outputs;
       const { nodes, operands, scalars } = region;
       const slopes =
         operands.length === 1 ? [] : operands.filter((name) => constantChain(index, scope, name).length > 0);

@@ -17,8 +17,12 @@ export interface GraphIndex {
   producer(scope: Scope, name: string): Node | undefined;
   /** Returns every use of a value that `scope` defines, including uses in nested graphs. */
   uses(scope: Scope, name: string): readonly Use[];
+  /** Returns every use of the value with this number; none for -1. */
+  usesOf(number: number): readonly Use[];
   /** Returns the number of the value at a node's input slot; -1 for an absent input. */
   input(scope: Scope, node: Node, slot: number): number;
+  /** Returns the number of the value that a node outputs at a slot; -1 for an absent output, and one past the last. */
+  output(scope: Scope, node: Node, slot: number): number;
   /** Returns the node of the same scope whose output a node reads at an input slot. Looks up no name, so it is quick. */
   source(scope: Scope, node: Node, slot: number): Node | undefined;
   /** Returns the number of a value that `scope` defines, or of an undefined name that it reads. */
@@ -40,6 +44,10 @@ interface Names {
   readonly outputs: ReadonlyMap<string, DeclaredValue>;
   /** First use of each node's inputs, then of the scope's outputs. */
   readonly starts: Int32Array;
+  /** First output of each node, among the outputs of the scope's nodes. */
+  readonly firsts: Int32Array;
+  /** The numbers of these outputs, and -1 behind each node's. */
+  readonly results: Int32Array;
 }
 
 /** Number of values whose list of uses is cached, and maximum length of a cached list. */
@@ -65,16 +73,24 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
   for (const scope of scopes) {
     const from = count;
     const defined = new Map<string, number>();
-    const define = (name: string, node?: Node) => {
+    const define = (name: string, node?: Node): number => {
       let number = defined.get(name);
       if (number === undefined) {
         number = nextNumber();
         defined.set(name, number);
       }
       producers[number] = node ?? producers[number];
+      return number;
     };
+    const firsts = new Int32Array(scope.nodes.length);
+    const results: number[] = [];
     for (const node of scope.nodes) {
-      for (const output of node.outputs) define(output, node);
+      firsts[node.index] = results.length;
+      for (const output of node.outputs) {
+        const number = define(output, node);
+        results.push(output === '' ? -1 : number);
+      }
+      results.push(-1);
       total += node.inputs.length;
     }
     for (const { name } of scope.inputs) define(name);
@@ -82,7 +98,17 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     total += scope.outputs.length;
     const [inputs, outputs] = [byName(scope.inputs), byName(scope.outputs)];
     const starts = new Int32Array(scope.nodes.length + 1);
-    tables.set(scope, { from, to: count, defined, undefined: new Map(), inputs, outputs, starts });
+    tables.set(scope, {
+      from,
+      to: count,
+      defined,
+      undefined: new Map(),
+      inputs,
+      outputs,
+      starts,
+      firsts,
+      results: Int32Array.from(results),
+    });
     ranges.set(scope.root, [ranges.get(scope.root)?.[0] ?? from, count]);
   }
 
@@ -169,8 +195,8 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
   // Queries about the same value often follow each other.
   const recentNumbers = new Int32Array(RECENT).fill(-1);
   const recentUses: (readonly Use[])[] = [];
-  function usesOf(value: number | undefined): readonly Use[] {
-    if (value === undefined) return [];
+  function usesOf(value = -1): readonly Use[] {
+    if (value < 0) return [];
     const place = value % RECENT;
     const before = recentUses[place];
     if (before !== undefined && recentNumbers[place] === value) return before;
@@ -195,6 +221,11 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     home,
     number,
     input,
+    output(scope, node, slot) {
+      const names = namesOf(scope);
+      return names?.results[(names.firsts[node.index] ?? 0) + slot] ?? -1;
+    },
+    usesOf,
     source(scope, node, slot) {
       const number = input(scope, node, slot);
       const { from, to } = namesOf(scope) ?? { from: 0, to: 0 };

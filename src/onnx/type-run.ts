@@ -135,6 +135,14 @@ export function typeRun({
     const count = inputs.length + outputs.length;
     const members = signature.inputs.groups > 0 ? membersOf(signature, inputs.length) : 0;
     const nameAt = (at: number) => (at < inputs.length ? inputs[at] : outputs[at - inputs.length]);
+    let isOpen = false;
+    for (let at = 0; at < count; at++) {
+      const number =
+        at < inputs.length ? index.input(scope, node, at) : index.output(scope, node, at - inputs.length);
+      numbers[at] = number;
+      isOpen ||= number >= 0 && typeOf(number) === 0;
+    }
+    if (!isOpen) return; // as most nodes are in the second pass
     bound.length = 0;
     for (let at = 0; at < count; at++) {
       const isInput = at < inputs.length;
@@ -144,8 +152,7 @@ export function typeRun({
       if (term?.choices !== undefined) term = chosen(term, node, signature, members);
       terms[at] = term;
       if (term === undefined) continue;
-      const number = isInput ? index.input(scope, node, at) : numberOf(scope, nameAt(at));
-      numbers[at] = number;
+      const number = numbers[at] ?? -1;
       if (term.variable >= 0 && !bound[term.variable])
         bound[term.variable] = typeInside(term.around, typeOf(number));
     }

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { indexCalls } from '../../src/onnx/function-calls.js';
 import { indexGraphs } from '../../src/onnx/graph-index.js';
@@ -160,4 +161,22 @@ describe('calls of functions', () => {
     expect(main.nodes.map((one) => calls.callee(one))).toEqual(main.nodes.map(() => undefined));
     expect(calls.callers(main)).toEqual([]);
   });
+});
+
+test('an output at a slot has the number of its name, and none where it is absent', async () => {
+  const slots = fc.array(fc.constantFrom('', 'a', 'b', 'c'), { maxLength: 3 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(slots, { minLength: 1, maxLength: 6 }), async (lists) => {
+      const nodes = lists.map((outputs) => node('Split', ['x'], outputs));
+      const random = await scan(model({ nodes, inputs: [value('x', 1)] }));
+      const numbers = indexGraphs(random);
+      for (const one of random.graph.nodes) {
+        for (const [slot, name] of [...one.outputs, ''].entries()) {
+          const number = numbers.output(random.graph, one, slot);
+          expect(number).toBe(name === '' ? -1 : numbers.number(random.graph, name));
+          expect(numbers.usesOf(number)).toEqual(name === '' ? [] : numbers.uses(random.graph, name));
+        }
+      }
+    }),
+  );
 });
