@@ -36,11 +36,11 @@ export interface FloatVersion {
 /** First opset whose Clip reads its bounds as inputs. */
 const CLIP_BY_INPUTS = 11;
 
-/** Returns an activation in the place of a QuantizeLinear node that clips. Adds its bounds to the graph. */
+/** Returns an activation in the place of a QuantizeLinear node that clips. Adds its bounds to tensors. */
 function clipNode(
   { node: { name, inputs, outputs }, quantization, scope }: QuantisedValue,
   kind: 'relu' | 'relu6',
-  graph: GraphProto,
+  added: TensorProto[],
 ): NodeProto {
   const node = { name, input: inputs.slice(0, 1), output: [...outputs] };
   if (kind === 'relu') return { ...node, opType: 'Relu' };
@@ -52,7 +52,7 @@ function clipNode(
     ...scalarTensor(bound, quantization.type),
     name: bounds[at] ?? '',
   }));
-  graph.initializer?.push(...tensors);
+  added.push(...tensors);
   return { ...node, opType: 'Clip', input: [...node.input, ...bounds] };
 }
 
@@ -92,21 +92,23 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
   const renamed = new Map<string, string>();
   const integers = new Set<string>();
   const nodes: NodeProto[] = [];
+  const added: TensorProto[] = [];
   for (const [at, node] of document.graph.nodes.entries()) {
     const [input = '', output = ''] = [node.inputs[0], node.outputs[0]];
     const [value, kind] = [quantizers.get(node), kinds.get(node)];
     const isMoved = MOVES.has(node.opType) && integers.has(input);
     if (value || isMoved) for (const one of node.outputs) integers.add(one);
-    if (value && kind !== undefined) nodes.push(clipNode(value, kind, graph));
+    if (value && kind !== undefined) nodes.push(clipNode(value, kind, added));
     else if (value || dequantizers.has(node)) renamed.set(output, renamed.get(input) ?? input);
     else if (!gone.has(node)) {
       const found = stored.get(node);
       const kept = graph.node?.[at];
-      if (found !== undefined) graph.initializer?.push(weightTensor(output, found));
+      if (found !== undefined) added.push(weightTensor(output, found));
       else if (kept !== undefined) nodes.push(kept);
     }
   }
   graph.node = nodes;
+  graph.initializer = [...(graph.initializer ?? []), ...added];
   rename(graphsOf(proto), renamed);
   for (const { name = '' } of graph.output ?? []) {
     const from = renamed.get(name ?? '');

@@ -25,7 +25,7 @@ function reachOf({ values, elemType, zeroPoints, channelOf }: StoredIntegers): n
 
 /** Quantises numbers as stored integers are quantised: by tensor or by channel, symmetric or not, with scales that hold them all. */
 export function requantise(numbers: ArrayLike<number>, stored: StoredIntegers): NewIntegers {
-  const { elemType, scales, zeroPoints, channelOf, type } = stored;
+  const { elemType, scales, zeroPoint, zeroPoints, channelOf, type } = stored;
   const least = scales.map(() => 0);
   const most = scales.map(() => 0);
   for (let at = 0; at < numbers.length; at++) {
@@ -38,7 +38,9 @@ export function requantise(numbers: ArrayLike<number>, stored: StoredIntegers): 
   const made = scales.map((scale, channel) => {
     const [low, high] = [least[channel] ?? 0, most[channel] ?? 0];
     const old = { scale, zeroPoint: zeroPoints[channel] ?? 0 };
-    if (!symmetric) return quantizationFor({ least: low, most: high }, { elemType, type }) ?? old;
+    // Without a tensor for it, the zero point stays 0.
+    const range = { least: zeroPoint === undefined ? 0 : low, most: high };
+    if (!symmetric) return quantizationFor(range, { elemType, type }) ?? old;
     const fitting = roundTo(Math.max(-low, high) / reach, type);
     return fitting > 0 && Number.isFinite(fitting) ? { ...old, scale: fitting } : old;
   });

@@ -98,11 +98,8 @@ export function rangeBy(
 ): Range | undefined {
   const whole = { least: Math.min(0, counts.least), most: Math.max(0, counts.most) };
   if (whole.least === whole.most) return undefined;
-  const symmetric = ({ least, most }: Range): Range => {
-    const size = Math.max(-least, most);
-    return isSymmetric ? { least: -size, most: size } : { least, most };
-  };
-  const start = symmetric(whole);
+  const size = Math.max(-whole.least, whole.most);
+  const start = isSymmetric ? { least: -size, most: size } : whole;
   if (rule === 'minmax') return start;
   const error = (range: Range) => {
     const found = quantizationFor(range, quantization);
@@ -111,8 +108,8 @@ export function rangeBy(
   const better = (ranges: readonly Range[]) =>
     ranges.map((range) => ({ range, error: error(range) })).reduce((a, b) => (b.error < a.error ? b : a))
       .range;
-  const above = better(SHARES.map((share) => symmetric({ least: whole.least, most: share * whole.most })));
   if (isSymmetric)
     return better(SHARES.map((share) => ({ least: share * start.least, most: share * start.most })));
+  const above = better(SHARES.map((share) => ({ least: whole.least, most: share * whole.most })));
   return better(SHARES.map((share) => ({ least: share * above.least, most: above.most })));
 }

@@ -4,7 +4,7 @@ import { type Node, type OnnxDocument, rewriteObstacle, type StoredTensor } from
 import { messageField } from '../../onnx/encode.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
 import type { Edit } from '../../onnx/splice.js';
-import { DataType, FLOAT_TYPES, floatType } from '../../onnx/types.js';
+import { DataType, FLOAT_TYPES, type FloatType, floatType } from '../../onnx/types.js';
 import { DATA, dataEdit, floatBytes, readWeight, weightEdit, weightOf } from '../../onnx/weights.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import { type NewIntegers, requantise } from './quantise-stored.js';
@@ -19,6 +19,7 @@ export interface WrittenWeights {
 
 const LAYERS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
 const BIAS_SLOT = 2;
+const PARTS = ['values', 'scales', 'zeroPoints'] as const;
 
 /** The models, and the edits so far. */
 interface Writing {
@@ -78,7 +79,7 @@ async function writeNode(writing: Writing, node: Node, counterpart: Node): Promi
     const stored = isDequantizer(source) ? await storedIntegersOf(document, index, source) : undefined;
     const isBias = slot === BIAS_SLOT && LAYERS.has(node.opType);
     if (stored === undefined) {
-      if (name === '' && isBias) changed += addBias(writing, node, numbers, weightScales);
+      if (name === '' && isBias) changed += addBias(writing, node, wanted.type, numbers, weightScales);
       else if (!isDequantizer(source)) changed += await writeFloats(writing, node, slot, numbers);
       continue;
     }
@@ -89,7 +90,7 @@ async function writeNode(writing: Writing, node: Node, counterpart: Node): Promi
           ? stored
           : requantise(numbers, stored);
     if (slot === 1) weightScales = made.scales;
-    if (isSame(made.values, stored.values) && isSame(made.scales, stored.scales)) continue;
+    if (PARTS.every((part) => isSame(made[part], stored[part]))) continue;
     await writeStored(writing, node, slot, stored, made);
     changed++;
   }
@@ -127,19 +128,30 @@ function biasOf(
   return { values: toIntegers(numbers, stored, parameters), ...parameters };
 }
 
-/** Gives a layer a bias. Returns the number of changed tensors. */
+/** Gives a layer a bias: integers, or floats for a layer that computes on floats. Returns the number of changed tensors. */
 function addBias(
   writing: Writing,
   node: Node,
+  type: FloatType,
   numbers: ArrayLike<number>,
   weightScales: readonly number[] | undefined,
 ): number {
   const { document, writer, inputs } = writing;
   const scales = biasScales(writing, node, weightScales);
-  if (scales === undefined || (scales.length > 1 && scales.length !== numbers.length)) return 0;
   const { graph } = document;
   const prefix = `${node.outputs[0]}/int8/bias`;
-  const values = Array.from(numbers, (value, at) => Math.round(value / (scales[at % scales.length] ?? 1)));
+  if (scales === undefined || (scales.length > 1 && scales.length !== numbers.length)) {
+    const tensor = {
+      dataType: FLOAT_TYPES[type],
+      dims: [numbers.length],
+      rawData: floatBytes(numbers, type),
+    };
+    setInput(inputs, node, BIAS_SLOT, writer.define(graph, prefix, tensor));
+    return 1;
+  }
+  const channelOf = (at: number) => at % scales.length;
+  const parameters = { scales, zeroPoints: scales.map(() => 0) };
+  const values = toIntegers(numbers, { elemType: DataType.INT32, channelOf }, parameters);
   const dims = scales.length === 1 ? [] : [scales.length];
   const names = [
     writer.define(graph, prefix, integerTensor(values, DataType.INT32, [values.length])),

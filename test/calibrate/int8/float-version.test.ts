@@ -106,3 +106,29 @@ test.each([10, 13])('a range from 0 to 6 becomes a Clip (opset %d)', async (opse
   for (const [at, one] of (was.y ?? []).entries())
     expect(Math.abs(one - (is.y?.[at] ?? 99))).toBeLessThan(0.2);
 });
+
+/** Stores all constants in Constant nodes, as some exporters do. */
+function withConstantNodes(bytes: Uint8Array): Uint8Array {
+  const message = decode(bytes);
+  const { graph } = message;
+  if (!graph) throw new Error('the model has no graph');
+  const constants = (graph.initializer ?? []).map((tensor) =>
+    node('Constant', [], [tensor.name ?? ''], { value: { tensor } }),
+  );
+  graph.node = [...constants, ...(graph.node ?? [])];
+  graph.initializer = [];
+  return onnx.ModelProto.encode(message).finish();
+}
+
+test.each([
+  ['u8', load('u8'), images],
+  ['i8-symmetric', load('i8-symmetric'), images],
+  ['a Clip', relu6(13), f32([9, 1, -3, 2, 0.5, 0.25, 4, 12], [4, 2])],
+])('%s: constants of nodes give the same float version as stored ones', async (_, source, given) => {
+  const outputs = async (bytes: Uint8Array) => {
+    const { model: made } = await floatVersion(await modelFromBytes(bytes));
+    if (!(made.file instanceof Uint8Array)) throw new Error('the float version is not in memory');
+    return run(made.file, { images: given });
+  };
+  expect(await outputs(withConstantNodes(source))).toEqual(await outputs(source));
+});

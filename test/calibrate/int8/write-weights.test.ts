@@ -199,3 +199,75 @@ test('layers that read one DequantizeLinear may get different weights, and a bia
   expect(result.tensors).toBe(4);
   await expectWeights(result.model, from);
 });
+
+/** A Gemm without a bias on a quantised input, whose weights a DequantizeLinear node reads from these integers. */
+function gemmNet(data: readonly number[], scale: number, zeroPoint: number | undefined): Uint8Array {
+  return model({
+    nodes: [
+      node('DequantizeLinear', zeroPoint === undefined ? ['w', 'sw'] : ['w', 'sw', 'zw'], ['wd']),
+      node('QuantizeLinear', ['x', 'sx', 'zx'], ['xq']),
+      node('DequantizeLinear', ['xq', 'sx', 'zx'], ['xd']),
+      node('Gemm', ['xd', 'wd'], ['y']),
+    ],
+    initializers: [
+      integers('w', [2, 2], data, DataType.UINT8),
+      floats('sw', [], [scale]),
+      ...(zeroPoint === undefined ? [] : [integers('zw', [], [zeroPoint], DataType.UINT8)]),
+      floats('sx', [], [0.05]),
+      integers('zx', [], [128], DataType.UINT8),
+    ],
+    inputs: [value('x', 1, ['N', 2])],
+    outputs: [value('y', 1, ['N', 2])],
+  });
+}
+
+/** The Gemm with float weights, and a bias if there is one. */
+const floatGemm = (weights: readonly number[], bias?: readonly number[]) =>
+  modelFromBytes(
+    model({
+      nodes: [node('Gemm', bias ? ['x', 'w', 'b'] : ['x', 'w'], ['y'])],
+      initializers: [floats('w', [2, 2], weights), ...(bias ? [floats('b', [2], bias)] : [])],
+      inputs: [value('x', 1, ['N', 2])],
+      outputs: [value('y', 1, ['N', 2])],
+    }),
+  );
+
+test.each([1, 40, 99, 254])(
+  'weights that all move by the same number, to the zero point %d, are written',
+  async (zeroPoint) => {
+    const data = [0, 255, 100, 180];
+    const original = await modelFromBytes(gemmNet(data, 1, 100));
+    const from = await floatGemm(data.map((one) => one - zeroPoint));
+    const result = await written(original, from);
+    expect(result.tensors).toBe(1);
+    await expectWeights(result.model, from);
+  },
+);
+
+test('integers without a zero point keep 0, and clip negative weights', async () => {
+  const original = await modelFromBytes(gemmNet([0, 255, 100, 180], 0.01, undefined));
+  const weights = [-1, 2, 0.5, 3];
+  const result = await written(original, await floatGemm(weights));
+  const { values = [], step = 0 } = (await layersOf(result.model)).get('y 1') ?? {};
+  for (const [at, one] of weights.entries())
+    expect(Math.abs(Math.max(0, one) - (values[at] ?? Number.NaN))).toBeLessThanOrEqual(0.5001 * step);
+});
+
+test('a bias beyond 32 bits gets the farthest integer of its sign', async () => {
+  const original = await modelFromBytes(gemmNet([0, 255, 100, 180], 0.01, 100));
+  const result = await written(original, await floatGemm([1e-9, -1e-9, 0, 0], [5, -7]));
+  const { values = [], step = 0 } = (await layersOf(result.model)).get('y 2') ?? {};
+  expect(values[0]).toBeCloseTo((2 ** 31 - 1) * step, 3);
+  expect(values[1]).toBeCloseTo(-(2 ** 31) * step, 3);
+});
+
+test('a layer on floats gets a bias of floats', async () => {
+  const original = await floatGemm([1, 2, 3, 4]);
+  const bias = [0.125, -3];
+  const { model: result, tensors } = await written(original, await floatGemm([1, 2, 3, 4], bias));
+  expect(tensors).toBe(1);
+  const { graph } = result.document;
+  const weight = weightOf(indexGraphs(result.document), graph, graph.nodes.at(-1)?.inputs[2] ?? '');
+  if (weight === undefined) throw new Error('the layer has no bias');
+  expect([...(await readWeight(result.document, weight))]).toEqual(bias);
+});
