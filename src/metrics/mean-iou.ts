@@ -3,8 +3,8 @@ export interface IouMeter {
   /** Adds a place. A prediction that is no class counts as a place that lacks its class. */
   add(label: number, prediction: number): void;
   /**
-   * Returns the mean intersection over union: of each class, the places that have it and are predicted to have it, divided by those of
-   * which one is true. Classes that neither labels nor predictions have do not count. Null without places.
+   * Returns the mean intersection over union. For each class, this is the number of places that have it by label and by prediction,
+   * divided by the number that have it by either. Classes that no label and no prediction has do not count. Null without places.
    */
   value(): number | null;
 }
