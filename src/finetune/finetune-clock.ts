@@ -14,7 +14,8 @@ type RunName = Pick<FinetuneRun, 'arm' | 'seed'>;
 
 /** Reports the progress of the trainings of a fine-tuning. */
 export interface FinetuneClock extends Pick<TrainingsClock<RunName>, 'begun' | 'scored' | 'finished'> {
-  measured(arm: RunName['arm'], stepSeconds: number): void;
+  /** Adds the seconds that the steps of an epoch took before the trainings. */
+  measured(arm: RunName['arm'], epochSeconds: number): void;
   step(run: RunName, step: number, of: number): void;
   epoch(run: RunName, epoch: Pick<Epoch, 'epoch' | 'seconds'>): void;
 }

@@ -3,6 +3,7 @@ import { VERSION } from '../base/version.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
+import type { OptimizerOptions } from '../train/graph-optimizers.js';
 import type { ArmOptions } from './arm.js';
 import { compareArms, conclude, type PairedResults } from './compare-arms.js';
 import { type DataFileContent, withDataFile } from './data-file.js';
@@ -26,9 +27,7 @@ export interface Finetuned {
 }
 
 const DEFAULT_EPOCHS = 6;
-const DEFAULT_OPTIMIZER = { kind: 'rmsprop' } as const;
-/** The weights are trained: long first steps of RMSProp would undo what they know. */
-const SHORT_START = { corrected: true };
+const DEFAULT_OPTIMIZER: OptimizerOptions = { kind: 'rmsprop' };
 const DEFAULT_WARM_UP_SHARE = 0.05;
 
 /** Maximum number of trainings of each arm. */
@@ -64,7 +63,9 @@ export async function finetuneModel(
   } = given;
   const options: ArmOptions = {
     ...{ ...given, epochs, warmUp },
-    optimizer: optimizer.kind === 'rmsprop' ? { ...SHORT_START, ...optimizer } : optimizer,
+    // The weights are trained: long first steps of RMSProp would undo what they know.
+    optimizer:
+      optimizer.kind === 'rmsprop' ? { ...optimizer, corrected: optimizer.corrected ?? true } : optimizer,
   };
   const prepared = await prepareFinetune(original, options);
   const { swap, start, parts, digest, resumed } = prepared;

@@ -78,8 +78,8 @@ export async function trainAll(trainings: Trainings): Promise<FinishedRun[]> {
     trainings,
     finished.map(({ run }) => run),
   );
-  const isLater = options.inTurns !== true && arms.includes('original') && resumedAt === 0;
-  if (isLater) await timeControl(trainings.models.original, trainings.parts, options, clock);
+  const isControlLater = options.inTurns !== true && arms.includes('original') && resumedAt === 0;
+  if (isControlLater) await timeControl(trainings.models.original, trainings.parts, options, clock);
   let place = 0;
   for (const group of groups) {
     const left = group.slice(Math.max(0, resumedAt - place));

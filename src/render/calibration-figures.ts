@@ -159,7 +159,7 @@ export function describeUnfolded({ curved }: Calibration): string[] {
 
 const RANGES = { minmax: 'hold all values', error: 'have the least squared error' } as const;
 
-/** Describes the scales of quantised tensors and weights. */
+/** Describes the quantised sites, and what the calibrated model has new: it need not be the one that was kept. */
 export function describeInt8({ int8 }: Calibration): string[] {
   if (int8 === undefined) return [];
   const { sites, onIntegers, scales, bound, tensors, ranges, float } = int8;
@@ -167,7 +167,8 @@ export function describeInt8({ int8 }: Calibration): string[] {
     onIntegers === 0 ? '' : `, ${onIntegers} of them on integers, as x·σ(ax + b), within ${bound} of Mish`;
   const [first] = float.drift;
   return [
-    `${sites} sites between quantised tensors${integers}. New are the ${scales} scales of tensors, whose ranges ${RANGES[ranges]} on samples, and the numbers of ${tensors} stored tensors.`,
+    `${sites} ${sites === 1 ? 'site' : 'sites'} between quantised tensors${integers}.`,
+    `The calibrated model has new scales for ${scales} tensors, whose ranges ${RANGES[ranges]} on samples, and new numbers in ${tensors} stored tensors.`,
     ...(first === undefined
       ? []
       : [
