@@ -178,12 +178,22 @@ function batchSize(input: ValueInfo, given: readonly number[] | undefined, { dim
   return typeof dim === 'number' && dim >= 0 ? dim : dim === undefined ? 1 : (sizeOf(dim, dims) ?? 1);
 }
 
-/** Returns the class of each place of each sample; undefined for other labels. */
-function placeClasses(arrays: Readonly<Record<string, Tensor>>, name: string, { count }: Cut) {
+/** Returns the class of each place of each sample; undefined for other labels. Throws `bad-data` for another number of samples. */
+function placeClasses(
+  arrays: Readonly<Record<string, Tensor>>,
+  name: string,
+  { count, name: input }: Cut,
+): { readonly values: ArrayLike<number>; readonly dims: readonly number[] } | undefined {
   const array = ownProperty(arrays, name);
+  const values = array && classesOfPlaces(array);
+  if (values === undefined) return undefined;
   const [samples, ...dims] = array?.dims ?? [];
-  const values = array && samples === count ? classesOfPlaces(array) : undefined;
-  return values && { values, dims };
+  if (samples === count) return { values, dims };
+  throw new OnnxMishError(
+    'bad-data',
+    `'${name}' [${array?.dims}] has labels of ${samples} samples for ${count} samples of '${input}'`,
+    { fix: 'Give the labels of each sample' },
+  );
 }
 
 /** Returns the first elements, as a view if possible. */

@@ -116,6 +116,21 @@ describe('samples', () => {
     expect(() => label(f64([5, 2], Array(10).fill(0.5)))).toThrow(/argmax/);
     expect(() => label(f64([5], [0, 1, 2, 3, 0.5]))).toThrow(/the labels 'y' are f64 \[5\]/);
   });
+
+  test.each([[2], [2, 3], [1, 4, 4]])(
+    'with labels of places %j for too few or too many samples are rejected',
+    (...dims) => {
+      const input = { name: 'x', elemType: 'f32', dims: ['n', 1] };
+      const x = f64([5, 1], [1, 2, 3, 4, 5]);
+      const size = dims.reduce((product, dim) => product * dim, 1);
+      for (const samples of [1, 4, 6, 10]) {
+        const y = f64([samples, ...dims], new Array<number>(samples * size).fill(2));
+        expect(() => sampledFeeds({ x, y }, [input], { labels: 'y' })).toThrow(
+          `'y' [${[samples, ...dims]}] has labels of ${samples} samples for 5 samples of 'x'`,
+        );
+      }
+    },
+  );
 });
 
 describe('ONNX test cases', () => {

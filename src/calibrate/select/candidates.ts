@@ -21,8 +21,8 @@ export interface Candidates {
 /** Finds the sites of a swap without writing a model. Throws as `swapDocument` does. */
 export async function findCandidates(document: OnnxDocument, options: SwapOptions): Promise<Candidates> {
   const { report } = await swapDocument(document, options);
-  // A repair for an approximate form needs the form itself.
   const unmatched = unmatchedIn(report);
+  // A repair for an approximate form needs the form itself.
   if (report.to !== 'mish' || report.bound !== undefined)
     return { report, measuredIn: report.form, unmatched };
   const { target, ...rest } = options;
