@@ -3,7 +3,6 @@ import { VERSION } from '../base/version.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
-import type { OptimizerOptions } from '../train/graph-optimizers.js';
 import type { ArmOptions } from './arm.js';
 import { compareArms, conclude, type PairedResults } from './compare-arms.js';
 import { type DataFileContent, withDataFile } from './data-file.js';
@@ -27,7 +26,7 @@ export interface Finetuned {
 }
 
 const DEFAULT_EPOCHS = 6;
-const DEFAULT_OPTIMIZER: OptimizerOptions = { kind: 'rmsprop' };
+const DEFAULT_OPTIMIZER: NonNullable<FinetuneOptions['optimizer']> = { kind: 'rmsprop' };
 const DEFAULT_WARM_UP_SHARE = 0.05;
 
 /** Maximum number of trainings of each arm. */
