@@ -13,6 +13,8 @@ export interface LabelledData {
   readonly source: Dataset['source'];
   /** Name of the data, for messages. */
   readonly name?: string | undefined;
+  /** Number of each sample in the data of this name, for messages; default: the samples are all of it. */
+  readonly indices?: ArrayLike<number> | undefined;
   readonly samples: Samples;
   /** Class numbers, one per sample, or numbers in the shape of the output. */
   readonly targets: Targets;

@@ -73,9 +73,9 @@ export function splitData(
 }
 
 /** Returns some samples with their targets. */
-export function partOf({ samples, targets, name }: LabelledData, chosen: Uint32Array): LabelledPart {
+export function partOf({ samples, targets, name, indices }: LabelledData, chosen: Uint32Array): LabelledPart {
   checkTargets(targets, samples.count, name);
-  return someOf({ count: samples.count, inputs: samples, targets, origin: { name } }, chosen);
+  return someOf({ count: samples.count, inputs: samples, targets, origin: { name, indices } }, chosen);
 }
 
 /** Returns some samples of a part. Errors number them as in the data of the part. */
@@ -97,13 +97,13 @@ export function firstOf(part: LabelledPart, most: number): LabelledPart {
   );
 }
 
-function wholeOf({ samples, targets, name }: LabelledData): LabelledPart {
+function wholeOf({ samples, targets, name, indices }: LabelledData): LabelledPart {
   checkTargets(targets, samples.count, name);
   if (samples.count === 0)
     throw new OnnxMishError('bad-data', 'the test part has no samples', {
       ...{ where: name, fix: 'Give samples' },
     });
-  return { count: samples.count, origin: { name }, inputs: samples, targets };
+  return { count: samples.count, origin: { name, indices }, inputs: samples, targets };
 }
 
 const isTensor = (targets: Targets): targets is Tensor => 'elemType' in targets;

@@ -98,9 +98,10 @@ function arraysOf(
 async function limited(data: LabelledData, limit: number | undefined): Promise<LabelledData> {
   const { count } = data.samples;
   if (limit === undefined || limit >= count) return data;
-  const { inputs, targets } = partOf(data, Uint32Array.from(evenly(count, limit)));
+  const indices = Uint32Array.from(evenly(count, limit));
+  const { inputs, targets } = partOf(data, indices);
   const digest = await sha256(JSON.stringify([await dataDigest(data), limit]));
-  return { ...data, samples: inputs, targets, digest };
+  return { ...data, indices, samples: inputs, targets, digest };
 }
 
 function imagesOf({ images: folder = '', ...flags }: LabelledFlags, signal: AbortSignal): LabelledDataMaker {

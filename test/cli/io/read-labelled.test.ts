@@ -2,6 +2,7 @@ import { zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import { readLabelled } from '../../../src/cli/io/read-labelled.js';
 import { dataDigest } from '../../../src/finetune/prepare.js';
+import { splitData } from '../../../src/finetune/split-data.js';
 import { elementCount } from '../../../src/providers/tensor.js';
 import { tempFolder } from '../../support/folder.js';
 import { failure } from '../../support/graph.js';
@@ -58,3 +59,24 @@ test('the digest is of the arrays: another packing has the same, another scale d
     await digest('d.npz', zipSync({ ...packed, 'y.npy': npy('|u1', [2], Uint8Array.of(2, 1)) })),
   ).not.toBe(first);
 });
+
+test.each([12, 30, 59, 60])(
+  '%d of 60 samples have the numbers that they have in the file',
+  async (samples) => {
+    const folder = await tempFolder();
+    const labels = npy(
+      '|u1',
+      [60],
+      Uint8Array.from({ length: 60 }, (_, at) => at),
+    );
+    const data = await folder.write('d.npz', zipSync({ 'x.npy': bytes([60, 3, 4, 5]), 'y.npy': labels }));
+    const maker = readLabelled({ data, test: data, labels: 'y', samples }, signal);
+    const [all, more] = [await maker.data(INPUTS), await maker.test?.(INPUTS)];
+    const { train, validation, test: tested } = splitData(all, more, { validation: 0.2, seed: 1 });
+    expect(train.count + (validation?.count ?? 0)).toBe(samples);
+    for (const { targets, origin, count } of [train, validation, tested].flatMap((part) => part ?? [])) {
+      const numbers = origin?.indices ?? Array.from({ length: count }, (_, at) => at);
+      expect(Array.from(numbers)).toEqual(Array.from('elemType' in targets ? targets.data : targets, Number));
+    }
+  },
+);
