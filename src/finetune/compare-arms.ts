@@ -3,6 +3,7 @@
 import {
   type Difference,
   differenceOfCorrect,
+  differenceOfMeans,
   differenceOverRuns,
   isBinary,
   mcnemar,
@@ -35,9 +36,10 @@ export function compareArms(pairs: readonly PairedResults[]): FinetuneComparison
     ? 'accuracy'
     : 'loss';
   const values = ({ losses, correct }: SampleResults) => (measure === 'loss' ? losses : (correct ?? []));
+  const differenceOf = measure === 'loss' ? differenceOfMeans : differenceOfCorrect;
   const runs = pairs.map(({ seed, swapped, original }) => ({
     seed,
-    difference: differenceOfCorrect(values(swapped), values(original)),
+    difference: differenceOf(values(swapped), values(original)),
     mcnemar: measure === 'loss' ? null : mcnemarOf(values(swapped), values(original)),
   }));
   const [only, ...others] = runs;

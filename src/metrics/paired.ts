@@ -70,11 +70,14 @@ export function differenceOfShares(first: ArrayLike<number>, second: ArrayLike<n
 export const isBinary = (values: ArrayLike<number>) =>
   Array.prototype.every.call(values, (value) => value === 0 || value === 1);
 
-/** Returns the difference of the samples that two models have right, wholly or in part, first minus second. */
+/**
+ * Returns the difference of the shares that two models have right, first minus second. Samples may be right in part. The interval lies
+ * within −1 and 1, also of one sample.
+ */
 export function differenceOfCorrect(first: ArrayLike<number>, second: ArrayLike<number>): Difference {
-  return isBinary(first) && isBinary(second)
-    ? differenceOfShares(first, second)
-    : differenceOfMeans(first, second);
+  if (isBinary(first) && isBinary(second)) return differenceOfShares(first, second);
+  const { value, low, high } = differenceOfMeans(first, second);
+  return { value, low: Math.max(-1, low), high: Math.min(1, high) };
 }
 
 /** Returns the mean difference of paired values, first minus second, with Student's interval. */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../src/base/random.js';
 import {
+  differenceOfCorrect,
   differenceOfMeans,
   differenceOfShares,
   differenceOverRuns,
@@ -122,5 +123,22 @@ describe('paired differences', () => {
         [1, 1],
       ]),
     ).toEqual({ value: 1, low: 1, high: 1 });
+  });
+
+  test('of shares in part lie between −1 and 1, for one sample too', () => {
+    const share = fc.double({ min: 0, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(share, share), { minLength: 1, maxLength: 6 }), (pairs) => {
+        const { value, low, high } = differenceOfCorrect(
+          pairs.map(([first]) => first),
+          pairs.map(([, second]) => second),
+        );
+        expect(low).toBeGreaterThanOrEqual(-1);
+        expect(high).toBeLessThanOrEqual(1);
+        expect(low).toBeLessThanOrEqual(value);
+        expect(high).toBeGreaterThanOrEqual(value);
+      }),
+      { seed: 6, numRuns: 200 },
+    );
   });
 });
