@@ -34,7 +34,7 @@ where that is small, it is ReLU in all but name. Under --leaky mixture a LeakyRe
 Quantised models (--int8): the model without its QuantizeLinear and DequantizeLinear nodes is swapped and repaired, then quantised
 anew: weights, biases, and the tensors between layers, whose ranges come from samples. exact and qlinear write what swap --int8
 writes. All figures compare quantised models; the plain swap is that of swap --int8.
-With --target webgl, what WebGL is known to compute wrong is written so that it is right, as swap does.
+With --target webgl, what WebGL is known to compute wrong is written so that it is right, as swap does; not with --int8.
 What was repaired cannot be undone: keep the original. Weights from data files come into the model itself.
 
 Examples:
