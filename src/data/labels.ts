@@ -1,4 +1,5 @@
 // Labels of samples: a class for each, or for each of its places, such as pixels or tokens.
+import { OnnxMishError } from '../base/error.js';
 import { elementCount } from '../providers/tensor.js';
 
 /** Class number that does not count by default, as in PyTorch. */
@@ -50,4 +51,26 @@ export function labelsIn(
     return { placeLabels: { ...placeLabels, values: chosen } };
   }
   return labels === undefined ? {} : { labels: spans.flatMap(([from, to]) => labels.slice(from, to)) };
+}
+
+/** Describes a label that is not a class number. Without `sample`, the description names no sample. */
+export function outsideClasses(label: number, classes: number, sample: number | undefined): string {
+  const of = sample === undefined ? '' : ` of sample ${sample}`;
+  return `label ${label}${of} is outside the ${classes} classes (0 to ${classes - 1})`;
+}
+
+/** Returns the `bad-data` error for a label that is not a class number, with the advice to ignore it where a label can be ignored. */
+export function labelOutside(
+  label: number,
+  classes: number,
+  { sample, where }: { readonly sample: number | undefined; readonly where: string | undefined },
+): OnnxMishError {
+  const what = outsideClasses(label, classes, sample);
+  const fix = 'Number classes from 0';
+  if (!Number.isSafeInteger(label)) return new OnnxMishError('bad-data', what, { where, fix });
+  return new OnnxMishError('bad-data', what, {
+    where,
+    fix: `${fix}. If ${label} marks places without a class, ignore the label ${label}`,
+    option: { ignoreLabel: label },
+  });
 }

@@ -1,7 +1,7 @@
 // How long an experiment takes.
 
 import { firstOf, type LabelledPart } from '../finetune/split-data.js';
-import { quantile } from '../metrics/statistics.js';
+import { medianGap } from '../metrics/statistics.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import { isDivergence } from '../train/divergence.js';
 import type { TrainingTimes } from '../train/part-times.js';
@@ -44,9 +44,7 @@ export async function measureRun(
       if (!isDivergence(error)) throw error;
     }
     const steps = Math.max(1, Math.floor(train.count / batch));
-    const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
-    const first = (performance.now() - begin) / 1000 / Math.max(1, times.length);
-    const step = gaps.length === 0 ? first : quantile(gaps, 0.5) / 1000;
+    const step = (medianGap(times) ?? (performance.now() - begin) / Math.max(1, times.length)) / 1000;
     return {
       steps: steps * step,
       score: secondsOf(curve.count),

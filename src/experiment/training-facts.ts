@@ -1,3 +1,4 @@
+import { capitalised } from '../base/in-words.js';
 import { sharedSamples, sharedSamplesNote } from '../data/shared-samples.js';
 import type { Experiment } from './prepare.js';
 import { openRun } from './train-run.js';
@@ -34,10 +35,7 @@ export async function trainingFacts(experiment: Experiment): Promise<TrainingFac
   return {
     ...{ output: trainer.output, batch: trainer.stepSamples },
     ...{ weights, kept, remarks: trainer.remarks.map(({ text }) => text) },
-    warnings: [
-      ...(known === undefined ? [] : [`${known.charAt(0).toUpperCase()}${known.slice(1)}.`]),
-      ...keptWarning(kept),
-    ],
+    warnings: [...(known === undefined ? [] : [`${capitalised(known)}.`]), ...keptWarning(kept)],
   };
 }
 

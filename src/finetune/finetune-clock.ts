@@ -1,5 +1,5 @@
 // The time that is left of a fine-tuning.
-import { quantile } from '../metrics/statistics.js';
+import { medianGap } from '../metrics/statistics.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { isDivergence } from '../train/divergence.js';
 import type { Epoch } from '../train/epoch.js';
@@ -122,6 +122,6 @@ export async function timeControl(
   } finally {
     await trainer.close();
   }
-  const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
-  if (gaps.length > 0 && perEpoch > 0) clock.measured('original', (perEpoch * quantile(gaps, 0.5)) / 1000);
+  const gap = medianGap(times);
+  if (gap !== undefined && perEpoch > 0) clock.measured('original', (perEpoch * gap) / 1000);
 }

@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
 import { ownProperty } from '../base/own.js';
+import { outsideClasses } from '../data/labels.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { classesOf, highest, looksLikeScores } from './drift.js';
 import { type ShareInterval, wilsonInterval } from './wilson.js';
@@ -79,10 +80,7 @@ export function accuracyMeter(output: string, labels: ArrayLike<number>, drawn =
         const label = labels[sample];
         if (label === undefined) continue; // `result` reports the difference
         if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
-          throw bad(
-            `label ${label}${drawn ? '' : ` of sample ${sample}`} is outside the ${classes} classes (0 to ${classes - 1})`,
-            'Number classes from 0',
-          );
+          throw bad(outsideClasses(label, classes, drawn ? undefined : sample), 'Number classes from 0');
         }
         const best = highest(numbers, row, classes);
         const isRight = best[0] === label;

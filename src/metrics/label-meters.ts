@@ -19,7 +19,7 @@ export interface LabelMeters {
  * Returns meters for the first of `outputs` that looks like class scores, or else for the only one with one score per sample; for
  * labels of places, for the first that has them. The original's scores decide the threshold of both models. The labels may grow, as
  * long as a row's are there before the row. With `drawn`, messages name no sample numbers, because the samples are a selection.
- * Throws `bad-data` if there is no such output.
+ * Throws `bad-data` if no output fits the labels.
  */
 export function labelMeters(
   outputs: readonly string[],

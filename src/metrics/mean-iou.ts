@@ -1,6 +1,6 @@
 /** Counts places by their class and by the predicted class. */
 export interface IouMeter {
-  /** Adds a place. A prediction that is no class counts as a place that lacks its class. */
+  /** Adds a place by its label and the predicted class; a negative prediction stands for no class. */
   add(label: number, prediction: number): void;
   /**
    * Returns the mean intersection over union. For each class, this is the number of places that have it by label and by prediction,

@@ -1,7 +1,7 @@
 // Accuracy by labels for each place of a sample, such as a pixel or a token, or for samples some of which have no label.
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
-import type { PlaceLabels } from '../data/labels.js';
+import { labelOutside, type PlaceLabels } from '../data/labels.js';
 import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import type { AccuracyMeter } from './accuracy.js';
 import { clusteredInterval, samplesThatCount, sharesOfClusters } from './clusters.js';
@@ -123,16 +123,8 @@ function labelReader(
     const label = labels[place];
     if (label === undefined || label === ignore) return undefined;
     if (Number.isInteger(label) && label >= 0 && label < classes) return label;
-    const of = drawn ? '' : ` of sample ${Math.floor(place / perSample)}`;
-    throw new OnnxMishError(
-      'bad-data',
-      `label ${label}${of} is outside the ${classes} classes (0 to ${classes - 1})`,
-      {
-        where: output,
-        fix: `Number classes from 0. If ${label} marks places without a class, ignore the label ${label}`,
-        option: { ignoreLabel: label },
-      },
-    );
+    const sample = drawn ? undefined : Math.floor(place / perSample);
+    throw labelOutside(label, classes, { sample, where: output });
   };
 }
 

@@ -65,3 +65,9 @@ function countedMedian({ values, order }: Sorted, drawn: Uint32Array): number {
   }
   return Number.NaN;
 }
+
+/** Returns the median difference between successive times; undefined for fewer than two. */
+export function medianGap(times: readonly number[]): number | undefined {
+  const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
+  return gaps.length === 0 ? undefined : quantile(gaps, 0.5);
+}

@@ -47,6 +47,10 @@ export function accuracyWithInterval(
   return `${value} % (${from} to ${to})`;
 }
 
+/** Returns whether an accuracy is one of places of samples, such as pixels. */
+export const hasPlaceAccuracy = (rows: readonly { readonly accuracy: ProviderRow['accuracy'] }[]): boolean =>
+  rows.some(({ accuracy }) => accuracy?.original.places !== undefined);
+
 /** Formats a mean intersection over union: `71.93 %`; `–` for none. */
 export const iouText = (share: number | undefined) =>
   share === undefined ? '–' : `${(100 * share).toFixed(2)} %`;

@@ -9,6 +9,7 @@ import {
   activation,
   differenceWithInterval,
   figure,
+  hasPlaceAccuracy,
   iouText,
   joinSections,
   judgedOutput,
@@ -300,7 +301,7 @@ function latencyTable(report: Report): string {
 }
 
 function accuracyTable(rows: readonly ProviderRow[]): string {
-  const hasPlaces = rows.some(({ accuracy }) => accuracy?.original.places !== undefined);
+  const areOfPlaces = hasPlaceAccuracy(rows);
   const lines = rows.flatMap(({ provider, accuracy }) => {
     if (accuracy === null) return [];
     const { output, threshold, difference } = accuracy;
@@ -311,7 +312,7 @@ function accuracyTable(rows: readonly ProviderRow[]): string {
         `${model}, ${judgedOutput(short(output), threshold)}`,
         accuracyWithInterval(top1, n, top1Interval),
         accuracyWithInterval(top5, n, top5Interval),
-        ...(hasPlaces ? [iouText(meanIou)] : []),
+        ...(areOfPlaces ? [iouText(meanIou)] : []),
         String(n),
       ];
     };
@@ -325,11 +326,11 @@ function accuracyTable(rows: readonly ProviderRow[]): string {
               differenceWithInterval(difference),
               '',
               '',
-              ...(hasPlaces ? [''] : []),
+              ...(areOfPlaces ? [''] : []),
             ],
           ];
     return [of('original'), of('swapped'), ...change];
   });
   const head = ['provider', 'labelled accuracy', 'top-1 (95 %)', 'top-5 (95 %)'];
-  return plainTable([...head, ...(hasPlaces ? ['mean IoU'] : []), 'samples'], lines);
+  return plainTable([...head, ...(areOfPlaces ? ['mean IoU'] : []), 'samples'], lines);
 }

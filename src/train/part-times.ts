@@ -3,24 +3,24 @@ import { type RecentMean, recentMean } from './recent-mean.js';
 
 /** Seconds of the parts of a training. */
 export interface TrainingTimes {
-  /** Of the steps of an epoch. */
+  /** Seconds of all steps of an epoch. */
   readonly steps: number;
-  /** After the steps of an epoch, for the score. */
+  /** Seconds of the score after the steps of an epoch. */
   readonly score: number;
-  /** After the last epoch, without the landscape. */
+  /** Seconds of the scores after the last epoch, without the landscape. */
   readonly end: number;
-  /** Of a point of the loss landscape. */
+  /** Seconds of a point of the loss landscape. */
   readonly point: number;
 }
 
 /** Numbers of samples that a training reads. */
 export interface SampleCounts {
   readonly train: number;
-  /** In the score after an epoch. */
+  /** Number of samples in the score after an epoch. */
   readonly score: number;
-  /** After the last epoch, without the landscape. */
+  /** Number of samples in the scores after the last epoch, without the landscape. */
   readonly end: number;
-  /** In a point of the landscape. */
+  /** Number of samples in a point of the landscape. */
   readonly point: number;
 }
 
@@ -66,7 +66,8 @@ export function partTimes(samples: SampleCounts): PartTimes {
     if (part === 'open') return 1;
     const measured = before.get(kind)?.[part];
     if (measured !== undefined) return measured;
-    if (part === 'steps') return firstOf([...kinds], (other) => before.get(other)?.steps) ?? 1;
+    if (part === 'steps')
+      return [...kinds].map((other) => before.get(other)?.steps).find((steps) => steps !== undefined) ?? 1;
     if (part === 'score')
       return (samples.score * get(kind, 'steps')) / Math.max(1, samples.train) / PASSES_PER_STEP;
     return samples[part] * passOf(kind);
@@ -143,12 +144,4 @@ function keptMeans() {
       found.count++;
     },
   };
-}
-
-function firstOf<T, R>(items: readonly T[], find: (item: T) => R | undefined): R | undefined {
-  for (const item of items) {
-    const found = find(item);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }

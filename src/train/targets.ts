@@ -1,5 +1,6 @@
 // Targets of a training: class numbers or numbers, as the loss needs them.
 import { OnnxMishError } from '../base/error.js';
+import { labelOutside } from '../data/labels.js';
 import { checkFinite } from '../data/samples.js';
 import { placeStart, type ScoreLayout, scoreLayout } from '../metrics/score-layout.js';
 import { elementCount, type Tensor, toNumbers } from '../providers/tensor.js';
@@ -123,7 +124,10 @@ function classRows(
     else if (Number.isInteger(label) && label >= 0 && label < classes) {
       first ??= label;
       several ||= label !== first;
-    } else throw outside(label, sampleNumber(origin, Math.floor(at / places)), classes, origin);
+    } else {
+      const sample = sampleNumber(origin, Math.floor(at / places));
+      throw labelOutside(label, classes, { sample, where: origin?.name });
+    }
   }
   if (ignored === labels.length && ignored > 0) throw noLabel(ignoreLabel, origin);
   if (!several && !mayBeEqual) throw oneClass(first, origin);
@@ -142,16 +146,6 @@ function classRows(
       }
     },
   };
-}
-
-function outside(label: number, sample: number, classes: number, origin: SampleOrigin | undefined) {
-  const what = `label ${label} of sample ${sample} is outside the ${classes} classes (0 to ${classes - 1})`;
-  if (!Number.isSafeInteger(label)) return bad(what, 'Number classes from 0', origin);
-  return new OnnxMishError('bad-data', what, {
-    where: origin?.name,
-    fix: `Number classes from 0. If ${label} marks places without a class, ignore the label ${label}`,
-    option: { ignoreLabel: label },
-  });
 }
 
 function noLabel(label: number | undefined, origin: SampleOrigin | undefined): OnnxMishError {

@@ -45,7 +45,7 @@ export interface TrainingsClockOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** What is known of a training. */
+/** Progress of a training, and the times of its last events. */
 interface Progress {
   done: number;
   /** Finished share of the steps of the epoch in progress. */

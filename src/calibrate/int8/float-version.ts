@@ -4,6 +4,7 @@ import { isDequantizer } from '../../mish/quantization.js';
 import { MOVES } from '../../mish/use-moves.js';
 import { analyse } from '../../onnx/analysis.js';
 import { type Node, opsetOf } from '../../onnx/document.js';
+import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import {
   decodeModel,
   encodeModel,
@@ -14,8 +15,6 @@ import {
   type TensorProto,
 } from '../../onnx/model-passes/model-proto.js';
 import { scalarTensor } from '../../onnx/scalar.js';
-import { FLOAT_TYPES } from '../../onnx/types.js';
-import { floatBytes } from '../../onnx/weights.js';
 import { type LoadedModel, modelFromBytes } from '../../providers/loaded-model.js';
 import {
   dequantised,
@@ -58,13 +57,7 @@ function clipNode(
 
 /** Returns stored integers as a tensor of floats. */
 function weightTensor(name: string, stored: StoredIntegers): TensorProto {
-  const { dims, type } = stored;
-  return {
-    name,
-    dims: [...dims],
-    dataType: FLOAT_TYPES[type],
-    rawData: floatBytes(dequantised(stored), type),
-  };
+  return { ...floatTensor(dequantised(stored), stored.type, stored.dims), name };
 }
 
 /**

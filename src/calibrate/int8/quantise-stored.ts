@@ -14,12 +14,11 @@ const REDUCED = 64;
 
 /** Returns the largest distance from the zero point that symmetric integers may have. */
 function reachOf({ values, elemType, zeroPoints, channelOf }: StoredIntegers): number {
-  const [, high] = integersOf(elemType);
+  const [low, high] = integersOf(elemType);
   let most = 0;
   for (let at = 0; at < values.length; at++)
     most = Math.max(most, Math.abs((values[at] ?? 0) - (zeroPoints[channelOf(at)] ?? 0)));
-  const [least] = integersOf(elemType);
-  const whole = Math.floor((high - least) / 2);
+  const whole = Math.floor((high - low) / 2);
   return whole === 127 && most <= REDUCED ? REDUCED : whole;
 }
 

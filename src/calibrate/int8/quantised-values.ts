@@ -23,6 +23,7 @@ import type { GraphIndex } from '../../onnx/graph-index.js';
 import { decodeTensor } from '../../onnx/tensor-data.js';
 import { DataType, type FloatType, floatType } from '../../onnx/types.js';
 import { floatsIn, SIZES } from '../../onnx/weights.js';
+import { elementCount } from '../../providers/tensor.js';
 
 /** A tensor of the main graph between a QuantizeLinear node and the DequantizeLinear nodes that alone read its integers. */
 export interface QuantisedValue {
@@ -111,7 +112,7 @@ async function readAll(
       fix: 'Write the model into one file',
     });
   }
-  const count = dims.reduce((product, dim) => product * dim, 1);
+  const count = elementCount(dims);
   const { data } = decodeTensor(await source.read(frame.start, frame.end - frame.start), name);
   const [size, get] = reader ?? [type === undefined ? 0 : SIZES[type], undefined];
   if (!(data instanceof Uint8Array) || data.length !== count * size) {
@@ -191,7 +192,7 @@ export async function storedIntegersOf(
   const axis = given < 0 ? given + dims.length : given;
   const isWhole = scales.length === 1 && scale.dims.length <= 1;
   if (!isWhole && (scale.dims.length !== 1 || dims[axis] !== scales.length)) return undefined;
-  const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  const inner = elementCount(dims.slice(axis + 1));
   const isFloat = floatType(stored.elemType) !== undefined;
   if (isFloat !== (quantizer !== undefined)) return undefined;
   const written = quantizer && attribute(quantizer, 'output_dtype')?.i;

@@ -3,8 +3,9 @@ import { integerTensor, isDequantizer, quantizationOf } from '../../mish/quantiz
 import { type Node, type OnnxDocument, rewriteObstacle, type StoredTensor } from '../../onnx/document.js';
 import { messageField } from '../../onnx/encode.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
+import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import type { Edit } from '../../onnx/splice.js';
-import { DataType, FLOAT_TYPES, type FloatType, floatType } from '../../onnx/types.js';
+import { DataType, type FloatType, floatType } from '../../onnx/types.js';
 import { DATA, dataEdit, floatBytes, readWeight, weightEdit, weightOf } from '../../onnx/weights.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import { type NewIntegers, requantise } from './quantise-stored.js';
@@ -141,11 +142,7 @@ function addBias(
   const { graph } = document;
   const prefix = `${node.outputs[0]}/int8/bias`;
   if (scales === undefined || (scales.length > 1 && scales.length !== numbers.length)) {
-    const tensor = {
-      dataType: FLOAT_TYPES[type],
-      dims: [numbers.length],
-      rawData: floatBytes(numbers, type),
-    };
+    const tensor = floatTensor(numbers, type, [numbers.length]);
     setInput(inputs, node, BIAS_SLOT, writer.define(graph, prefix, tensor));
     return 1;
   }
@@ -155,9 +152,7 @@ function addBias(
   const dims = scales.length === 1 ? [] : [scales.length];
   const names = [
     writer.define(graph, prefix, integerTensor(values, DataType.INT32, [values.length])),
-    writer.define(graph, `${prefix}/scale`, {
-      ...{ dataType: FLOAT_TYPES.f32, dims, rawData: floatBytes(scales, 'f32') },
-    }),
+    writer.define(graph, `${prefix}/scale`, floatTensor(scales, 'f32', dims)),
   ];
   const output = writer.fresh(`${prefix}/dequantized`);
   const axis = intAttribute('axis', 0);
@@ -195,9 +190,7 @@ async function writeFloats(
     replaced.add(weight.tensor);
     edits.push(await weightEdit(document, weight, numbers));
   } else {
-    const { dims } = weight.tensor;
-    const rawData = floatBytes(numbers, weight.type);
-    const tensor = { dataType: FLOAT_TYPES[weight.type], dims: [...dims], rawData };
+    const tensor = floatTensor(numbers, weight.type, weight.tensor.dims);
     setInput(inputs, node, slot, writer.define(graph, `${weight.name}/int8`, tensor));
   }
   return 1;

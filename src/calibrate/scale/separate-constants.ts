@@ -1,9 +1,9 @@
 import { createNodeWriter, withInputs } from '../../mish/node-writer.js';
 import { type Node, rewriteObstacle } from '../../onnx/document.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
+import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import { splice } from '../../onnx/splice.js';
-import { FLOAT_TYPES } from '../../onnx/types.js';
-import { floatBytes, readWeight, type Weight, weightOf } from '../../onnx/weights.js';
+import { readWeight, type Weight, weightOf } from '../../onnx/weights.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import { elementCount } from '../../providers/tensor.js';
 
@@ -51,8 +51,7 @@ export async function separateConstants(model: EditableModel): Promise<EditableM
       const { dims, external } = weight.tensor;
       if (external !== undefined || elementCount(dims) > MAX_ELEMENTS || firstReader(index, weight) === node)
         continue;
-      const rawData = floatBytes(await readWeight(document, weight, openData), weight.type);
-      const tensor = { dataType: FLOAT_TYPES[weight.type], dims: [...dims], rawData };
+      const tensor = floatTensor(await readWeight(document, weight, openData), weight.type, dims);
       inputs[slot] = writer.define(graph, name, tensor);
       copies++;
     }

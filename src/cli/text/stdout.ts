@@ -42,7 +42,7 @@ export async function finishOutput(): Promise<void> {
   if (failure === undefined || isClosedPipe(failure)) return;
   const error = fileError(failure, 'standard output');
   if (!(error instanceof OnnxMishError)) throw error;
-  // A report is no file that is removed again, and files may have been written before.
+  // Printed text cannot be taken back, and files may have been written already.
   const outcome = 'The rest of the output is missing';
   throw withDetails(error, {
     fix: 'Free some space, or send the output elsewhere',

@@ -3,6 +3,7 @@ import {
   accuracyWithInterval,
   differenceWithInterval,
   figure,
+  hasPlaceAccuracy,
   iouText,
   isRequested,
   judgedOutput,
@@ -290,7 +291,7 @@ function Verdicts({ report: { verdicts } }: { report: Report }) {
 }
 
 function Accuracy({ report: { providers } }: { report: Report }) {
-  const hasPlaces = providers.some(({ accuracy }) => accuracy?.original.places !== undefined);
+  const areOfPlaces = hasPlaceAccuracy(providers);
   const rows = providers.flatMap(({ provider, accuracy }) =>
     accuracy === null
       ? []
@@ -301,7 +302,7 @@ function Accuracy({ report: { providers } }: { report: Report }) {
               accuracyWithInterval(top1, n, top1Interval),
               accuracyWithInterval(top5, n, top5Interval),
             ];
-            const more = hasPlaces ? [iouText(meanIou)] : [];
+            const more = areOfPlaces ? [iouText(meanIou)] : [];
             return [
               provider,
               model,
@@ -317,7 +318,7 @@ function Accuracy({ report: { providers } }: { report: Report }) {
                 [
                   ...[provider, 'swapped minus original', accuracy.output],
                   <span class="nowrap">{differenceWithInterval(accuracy.difference)}</span>,
-                  ...['', ...(hasPlaces ? [''] : []), accuracy.original.n],
+                  ...['', ...(areOfPlaces ? [''] : []), accuracy.original.n],
                 ],
               ]),
         ],
@@ -330,7 +331,7 @@ function Accuracy({ report: { providers } }: { report: Report }) {
         <Table
           head={[
             ...['provider', 'model', 'output', 'top-1 (95 % interval)', 'top-5 (95 % interval)'],
-            ...(hasPlaces ? ['mean IoU'] : []),
+            ...(areOfPlaces ? ['mean IoU'] : []),
             'samples',
           ]}
           rows={rows}

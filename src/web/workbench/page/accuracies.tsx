@@ -1,4 +1,9 @@
-import { accuracyWithInterval, differenceWithInterval, iouText } from '../../../render/figures.js';
+import {
+  accuracyWithInterval,
+  differenceWithInterval,
+  hasPlaceAccuracy,
+  iouText,
+} from '../../../render/figures.js';
 import type { Row } from './state.js';
 import { TextTable } from './text-table.js';
 
@@ -9,7 +14,7 @@ export function Accuracies(props: {
   readonly rows: readonly Row[];
   readonly nameOf: (provider: string) => string;
 }) {
-  const hasPlaces = props.rows.some(({ accuracy }) => accuracy?.original.places !== undefined);
+  const areOfPlaces = hasPlaceAccuracy(props.rows);
   const rows = props.rows.flatMap(({ provider, accuracy }) => {
     if (accuracy === null) return [];
     const { original, swapped, difference } = accuracy;
@@ -20,14 +25,13 @@ export function Accuracies(props: {
         accuracyWithInterval(original.top1, original.n, original.top1Interval),
         accuracyWithInterval(swapped.top1, swapped.n, swapped.top1Interval),
         difference === undefined ? '–' : differenceWithInterval(difference),
-        ...(hasPlaces ? [iou] : []),
+        ...(areOfPlaces ? [iou] : []),
         original.n.toLocaleString('en'),
       ],
     ];
   });
   if (rows.length === 0) return null;
-  const [samples = '', ...others] = HEAD.toReversed();
-  const head = hasPlaces ? [...others.toReversed(), 'Mean IoU', samples] : HEAD;
-  const caption = hasPlaces ? 'Share of right places by the labels' : 'Top-1 accuracy by the labels';
+  const head = areOfPlaces ? HEAD.toSpliced(-1, 0, 'Mean IoU') : HEAD;
+  const caption = areOfPlaces ? 'Share of right places by the labels' : 'Top-1 accuracy by the labels';
   return <TextTable label="Accuracy" caption={caption} head={head} rows={rows} />;
 }
