@@ -94,11 +94,14 @@ export function conclude({ comparison, latency, runs, data, to, sites }: Conclud
       : seeds.length > 1
         ? `, over ${seeds.length} seeds`
         : '';
-  const time =
-    latency === null
-      ? ''
-      : ` A run of ${name} takes ${latency.ratio.toFixed(2)} times the time of the original.`;
+  const time = latency === null ? '' : ` ${timeText(name, latency)}`;
   return `${head}: ${differenceText(measure, overall)}${p}, on ${tested}.${time}`;
+}
+
+/** Says what a run costs, with the exp form beside the form of the new model. */
+function timeText(name: string, { ratio, exp }: NonNullable<FinetuneReport['latency']>): string {
+  const beside = exp === null ? '' : `, and ${exp.ratio.toFixed(2)} times in the exp form`;
+  return `A run of ${name} takes ${ratio.toFixed(2)} times the time of the original${beside}.`;
 }
 
 /** Returns the name of an activation in a sentence. */

@@ -28,6 +28,8 @@ export interface TimedTrainings {
   readonly options: Pick<ArmOptions, 'epochs' | 'onProgress' | 'onEstimate'>;
   readonly seeds: readonly number[];
   readonly arms: readonly RunName['arm'][];
+  /** Number of forms of the swapped model whose runs are timed in the end, beside the original's. */
+  readonly timedForms: number;
 }
 
 /** Number of steps after which the time is estimated. */
@@ -42,7 +44,7 @@ const LATENCY = { minSeconds: 0.5, maxSeconds: 10, samples: 30 * 2 * 16 };
  * estimate of the whole to `onEstimate`.
  */
 export function finetuneClock(
-  { parts, options, seeds, arms }: TimedTrainings,
+  { parts, options, seeds, arms, timedForms }: TimedTrainings,
   finished: readonly RunName[],
   now?: () => number,
 ): FinetuneClock {
@@ -60,7 +62,8 @@ export function finetuneClock(
     );
     const units = open + (arms.length + 1) * judged * pass;
     if (arms.length === 1) return units;
-    return units + Math.min(LATENCY.maxSeconds, Math.max(LATENCY.minSeconds, LATENCY.samples * pass));
+    const timed = Math.min(LATENCY.maxSeconds, Math.max(LATENCY.minSeconds, LATENCY.samples * pass));
+    return units + timedForms * timed;
   };
   const clock = trainingsClock(runs, {
     ...{ epochs: options.epochs, after: judging, now },

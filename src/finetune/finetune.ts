@@ -7,7 +7,7 @@ import type { ArmOptions } from './arm.js';
 import { compareArms, conclude, type PairedResults } from './compare-arms.js';
 import { type DataFileContent, withDataFile } from './data-file.js';
 import { reportedData, reportedSettings } from './describe.js';
-import { judgeTrained } from './judge.js';
+import { judgeTrained, timesExp } from './judge.js';
 import { finetuneNotes } from './notes.js';
 import type { FinetuneOptions } from './options.js';
 import { countsOf, type Prepared, prepareFinetune, type StartFacts, startFacts } from './prepare.js';
@@ -76,6 +76,7 @@ export async function finetuneModel(
     ...{ parts, options, seeds, resumed, seconds },
     models: { swapped: start.model, original },
     arms: hasControl ? ['swapped', 'original'] : ['swapped'],
+    timedForms: timesExp(swap) ? 2 : 1,
     scoresStart: prepared.scores === undefined,
     fixed: { digest, start: start.bytes, isRepaired: start.isRepaired, notes: [...start.notes] },
   });

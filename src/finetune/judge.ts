@@ -10,7 +10,7 @@ import { type ArmOptions, openArm, teacherOf } from './arm.js';
 import { feedsOf, withModelSession } from './feeds.js';
 import type { Prepared } from './prepare.js';
 import type { FinetuneReport, FinetuneRun } from './report-schema.js';
-import { editedModel } from './start.js';
+import { editedModel, type PlannedSwap } from './start.js';
 import type { FinishedRun } from './trainings.js';
 import { countUnits, type UnitCount } from './units.js';
 
@@ -49,7 +49,12 @@ export async function judgeTrained(
     latency:
       control === undefined
         ? null
-        : await latencyOf(control.model, await editedModel(original, output), prepared, options),
+        : await latencyOf(
+            control.model,
+            [await editedModel(original, output), timesExp(swap) ? trained.model : undefined],
+            prepared,
+            options,
+          ),
     notes: [...trained.remarks, ...notes],
     step: trained.step,
   };
@@ -134,20 +139,30 @@ async function unitsOf(
 /** Limits of the pairs of runs, and of seconds, for the latency: small models have a narrow interval long before half a second. */
 const LATENCY = { minPairs: 30, maxPairs: 1000, minSeconds: 0.5, maxSeconds: 10 };
 
-/** Returns the ratio of both models' times for a run, in turns; null if the test part is smaller than a run. */
+/** Returns whether a model is trained in the exp form and written in another form of the same function, so that both are timed. */
+export const timesExp = ({ report, trainedIn }: Pick<PlannedSwap, 'report' | 'trainedIn'>): boolean =>
+  trainedIn === 'exp' && report.form !== 'exp';
+
+/**
+ * Returns the times of a run of the swapped model, and of the same in the exp form if there is one, over the control's. The models
+ * of a pair take turns. Returns null if the test part is smaller than a run.
+ */
 async function latencyOf(
   control: LoadedModel,
-  swapped: LoadedModel,
+  [swapped, inExp]: readonly [LoadedModel, LoadedModel | undefined],
   { parts }: Prepared,
   options: ArmOptions,
 ): Promise<FinetuneReport['latency']> {
   const feed = await firstFeed(feedsOf(parts.test, control, MAX_UNIT_SAMPLES));
   if (feed === undefined) return null;
   const inTurns = { ...options, session: takingTurns(options.session) };
-  const { ratio } = await withModelSession(control, inTurns, (first) =>
-    withModelSession(swapped, inTurns, (second) =>
-      measureLatency(first, second, [feed, feed], { ...LATENCY, signal: options.signal }),
-    ),
-  );
-  return { ratio: ratio.value, low: ratio.low, high: ratio.high };
+  const ratioOf = async (model: LoadedModel) => {
+    const { ratio } = await withModelSession(control, inTurns, (first) =>
+      withModelSession(model, inTurns, (second) =>
+        measureLatency(first, second, [feed, feed], { ...LATENCY, signal: options.signal }),
+      ),
+    );
+    return { ratio: ratio.value, low: ratio.low, high: ratio.high };
+  };
+  return { ...(await ratioOf(swapped)), exp: inExp === undefined ? null : await ratioOf(inExp) };
 }

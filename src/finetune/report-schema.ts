@@ -100,10 +100,19 @@ const units = z.object({
   original: count.nullable().describe('The same for the original after training; null without a control'),
 });
 
-const latency = z.object({
+const timeRatio = z.object({
   ratio: z.number().positive().describe('Median time of a run, swapped model over original'),
   low: z.number().describe('Lower end of the 95 % interval'),
   high: z.number().describe('Upper end of the 95 % interval'),
+});
+
+const latency = timeRatio.extend({
+  exp: timeRatio
+    .nullable()
+    .default(null)
+    .describe(
+      'The same for the exp form, which computes the same function; null where the new model has that form',
+    ),
 });
 
 /** Settings that fine-tunings and experiments share. */

@@ -29,6 +29,8 @@ export interface Trainings {
   /** Seeds, the first of which gives the result. */
   readonly seeds: readonly number[];
   readonly arms: readonly FinetuneRun['arm'][];
+  /** Number of forms of the swapped model whose runs are timed after the trainings. */
+  readonly timedForms: number;
   /** The parts of a checkpoint that do not change. */
   readonly fixed: Pick<FinetuneCheckpoint, 'digest' | 'start' | 'isRepaired' | 'notes'>;
   readonly resumed: FinetuneCheckpoint | undefined;

@@ -15,11 +15,12 @@ const generated = fc.record({
   /** Seconds of an epoch of each arm, which differ as the gradients of activations do. */
   steps: fc.tuple(seconds(5, 50), seconds(0.4, 2.5)).map(([steps, ratio]) => [steps, steps * ratio] as const),
   pass: seconds(0.6, 1.5),
+  timedForms: fc.integer({ min: 1, max: 2 }),
   inTurns: fc.boolean(),
 });
 
 /** Plays trainings, and returns what their clock told after each epoch. */
-function played({ seed, seeds: many, steps, pass, inTurns }: Generated) {
+function played({ seed, seeds: many, steps, pass, timedForms, inTurns }: Generated) {
   const count = inTurns ? 1 : many;
   const seeds = Array.from({ length: count }, (_, at) => at);
   const runs = seeds.flatMap((of) => ARMS.map((arm) => ({ arm, kind: arm, seed: of })));
@@ -49,7 +50,7 @@ function played({ seed, seeds: many, steps, pass, inTurns }: Generated) {
     runs,
     timesOf,
     (now) => {
-      const clock = finetuneClock({ parts: COUNTS, options, seeds, arms: ARMS }, [], now);
+      const clock = finetuneClock({ parts: COUNTS, options, seeds, arms: ARMS, timedForms }, [], now);
       if (!inTurns) clock.measured('original', steps[1] * 1.05);
       const { step, epoch } = clock;
       return {
@@ -60,7 +61,7 @@ function played({ seed, seeds: many, steps, pass, inTurns }: Generated) {
     },
     {
       ...{ seed, epochs: EPOCHS, workers: 1, inTurns, steps: STEPS, points: 0 },
-      after: judged + latency,
+      after: judged + timedForms * latency,
     },
   );
   return { told, estimates };

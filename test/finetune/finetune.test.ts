@@ -73,6 +73,7 @@ describe('a fine-tuning', async () => {
     expect(report.comparison?.runs).toHaveLength(1);
     expect(report.host.onnxruntime).toMatch(/^\d+\.\d+/);
     expect(report.latency?.ratio).toBeGreaterThan(0);
+    expect(report.latency?.exp?.ratio).toBeGreaterThan(0); // the output has the softplus form
     expect(report.units).toEqual([expect.objectContaining({ site: 'act', count: 12 })]);
     expect(report.notes.join()).toContain('trained once');
   });

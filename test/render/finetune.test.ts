@@ -30,7 +30,7 @@ describe('in a terminal', () => {
 
   test('a report has its settings, scores, curves, units, changes and conclusion', () => {
     for (const part of [
-      '2 sites → Mish in the exp form, β = 1; 1 not swapped.',
+      '2 sites → Mish in the softplus form, β = 1; 1 not swapped.',
       '800 training samples, 100 for validation, 100 for the test (split from the data), 10 classes.',
       '2 epochs of batches of 32, cross-entropy, rmsprop at 0.001 (cosine)',
       'plain swap',
