@@ -15,7 +15,7 @@ export interface Gate {
 const isConstant = (values: readonly number[] | undefined, wanted: number) =>
   values?.length === 1 && values[0] === wanted;
 
-/** The least upper bound of Clip with which the written form equals Mish in float32. */
+/** Smallest `max` of Clip with which the written form equals Mish in float32. */
 const MIN_CAP = 18;
 
 /** Finds the gate that begins at a node: Softplus, Tanh or Clip, Exp, Add, Mul, Add, Div, and then perhaps Mul. */
@@ -75,9 +75,10 @@ function written(
 }
 
 /** Writes a gate or Mish in place of its nodes: with s = sigmoid(z), the gate is 2 / (1 + (1 - s)²) - 1. */
-export function writeGate(context: RewriteContext, { z, last, mish }: Gate): void {
+export function writeGate(context: RewriteContext, { z: given, last, mish }: Gate): void {
   const { forward } = context;
   const y = last.outputs[0] ?? '';
+  const z = context.unblockable.has(y) ? context.plain(given) : given;
   const s = forward.node('Sigmoid', [z]);
   const rest = complement(forward, s);
   const root = plus(forward, times(forward, rest, rest), forward.floats([1]));

@@ -4,6 +4,7 @@ import type { onnx } from '../../../proto/onnx.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import { findBlock } from '../../../src/train/find-block.js';
 import { graphOptimizer } from '../../../src/train/graph-optimizers.js';
+import { ifNode } from '../../support/bodies.js';
 import { isHeavy } from '../../support/heavy.js';
 import { floats, ints, model, node, value } from '../../support/model.js';
 import { openTraining, wave } from '../../support/training.js';
@@ -194,6 +195,41 @@ describe.each(['frozen', 'train'] as const)(
     test.each(Object.entries(NETS))('%s', (_, net) => expectSame(net, mode));
   },
 );
+
+/** Returns a net with the mean of its `h` and of what an If makes of a tensor. */
+function readInside({ nodes, ...net }: Net, tensor: string): Net {
+  const read = tensor === 'h' ? 'own' : tensor;
+  return {
+    ...net,
+    nodes: [
+      ...nodes.map((one) => ({ ...one, output: one.output?.map((name) => (name === 'h' ? 'own' : name)) })),
+      node('ReduceMax', ['x'], ['most'], { keepdims: 0 }),
+      node('Greater', ['most', 'low'], ['cond']),
+      ifNode(
+        'inner',
+        'seen',
+        [node('GlobalAveragePool', [read], ['seen'])],
+        [node('GlobalMaxPool', [read], ['seen'])],
+      ),
+      node('Mean', ['own', 'inner'], ['h']),
+    ],
+  };
+}
+
+test.each([
+  ['convolutions with Relu', 'h'],
+  ['strides, dilations and 1 × 1', 't'],
+  ['depthwise and grouped', 'h'],
+  ['residual blocks with batch normalisation', 'an'],
+  ['residual blocks with batch normalisation', 'h'],
+  ['Mish, and Mish of another input', 'm'],
+  ['Mish, and Mish of another input', 'g'],
+  ['Mish, and Mish of another input', 'h'],
+  ['blocked tensors read in the plain layout', 's'],
+])('a nested graph reads the plain layout: %s, %s', async (name, tensor) => {
+  const net = NETS[name];
+  if (net !== undefined) await expectSame(readInside(net, tensor), 'train');
+});
 
 test('depthwise convolutions of any kernel, stride, dilation and padding train in the blocked layout', async () => {
   const axis = fc.record({
