@@ -49,18 +49,22 @@ export async function createEpochRunner(
   const stepper = createStepper(session, step, { optimizer, initial, signal, explain });
   /** Milliseconds of a step, for the estimate. */
   const stepMs = recentMean();
-  let hasBegun = false;
   const check = createLossCheck(plan, options);
+  /** Whether the check has the state of the training. */
+  let isChecked = false;
 
   return {
     stepsPerEpoch,
     copyState: stepper.copyState,
-    restore: stepper.restore,
+    restore(state, stepsBefore) {
+      stepper.restore(state, stepsBefore);
+      isChecked = false;
+    },
     async run(epoch) {
       const start = performance.now();
       const order = epochOrder(seed, epoch, data.samples.count);
-      if (!hasBegun) await check.start(stepper.state(), (epoch - 1) * stepsPerEpoch);
-      hasBegun = true;
+      if (!isChecked) await check.start(stepper.state(), (epoch - 1) * stepsPerEpoch);
+      isChecked = true;
       const all = batch * predictionsPerSample(loss, outputDims, step.layout);
       const mean = meanLoss();
       let [correct, counted, rate] = [0, 0, 0];

@@ -7,7 +7,7 @@ import type { TrainingPlan } from './training-plan.js';
 
 /** Comparison of the first losses with those of another provider. */
 export interface LossCheck {
-  /** Opens the other provider's session before the first step, with the state of the training. */
+  /** Begins anew from a state of the training, unless the check is over: opens the other provider's session. */
   start(state: ReadonlyMap<string, Float32Array>, stepsBefore: number): Promise<void>;
   /** Takes the same step, if the check is not over. Throws `run-failed` if the losses differ. */
   compare(loss: number, batch: Pick<BatchReader, 'feeds' | 'targets'>, rate: number): Promise<void>;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../src/base/random.js';
+import { arraySamples } from '../../src/data/samples.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
@@ -156,6 +157,32 @@ describe('a training', () => {
       expect(Buffer.compare(resumed.result, whole.result), `stopped after ${stop}`).toBe(0);
       await trainer.close();
     }
+  });
+
+  test.each([1, 2, 3, 4])('whose samples fail at read %i goes on as if nothing had been', async (failing) => {
+    const options = { ...classification, epochs: 2, batch: 32, reference: provider };
+    const whole = await trained(linearModel(2), options);
+    let reads = 0;
+    let isFailing = false;
+    const inner = arraySamples({ x }, [{ name: 'x', elemType: 'f32', inner: [3] }]);
+    const trainer = await createTrainer(linearModel(2), {
+      ...options,
+      inputs: {
+        ...inner,
+        read(indices, batch) {
+          if (isFailing && ++reads === failing) throw new Error('the disk is away');
+          return inner.read(indices, batch);
+        },
+      },
+    });
+    isFailing = true;
+    const all = async () => {
+      for await (const _ of trainer);
+    };
+    await expect(all()).rejects.toThrow('the disk is away');
+    await all();
+    expect(trainer.weights()).toEqual(whole.weights);
+    await trainer.close();
   });
 
   test('can be left and continued', async () => {
