@@ -4,7 +4,10 @@ import { ACTIVATIONS, DEFAULT_SLOPE } from '../mish/activations.js';
 /** Returns an activation in float64 with the default slope. `beta` is the sharpness of Mish. */
 export function functionOf(name: ReplacementName, beta = 1): (x: number) => number {
   const { f } = ACTIVATIONS[name];
-  const variant = { beta, leak: name === 'leakyrelu' ? DEFAULT_SLOPE : undefined };
+  const variant = {
+    beta: name === 'mish' ? beta : 1,
+    leak: name === 'leakyrelu' ? DEFAULT_SLOPE : undefined,
+  };
   return (x) => f(x, variant);
 }
 

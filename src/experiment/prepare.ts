@@ -94,7 +94,7 @@ export async function prepareExperiment(
       options,
     },
     curve: curveOf(tested),
-    gains: new Map(activations.map((name) => [name, gainOf(name, name === 'mish' ? options.beta : 1)])),
+    gains: new Map(activations.map((name) => [name, gainOf(name, options.beta)])),
     keys: seeds.flatMap((seed) => activations.map((activation) => ({ activation, seed }))),
     digest: await digestOf({
       ...(options.beta === undefined ? {} : { beta: options.beta }),

@@ -1,6 +1,6 @@
 import type { Node } from '../onnx/document.js';
 import { indexGraphs } from '../onnx/graph-index.js';
-import { type Weight, weightOf } from '../onnx/weights.js';
+import type { Weight } from '../onnx/weights.js';
 import { normalises } from './batch-norms.js';
 import type { TrainableModel } from './prepare-training.js';
 
@@ -19,15 +19,15 @@ export interface NormedConv {
 
 const PREFIX = 'onnx-mish/batch-norm/';
 
-/** Finds the convolutions whose weights no other node reads, and that no batch normalisation follows. */
-export function normedConvs({ model: { document }, index, original }: TrainableModel): NormedConv[] {
+/** Finds the convolutions whose weight and bias are trained and shared with no node, and that no batch normalisation follows. */
+export function normedConvs({ model: { document }, index, original, weights }: TrainableModel): NormedConv[] {
   const { graph } = document;
   const originalIndex = indexGraphs(original.document);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const trained = new Map(weights.map((weight) => [weight.name, weight]));
   const weightAt = (node: Node, slot: number) => {
     const name = node.inputs[slot] ?? '';
-    const weight = weightOf(index, graph, name);
-    return weight?.type === 'f32' && index.uses(graph, name).length === 1 ? weight : undefined;
+    return index.uses(graph, name).length === 1 ? trained.get(name) : undefined;
   };
   const isNorm = (node: Node) =>
     node.opType === 'BatchNormalization' && normalises(node, (name) => index.producer(graph, name)?.opType);

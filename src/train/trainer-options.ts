@@ -77,7 +77,7 @@ export interface TrainerSettings {
   readonly seed?: number | undefined;
   /**
    * Statistics of batch normalisation. `auto`, the default, trains with the batch's from 32 samples a batch on. `insert` trains, and
-   * puts batch normalisation back behind convolutions without one; the result has it folded into the weights again.
+   * puts batch normalisation back behind convolutions without one, unless they are frozen; the result has it folded into the weights again.
    */
   readonly batchNorm?: 'auto' | 'frozen' | 'train' | 'insert' | undefined;
   /** Maximum norm of all gradients together; unlimited by default. */

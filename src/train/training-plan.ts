@@ -80,14 +80,15 @@ export async function planTraining(
     ...{ provider: options.provider, session: options.session },
   });
   const { batch = wanted } = plain;
+  const unfrozen = plain.weights.filter(({ name }) => options.freeze?.(name) !== true);
+  if (unfrozen.length === 0) throw noWeights(original.document, '');
+  const free = { ...plain, weights: unfrozen };
   const prepared =
     settings.batchNorm === 'insert'
-      ? await withBatchNorm(plain, () => firstBatches(samples, batch), options)
-      : plain;
-  const { model, index, remarks: changes } = prepared;
+      ? await withBatchNorm(free, () => firstBatches(samples, batch), options)
+      : free;
+  const { model, index, weights, remarks: changes } = prepared;
   const feeds = batch === wanted ? first : await firstBatch(samples, batch);
-  const weights = prepared.weights.filter(({ name }) => options.freeze?.(name) !== true);
-  if (weights.length === 0) throw noWeights(original.document, '');
   const probe = await probeWithSession(model, feeds, options);
   const trainsNorms =
     settings.batchNorm === 'auto' ? batch >= MIN_BATCH_NORM_SAMPLES : settings.batchNorm !== 'frozen';

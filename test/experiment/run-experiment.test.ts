@@ -8,6 +8,7 @@ import { type ExperimentRun, parseExperimentReport } from '../../src/experiment/
 import { runExperiment } from '../../src/experiment/run-experiment.js';
 import { keptWarning, trainingFacts } from '../../src/experiment/training-facts.js';
 import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
+import { mishDerivative } from '../../src/mish/reference.js';
 import { swap } from '../../src/mish/swap.js';
 import { CLASSES, classified, classifier, FEATURES } from '../support/classified.js';
 import { smallExperiment, timeless, trained } from '../support/experiment.js';
@@ -46,6 +47,18 @@ describe('the runs of an experiment', async () => {
 
   test('are the same again with the same seed', async () => {
     expect(timeless(await trained(await smallExperiment(), ['mish', 1]))).toEqual(timeless(runs[3]));
+  });
+
+  test('have the derivative of the Mish that they train, sharp or not', async () => {
+    for (const beta of [undefined, 3]) {
+      const sharp = await smallExperiment({ beta, epochs: 1, seeds: 1, landscape: { points: 3, images: 8 } });
+      const relu = (await trained(sharp, ['relu', 0])).derivative;
+      expect(relu?.derivative).toEqual(relu?.x.map((x) => (x > 0 ? 1 : 0)));
+      const { x = [], derivative } = (await trained(sharp, ['mish', 0])).derivative ?? {};
+      expect(x.length).toBeGreaterThan(4);
+      for (const [at, centre] of x.entries())
+        expect(derivative?.[at]).toBeCloseTo(mishDerivative((beta ?? 1) * centre), 6);
+    }
   });
 
   test.each(['sigmoid', 'tanh', 'hard'] as const)(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { indexGraphs } from '../../src/onnx/graph-index.js';
 import { type Edit, splice } from '../../src/onnx/splice.js';
-import { weightEdit, weightOf } from '../../src/onnx/weights.js';
+import { readWeight, weightEdit, weightOf } from '../../src/onnx/weights.js';
 import { type EditableModel, modelFromBytes } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
@@ -115,6 +116,25 @@ describe('batch normalisation that is put back', () => {
     const mse = found.reduce((sum, one, at) => sum + (one - (targets[at] ?? 0)) ** 2 / found.length, 0);
     expect(mse).toBeCloseTo(loss, 4);
     await trainer.close();
+  });
+
+  test.each(['w1', 'b1', 'w2'])('leaves a convolution whose %s is frozen as it is', async (frozen) => {
+    const loaded = await modelFromBytes(net());
+    const trainer = await createTrainer(loaded, {
+      ...{ inputs: { x }, targets: rows, loss: 'mse', batchNorm: 'insert', epochs: 2, batch: 4, provider },
+      freeze: (name) => name === frozen,
+    });
+    for await (const _ of trainer);
+    const result = await loaded.edited(await trainer.model());
+    await trainer.close();
+    const valuesIn = async ({ document }: EditableModel, name: string) => {
+      const weight = weightOf(indexGraphs(document), document.graph, name);
+      return weight && Array.from(await readWeight(document, weight));
+    };
+    const moved: string[] = [];
+    for (const name of ['w1', 'b1', 'w2', 'w3'])
+      if (String(await valuesIn(result, name)) !== String(await valuesIn(loaded, name))) moved.push(name);
+    expect(moved).toEqual(['w1', 'b1', 'w2', 'w3'].filter((name) => name !== frozen));
   });
 
   test('without training, folds to the same weights', async () => {
