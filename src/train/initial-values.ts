@@ -1,10 +1,15 @@
+import { OnnxMishError } from '../base/error.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { readWeight } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
+import { elementCount } from '../providers/tensor.js';
 import type { InitialValues } from './trainer-options.js';
 import type { TrainingStep } from './training-step.js';
 
-/** Returns the values of weights and running statistics from which training starts: given ones, or those of the model. */
+/**
+ * Returns the values of weights and running statistics from which training starts: given ones, or those of the model. Throws
+ * `bad-usage` for another number of values.
+ */
 export async function initialValues(
   { state }: TrainingStep,
   { document, openData }: EditableModel,
@@ -17,7 +22,14 @@ export async function initialValues(
   for (const { input, weight } of state) {
     if (weight === undefined) continue;
     const values = chosen?.get(input) ?? (await readWeight(document, weight, openData));
+    checkLength(input, values.length, elementCount(weight.tensor.dims));
     initial.set(input, Float32Array.from(values));
   }
   return initial;
+}
+
+function checkLength(name: string, given: number, wanted: number): void {
+  if (given === wanted) return;
+  const what = `the weight '${name}' has ${wanted} elements, and its initial values are ${given}`;
+  throw new OnnxMishError('bad-usage', what, { fix: 'Return a number for each element' });
 }

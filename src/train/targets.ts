@@ -191,7 +191,10 @@ function checkShares(
       origin,
     );
   }
-  if (!several && !mayBeEqual) throw oneClass(numbers[0], origin);
+  if (several || mayBeEqual) return;
+  throw length === 1
+    ? oneClass(numbers[0], origin)
+    : bad('all samples have the same targets', 'Give samples with different targets', origin);
 }
 
 /** Difference from 1 of probabilities that float16 stores. */

@@ -11,6 +11,7 @@ import { type Tensors, toNumbers } from '../providers/tensor.js';
 import { withoutReshapedActivation } from './final-activation.js';
 import type { LossName } from './losses.js';
 import type { Teacher } from './trainer-options.js';
+import { trainingCopy } from './training-copy.js';
 import { scoresOf } from './training-step.js';
 
 /** An open teacher. */
@@ -33,11 +34,13 @@ export async function openTeacher(
   if (!(share >= 0 && share <= 1))
     throw new OnnxMishError('bad-usage', `the share of the teacher must be from 0 to 1, got ${share}`);
   const whole = given instanceof Uint8Array ? await modelFromBytes(given) : given;
-  const { model } = await withoutReshapedActivation(whole, { output, loss });
+  // The samples are float32, as the copy that is trained takes them.
+  const copy = await trainingCopy(whole);
+  const { model } = await withoutReshapedActivation(copy.model, { output, loss });
   const { document } = model;
   const scores = scoresOf(document, indexGraphs(document), { output, loss });
   const cut = splice(document.source, extractEdits(document, [scores]));
-  const session = await model.withEdited(cut, (copy) => options.provider.open(copy, options.session));
+  const session = await model.withEdited(cut, (part) => options.provider.open(part, options.session));
   return {
     async mix(feeds, targets) {
       const tensor = ownProperty(await session.run(feeds), scores);

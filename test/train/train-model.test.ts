@@ -6,7 +6,7 @@ import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
 import type { Tensor } from '../../src/providers/tensor.js';
 import { createTrainer, type ProviderTrainerOptions } from '../../src/train/index.js';
-import { floats, model, node, value } from '../support/model.js';
+import { floats, halves, model, node, value } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
 
 const provider = nodeProvider('cpu');
@@ -32,6 +32,11 @@ const linearModel = (outputs = 1) =>
     inputs: [value('x', 1, ['N', 3])],
     outputs: [value('y', 1, ['N', outputs])],
   });
+
+const doubles: typeof floats = (name, dims, data) => ({
+  ...{ name, dataType: 11, dims: [...dims] },
+  rawData: new Uint8Array(new Float64Array(data).buffer),
+});
 
 const x = points(96);
 const targets = {
@@ -279,6 +284,23 @@ describe('a training', () => {
     for (const [at, weight] of OPTIMUM.entries()) expect(weights.get('w')?.[at]).toBeCloseTo(weight, 1);
   });
 
+  test.each([
+    ['float16', halves, 10],
+    ['float64', doubles, 11],
+  ] as const)('learns from a teacher of %s as from one of float32', async (_, constants, elemType) => {
+    const teacher = model({
+      nodes: [node('Gemm', ['x', 'w', 'b'], ['y'])],
+      initializers: [constants('w', [3, 1], OPTIMUM), constants('b', [1], [0.75])],
+      inputs: [value('x', elemType, ['N', 3])],
+      outputs: [value('y', elemType, ['N', 1])],
+    });
+    const { weights } = await trained(teacher, {
+      ...{ ...regression, epochs: 20, teacher: { model: teacher, share: 1 } },
+      targets: { ...targets, data: targets.data.map(() => 7) },
+    });
+    for (const [at, weight] of OPTIMUM.entries()) expect(weights.get('w')?.[at]).toBeCloseTo(weight, 5);
+  });
+
   test('stops if another provider computes another first loss', async () => {
     const wrong: Provider = {
       ...provider,
@@ -378,6 +400,16 @@ describe('a clear error for', () => {
       { targets: { elemType: 'f32', dims: [96, 2], data: new Float32Array(192).fill(2, 3, 4) } },
       'bad-data',
       'the target 2 of sample 1 is outside 0 to 1',
+    ],
+    'the same targets for all samples': [
+      { targets: { elemType: 'f32', dims: [96, 2], data: new Float32Array(192).fill(0.5) } },
+      'bad-data',
+      'all samples have the same targets',
+    ],
+    'initial values of another number': [
+      { initial: () => new Map([['b', [1, 2, 3]]]) },
+      'bad-usage',
+      "the weight 'b' has 2 elements, and its initial values are 3",
     ],
     'samples of another shape': [
       { inputs: { x: { ...x, dims: [72, 4] } } },
