@@ -135,7 +135,11 @@ const settings = z.object({
   freeze: z.array(z.string()).describe('Patterns of the weights that were not trained'),
   batchNorm: z.string().describe('Treatment of batch normalisation'),
   teacher: z.boolean().describe('Whether the targets were mixed with the original’s outputs'),
-  patience: count.nullable().describe('Epochs without a lower validation loss after which training stops'),
+  patience: count
+    .nullable()
+    .describe(
+      'Epochs without a better score on the validation part after which training stops; null where it does not',
+    ),
   seeds: z.array(count).describe('Seeds, one for each repetition'),
 });
 
@@ -181,7 +185,7 @@ export const finetuneSchema = z.object({
   runs: z.array(run).describe('A training for each arm and seed'),
   units: z.array(units).describe('Units whose input was never positive, for each measured site'),
   comparison: comparison.nullable().describe('The swapped model against its control; null without a control'),
-  latency: latency.nullable().describe('Time of a run on the CPU; null without a control'),
+  latency: latency.nullable().describe('Time of a run where the models were trained; null without a control'),
   conclusion: z.string().describe('The result in a sentence'),
   notes: z.array(z.string()).describe('Remarks'),
   seconds: seconds.describe('Duration of the whole command'),
