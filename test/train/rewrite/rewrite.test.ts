@@ -202,7 +202,10 @@ function readInside({ nodes, ...net }: Net, tensor: string): Net {
   return {
     ...net,
     nodes: [
-      ...nodes.map((one) => ({ ...one, output: one.output?.map((name) => (name === 'h' ? 'own' : name)) })),
+      ...nodes.map((one) => ({
+        ...one,
+        output: (one.output ?? []).map((name) => (name === 'h' ? 'own' : name)),
+      })),
       node('ReduceMax', ['x'], ['most'], { keepdims: 0 }),
       node('Greater', ['most', 'low'], ['cond']),
       ifNode(
