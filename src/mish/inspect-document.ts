@@ -4,7 +4,7 @@ import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import { countActivations } from './count-activations.js';
 import { history } from './history.js';
 import type { Inspection, ValueSummary } from './inspection.js';
-import { countImpliedRelus } from './notes.js';
+import { countImpliedRelus, type NoteOptions, notesOnChoice } from './notes.js';
 import { recognise, recogniseOnIntegers } from './recognise.js';
 import { siteReport, skipReport } from './results.js';
 import { findSites, type SiteOptions, siteLabel } from './sites.js';
@@ -20,6 +20,14 @@ export async function inspectDocument(
   const written = await recognise(document, analysis);
   const onIntegers = await recogniseOnIntegers(document, analysis);
   const impliedRelus = await countImpliedRelus(document, analysis);
+  const noteOptions: NoteOptions = {};
+  const notes = await notesOnChoice(
+    document,
+    analysis,
+    [...found.sites, ...found.skipped],
+    options,
+    noteOptions,
+  );
   const locations = document.external.map(({ tensor }) => tensor.external?.get('location') ?? '');
   return {
     bytes: document.source.size,
@@ -56,6 +64,8 @@ export async function inspectDocument(
     ],
     history: history(document),
     externalData: [...new Set(locations)].sort(),
+    notes,
+    noteOptions,
   };
 }
 

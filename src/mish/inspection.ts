@@ -1,5 +1,6 @@
 import type { FormName } from './forms.js';
 import type { Operation } from './history.js';
+import type { NoteOptions } from './notes.js';
 import type { SiteReport, SkipReport } from './results.js';
 
 export interface ValueSummary {
@@ -60,4 +61,8 @@ export interface Inspection {
   readonly history: readonly Operation[];
   /** Files that hold tensors of the model, relative to its folder. */
   readonly externalData: readonly string[];
+  /** Notes on `include`, `exclude` and `only` that select nothing. */
+  readonly notes: readonly string[];
+  /** The options that notes advise, by the note. */
+  readonly noteOptions?: NoteOptions;
 }

@@ -5,7 +5,7 @@ import { CAST_LIKE_OPSET, suits } from './emit.js';
 import { FORM_FOR, FORMS, type Form, type Target } from './forms.js';
 import type { NewActivation } from './new-activation.js';
 import { convertTo, type OpsetAdvice, RUNS_FROM } from './opset.js';
-import type { Site } from './sites.js';
+import type { Site, SiteOptions } from './sites.js';
 
 /** Options that notes advise; the key is the note. */
 export type NoteOptions = Record<string, OptionHint>;
@@ -84,6 +84,21 @@ export async function countImpliedRelus(document: OnnxDocument, analysis: Analys
 export async function notesOnImpliedRelus(document: OnnxDocument, analysis: Analysis): Promise<string[]> {
   const count = await countImpliedRelus(document, analysis);
   return count === 0 ? [] : (await import('./rare-notes.js')).noteOnImpliedRelus(count);
+}
+
+/** Returns a line for each glob that selects no activation, and for kinds that the model lacks. */
+export async function notesOnChoice(
+  document: OnnxDocument,
+  analysis: Analysis,
+  found: readonly Site[],
+  choice: SiteOptions,
+  options: NoteOptions,
+): Promise<string[]> {
+  if ((choice.include ?? choice.exclude ?? choice.only) === undefined) return [];
+  const { findUnmatched } = await import('./unmatched.js');
+  const unmatched = await findUnmatched(document, analysis, found, choice);
+  Object.assign(options, unmatched);
+  return Object.keys(unmatched);
 }
 
 /** Size in bytes from which a file may be too large for ONNX Runtime. */

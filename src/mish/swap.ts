@@ -26,7 +26,14 @@ import type { Int8Way } from './int8-ways.js';
 import { loadActivation } from './load-activation.js';
 
 import type { NewActivation, ReplacementOptions } from './new-activation.js';
-import { type NoteOptions, notesOn, notesOnImpliedRelus, notesOnLayers, notesOnRareModels } from './notes.js';
+import {
+  type NoteOptions,
+  notesOn,
+  notesOnChoice,
+  notesOnImpliedRelus,
+  notesOnLayers,
+  notesOnRareModels,
+} from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
 import type { MeasuredRanges } from './requantise.js';
@@ -168,7 +175,7 @@ async function swapRaised(
   if (sites.length === 0 || int8) notes.push(...(await notesOnLayers(document)));
   for (const note of oldWeights) noteOptions[note] = { undo: false };
   notes.push(...(await notesOnImplied(document, analysis, options, noteOptions)));
-  notes.push(...(await notesOnGlobs([...sites, ...skipped], options, noteOptions)));
+  notes.push(...(await notesOnChoice(document, analysis, [...sites, ...skipped], options, noteOptions)));
   const report: SwapReport = {
     to: to.name,
     ...(recipes && target ? { target } : {}),
@@ -202,15 +209,6 @@ async function notesOnImplied(
   const notes = await notesOnImpliedRelus(document, analysis);
   for (const note of notes) noteOptions[note] = { int8: 'exact' };
   return notes;
-}
-
-/** Returns a line for each glob that matches no activation. */
-async function notesOnGlobs(activations: readonly Site[], options: SwapOptions, noteOptions: NoteOptions) {
-  if ((options.include ?? options.exclude) === undefined) return [];
-  const { unmatchedGlobs } = await import('./unmatched.js');
-  const unmatched = unmatchedGlobs(activations, options);
-  Object.assign(noteOptions, unmatched.options);
-  return unmatched.notes;
 }
 
 /** Returns a line for each provider that cannot run the sites or is slow, and for constants that reach them. */

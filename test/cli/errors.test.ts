@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { gzipSync, strToU8, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import { cli, cliJson, MAIN, outcome } from '../support/cli.js';
@@ -8,6 +9,7 @@ import { reluModel } from '../support/graph.js';
 import { model, node } from '../support/model.js';
 import { LINUX_ONLY } from '../support/needs.js';
 
+const PNG = readFileSync(new URL('../demo/workbench.png', import.meta.url));
 const LFS = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12345\n`;
 
 /** What was given instead of a model, and the whole of standard error. */
@@ -17,9 +19,15 @@ const NOT_ONNX: [string, Uint8Array | string, string][] = [
   [
     'zip',
     zipSync({ 'm.onnx': reluModel() }),
-    'this is a zip archive (a PyTorch .pt file is one too)\n  Unpack it and pass the .onnx file inside, or export the model to ONNX.\n',
+    'this is a zip archive (a PyTorch .pt file is one too), not an ONNX model\n  Unpack it and pass the .onnx file inside, or export the model to ONNX.\n',
   ],
-  ['gzip', gzipSync(reluModel()), 'this is a gzip archive\n  Unpack it and pass the .onnx file inside.\n'],
+  [
+    'gzip',
+    gzipSync(reluModel()),
+    'this is a gzip archive, not an ONNX model\n  Unpack it and pass the .onnx file inside.\n',
+  ],
+  ['png', PNG, 'this is a PNG image, not an ONNX model\n  Pass the .onnx file.\n'],
+  ['pdf', '%PDF-1.4\n', 'this is a PDF document, not an ONNX model\n  Pass the .onnx file.\n'],
   [
     'ort',
     strToU8('\u0018\0\0\0ORTM\0\0\0\0'),
@@ -98,9 +106,12 @@ test('with --json an error is one JSON document, and standard error has the same
   const folder = await tempFolder();
   await folder.write('lfs', LFS);
   await folder.write('plain.onnx', model({ nodes: [node('Relu', ['x'], ['y'])] }));
+  await folder.write('image.png', PNG);
   await folder.write('bad.json', '{');
   const cases: [string[], string, string | undefined][] = [
     [['inspect', 'lfs'], 'not-onnx', 'lfs'],
+    [['inspect', 'image.png'], 'not-onnx', 'image.png'],
+    [['validate', 'image.png', 'plain.onnx'], 'not-onnx', 'image.png'],
     [['swap', 'lfs'], 'not-onnx', 'lfs'],
     [['swap', 'lfs', '--dry-run'], 'not-onnx', 'lfs'],
     [['undo', 'plain.onnx'], 'cannot-undo', 'plain.onnx'],

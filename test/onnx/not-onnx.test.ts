@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OnnxMishError } from '../../src/base/error.js';
+import { inspect } from '../../src/mish/inspect.js';
 import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
 import { casesOf, isHeavy } from '../support/heavy.js';
@@ -61,6 +62,80 @@ describe('a file of another kind is recognised', () => {
     // A first field of number 10 with the value 'K' reads "PK": unknown, valid, and no zip archive.
     const bytes = new Uint8Array([...text('PK'), ...model({ nodes: [node('Relu', ['x'], ['y'])] })]);
     expect((await scan(bytes)).graph.nodes).toHaveLength(1);
+  });
+});
+
+const FORMATS: readonly (readonly [name: RegExp, start: Uint8Array])[] = [
+  [/PNG image/, ascii([0x89], 'PNG\r\n', [0x1a, 0x0a])],
+  [/JPEG image/, Uint8Array.of(0xff, 0xd8, 0xff)],
+  [/GIF image/, ascii('GIF89a')],
+  [/GIF image/, ascii('GIF87a')],
+  [/WebP image/, ascii('RIFF')],
+  [/PDF document/, ascii('%PDF-1.7\n')],
+  [/zip archive/, ascii('PK', [3, 4])],
+  [/zip archive/, ascii('PK', [5, 6])],
+  [/gzip archive/, Uint8Array.of(0x1f, 0x8b)],
+  [/Zstandard archive/, Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd)],
+  [/xz archive/, ascii([0xfd], '7zXZ', [0])],
+  [/bzip2 archive/, ascii('BZh9')],
+  [/7-Zip archive/, ascii('7z', [0xbc, 0xaf, 0x27, 0x1c])],
+  [/RAR archive/, ascii('Rar!', [0x1a, 7])],
+  [/NumPy array/, ascii([0x93], 'NUMPY')],
+  [/GGUF model/, ascii('GGUF')],
+  [/HDF5 file/, ascii([0x89], 'HDF\r\n', [0x1a, 0x0a])],
+  [/BMP image/, ascii('BM', [0x36, 0x30, 0, 0, 0, 0, 0, 0])],
+  [/safetensors/, ascii([0x40, 2, 0, 0, 0, 0, 0, 0], '{"__metadata__":{}')],
+  [/HTML page/, ascii('<!DOCTYPE html>\n')],
+  [/HTML page/, ascii([0xef, 0xbb, 0xbf], '<!-- saved from a page -->\n<html>')],
+  [/HTML page/, ascii('<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "">')],
+];
+
+describe('files of other formats', () => {
+  test.each(FORMATS)('of any length and content are named: %s', async (name, start) => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 1000 }), async (tail) => {
+        const whole = new Uint8Array([...start, ...tail]);
+        const expected = expect.objectContaining({ code: 'not-onnx', what: expect.stringMatching(name) });
+        await expect(inspect(whole)).rejects.toThrow(expected);
+        await expect(swap(new Blob([whole]))).rejects.toThrow(expected);
+      }),
+      { numRuns: casesOf(30), seed: 7 },
+    );
+  });
+
+  test.each(FORMATS)('that are cut in their first bytes are no ONNX models: %s', async (name, start) => {
+    // What is cut to a byte may be text, and what begins like a model may be one.
+    for (let length = 1; length < start.length; length++) {
+      const error = await inspect(start.subarray(0, length)).catch((error: OnnxMishError) => error);
+      const mayBeModel = /BMP|safetensors/.test(String(name)) && length > 1;
+      if (!mayBeModel) expect(error).toMatchObject({ code: 'not-onnx' });
+      if (length > 1 && !/BMP|safetensors|HTML/.test(String(name)))
+        expect(error).toMatchObject({ what: expect.stringMatching(name) });
+    }
+  });
+
+  test('are none where a model follows fields that look like them', async () => {
+    const rest = model({ nodes: [node('Relu', ['x'], ['y'])] });
+    const read: string[] = [];
+    for (const [name, start] of FORMATS) {
+      // Unknown fields are valid: padded to their end, some starts are a model’s.
+      for (let padding = 0; padding < 128; padding++) {
+        const bytes = new Uint8Array([...start, ...Array(padding).fill(1), ...rest]);
+        const found = await scan(bytes).catch(() => undefined);
+        if (found?.graph.nodes.length !== 1) continue;
+        read.push(String(name));
+        break;
+      }
+    }
+    expect(read.map((name) => name.slice(1).split(' ')[0])).toEqual([
+      'PNG',
+      'WebP',
+      'PDF',
+      'Zstandard',
+      'xz',
+      'RAR',
+      'HDF5',
+    ]);
   });
 });
 

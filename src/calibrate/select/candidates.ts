@@ -14,7 +14,7 @@ export interface Candidates {
    * form itself.
    */
   readonly measuredIn: FormName;
-  /** Advice for each glob that matches no activation. */
+  /** Advice for each glob that selects no activation, and for kinds that the model lacks. */
   readonly unmatched: readonly Advice[];
 }
 
@@ -40,7 +40,8 @@ export async function findCandidates(document: OnnxDocument, options: SwapOption
 function unmatchedIn({ notes, noteOptions = {} }: SwapReport): Advice[] {
   return notes.flatMap((text) => {
     const option = noteOptions[text];
-    return option !== undefined && ('include' in option || 'exclude' in option) ? [{ text, option }] : [];
+    const isOnChoice = ['include', 'exclude', 'only'].some((name) => option && name in option);
+    return isOnChoice ? [{ text, option }] : [];
   });
 }
 

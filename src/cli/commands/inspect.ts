@@ -16,7 +16,7 @@ import {
   toOption,
 } from '../options/options.js';
 import { describeDoubts, describeSkipped, within } from '../text/describe-swap.js';
-import { withFlags } from '../text/flags.js';
+import { notesWithFlags, withFlags } from '../text/flags.js';
 import { jsonText, say } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import type { Flags } from './inspect-flags.js';
@@ -135,6 +135,7 @@ function describe(path: string, model: Inspection, all: boolean): string {
 
   lines.push('', `${plural(model.sites.length, 'site')} to swap`);
   if (model.sites.length === 0) lines.push(...noteOnCounts(model.operators).map((note) => `  note: ${note}`));
+  for (const note of notesWithFlags(model.notes, model.noteOptions)) lines.push(`  note: ${clean(note)}`);
   for (const note of noteOnImpliedRelus(model.impliedRelus ?? 0))
     lines.push(`  note: ${withFlags(note, { swap: { int8: 'exact' } })}`);
   if (model.sites.length > 0) {

@@ -258,6 +258,18 @@ test('inspect shows a third party’s model', async () => {
   expect((await cli(['inspect', REAL_MODELS.embedding, '--all'])).stdout).not.toContain('more (--all');
 });
 
+test('swap and inspect note globs and kinds that select nothing, with the option', async () => {
+  const { path: cwd } = await mixed();
+  for (const command of ['swap --dry-run', 'inspect']) {
+    const args = [...command.split(' '), 'm.onnx', '--only', 'gelu', '--exclude', 'haed*'];
+    const { stdout } = await cli(args, { cwd });
+    expect(stdout.split('\n').filter((line) => line.startsWith('  note: '))).toEqual([
+      '  note: the model has no gelu to swap (--only)',
+      "  note: no activation matches 'haed*' (--exclude)",
+    ]);
+  }
+});
+
 test('the same input gives the same bytes', async () => {
   const folder = await tempFolder();
   await folder.write('m.onnx', reluModel());
