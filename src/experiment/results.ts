@@ -7,7 +7,7 @@ import type { ExperimentReport, ExperimentResult, ExperimentRun } from './report
 type Measure = 'accuracy' | 'loss';
 
 /** The runs of an experiment, with all that its results are computed from. */
-export type Runs = Pick<ExperimentReport, 'runs' | 'settings' | 'missing' | 'data'>;
+export type Runs = Pick<ExperimentReport, 'runs' | 'settings' | 'missing' | 'data' | 'shard'>;
 
 /** Returns the activation that the others are compared with: ReLU, or else the first. */
 export function baselineOf(activations: readonly string[]): string {
@@ -78,9 +78,10 @@ function differenceOf(
 
 /** Returns what the results show, in sentences that claim no more than their intervals. */
 export function concludeExperiment(
-  { runs, settings, missing, data }: Runs,
+  { runs, settings, missing, data, shard }: Runs,
   results: readonly ExperimentResult[],
 ): string {
+  if (runs.length === 0) return describeNoRun(missing.length, shard);
   const { activations } = settings;
   const measure = measureOf(runs);
   if (runs.length > 0 && runs.every(({ diverged }) => diverged !== null))
@@ -98,6 +99,11 @@ export function concludeExperiment(
   if (missing.length > 0)
     sentences.push(`${missing.length} of ${missing.length + runs.length} runs are missing.`);
   return sentences.join(' ');
+}
+
+function describeNoRun(of: number, shard: Runs['shard']): string {
+  if (shard === null || shard.index <= of) return 'No run was done, so that nothing was compared.';
+  return `Part ${shard.index} of ${shard.count} has no run: there are fewer runs (${of}) than parts.`;
 }
 
 const runsText = (count: number) => (count === 1 ? '1 run' : `${count} runs`);

@@ -60,6 +60,27 @@ test.each(Object.entries(FORMS))('%s is found and taken', async (name, content) 
   expect(await folder.list()).toEqual(['models/', 'models/m.mish.onnx', 'models/m.onnx', name]);
 });
 
+test.each([[['.ts', '.json']], [['.js', '.json']], [['.mjs', '.cjs', '.json']], [['.mts', '.cts']]])(
+  'of %j side by side the first is taken, and each other has a line',
+  async (kinds) => {
+    const names = kinds.map((kind) => `onnx-mish.config${kind}` as keyof typeof FORMS);
+    const folder = await project(Object.fromEntries(names.map((name) => [name, FORMS[name]])));
+    const [first = '', ...others] = names;
+    const lines = (below: string) =>
+      others.map(
+        (name) =>
+          `${below}${name}: not used, because '${below}${first}' is beside it; --config uses this file, --no-config stops the search\n`,
+      );
+    const args = ['swap', 'models/m.onnx', '--dry-run'];
+    expect(await folder.run(args)).toMatchObject({ code: 0, stderr: lines('').join('') });
+    const byFolder = await folder.run(['swap', 'm.onnx', '--dry-run', '--config', '..'], 'models');
+    expect(byFolder).toMatchObject({ code: 0, stderr: lines('../').join('') });
+    for (const name of names)
+      expect(await folder.run([...args, '--config', name])).toMatchObject({ code: 0, stderr: '' });
+    expect(await folder.run([...args, '--no-config'])).toMatchObject({ code: 0, stderr: '' });
+  },
+);
+
 test('the command line overrides the configuration', async () => {
   const folder = await project({
     'onnx-mish.config.json': {

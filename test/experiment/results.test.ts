@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { shardOf } from '../../src/cli/options/shard.js';
 import { mergeExperiments } from '../../src/experiment/merge.js';
 import type { ExperimentReport, ExperimentRun } from '../../src/experiment/report-schema.js';
 import { activationResults, concludeExperiment } from '../../src/experiment/results.js';
@@ -23,7 +24,7 @@ function concluded(
   const results = activationResults(runs, settings.activations);
   return {
     results,
-    text: concludeExperiment({ runs, settings, missing, data: EXPERIMENT_REPORT.data }, results),
+    text: concludeExperiment({ runs, settings, missing, data: EXPERIMENT_REPORT.data, shard: null }, results),
   };
 }
 
@@ -71,13 +72,36 @@ test('diverged and missing runs are told, and left out of the pairs', () => {
   expect(text).toContain('1 of 7 runs are missing.');
 });
 
+test('a part without runs says that there are fewer runs than parts, and no other part does', () => {
+  const settings = { ...EXPERIMENT_REPORT.settings, activations: ['relu', 'mish'] };
+  for (const of of [1, 2, 3, 8]) {
+    const keys = Array.from({ length: of }, (_, at) => ({
+      activation: at % 2 ? 'mish' : 'relu',
+      seed: at >> 1,
+    }));
+    for (const count of [1, 2, 7, 9]) {
+      for (let index = 1; index <= count; index++) {
+        const shard = { index, count };
+        const own = shardOf(keys, shard);
+        const runs = own.map(({ activation, seed }) => run(activation, seed, 0.5));
+        const missing = keys.filter((key) => !own.includes(key));
+        const facts = { runs, settings, missing, data: EXPERIMENT_REPORT.data, shard };
+        const text = concludeExperiment(facts, activationResults(runs, settings.activations));
+        const expected = `Part ${index} of ${count} has no run: there are fewer runs (${of}) than parts.`;
+        if (runs.length === 0) expect(text).toBe(expected);
+        else expect(text).not.toContain('no run');
+      }
+    }
+  }
+});
+
 test('a loss without predictions is compared as a loss, where lower is better', () => {
   const losses = (name: string, values: readonly number[]) =>
     values.map((loss, seed) => ({ ...run(name, seed, 0), test: { loss, accuracy: null } }));
   const runs = [...losses('relu', [1, 1.1, 1.2]), ...losses('mish', [0.5, 0.61, 0.7])];
   const { settings, data } = EXPERIMENT_REPORT;
   const text = concludeExperiment(
-    { runs, settings, data, missing: [] },
+    { runs, settings, data, missing: [], shard: null },
     activationResults(runs, ['relu', 'mish']),
   );
   expect(text).toMatch(/^Mish was better than ReLU: −0\.49\d* in loss/);

@@ -1,8 +1,8 @@
-import { dirname, isAbsolute, join, relative } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { clean } from '../text/text.js';
 import type { Config } from './config-schema.js';
-import { findConfig } from './find-config.js';
+import { configsIn, findConfig } from './find-config.js';
 
 /** Keys whose value is a path relative to the configuration's folder. */
 const PATHS = ['outDir', 'swappedDir', 'data', 'images', 'test', 'report', 'junit', 'browser'];
@@ -37,6 +37,9 @@ export async function applyConfig(command: Command): Promise<void> {
   if (place === false) return;
   const { loadConfig } = await import('./load-config.js');
   const { config, path } = await loadConfig(place);
+  const isChosen = choice !== undefined && resolve(place) === resolve(path);
+  const others = isChosen ? [] : configsIn(resolve(dirname(path))).filter((other) => other !== resolve(path));
+  for (const other of others) sayNotTaken(other, `'${path}' is beside it`);
   const section = config[command.name() as Exclude<keyof Config, '$schema'>] ?? {};
   const folder = dirname(path);
   const given = (name: string) => command.getOptionValueSource(name) === 'cli';
@@ -49,16 +52,17 @@ export async function applyConfig(command: Command): Promise<void> {
   }
 }
 
-/** Returns the path of the nearest configuration, or false. Prints a line about a configuration that is not used. */
+/** Returns the path of the nearest configuration, or false. Prints a line about one that is not trusted. */
 function nearestConfig(): string | false {
   const { path, notTaken } = findConfig();
-  if (notTaken !== undefined) {
-    const where = clean(relative('', notTaken.path));
-    console.error(
-      `${where}: not used, because ${clean(notTaken.why)}; --config uses this file, --no-config stops the search`,
-    );
-  }
+  if (notTaken !== undefined) sayNotTaken(notTaken.path, notTaken.why);
   return path ?? false;
+}
+
+function sayNotTaken(path: string, why: string): void {
+  console.error(
+    `${clean(relative('', path))}: not used, because ${clean(why)}; --config uses this file, --no-config stops the search`,
+  );
 }
 
 /** Converts a value of the configuration to the value that the command line would give. */

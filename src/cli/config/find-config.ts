@@ -6,9 +6,9 @@ export const CONFIG_NAMES = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json'].map
   (kind) => `onnx-mish.config.${kind}`,
 );
 
-/** Returns the path of the configuration in a folder, if any. */
-export function configIn(folder: string): string | undefined {
-  return CONFIG_NAMES.map((name) => join(folder, name)).find((path) => existsSync(path));
+/** Returns the paths of the configurations in a folder, the preferred one first. */
+export function configsIn(folder: string): string[] {
+  return CONFIG_NAMES.map((name) => join(folder, name)).filter((path) => existsSync(path));
 }
 
 /** Result of a search for a configuration. */
@@ -24,7 +24,7 @@ export interface ConfigSearch {
  */
 export function findConfig(): ConfigSearch {
   const start = resolve('.');
-  let found = configIn(start);
+  let [found] = configsIn(start);
   if (found !== undefined) return { path: found };
   for (let below = start; !has(below, 'package.json'); ) {
     if (has(below, '.git')) {
@@ -33,7 +33,7 @@ export function findConfig(): ConfigSearch {
     }
     const folder = dirname(below);
     if (folder === below) return {}; // there is no package
-    const path = configIn(folder);
+    const [path] = configsIn(folder);
     const why = doubtOf(folder) ?? (path === undefined ? undefined : doubtOf(path));
     if (why !== undefined) {
       const other = path ?? above(folder);
@@ -48,7 +48,7 @@ export function findConfig(): ConfigSearch {
 /** Returns the nearest configuration above a folder, up to the folder of the package. */
 function above(folder: string): string | undefined {
   for (let below = folder; !has(below, 'package.json') && dirname(below) !== below; below = dirname(below)) {
-    const path = configIn(dirname(below));
+    const [path] = configsIn(dirname(below));
     if (path !== undefined) return path;
   }
   return undefined;

@@ -7,7 +7,7 @@ import { isStream, readText, refuseLongText } from '../../files/read-stream.js';
 import { nearest } from '../text/nearest.js';
 import { type Config, configSchema, PROGRAM_KEYS } from './config-schema.js';
 import * as helpers from './define-config.js';
-import { CONFIG_NAMES, configIn } from './find-config.js';
+import { CONFIG_NAMES, configsIn } from './find-config.js';
 
 /**
  * Loads and checks the configuration in a file or folder; from a pipe, reads JSON. Throws `io`, or `bad-usage` with the
@@ -15,7 +15,7 @@ import { CONFIG_NAMES, configIn } from './find-config.js';
  */
 export async function loadConfig(place: string): Promise<{ path: string; config: Config }> {
   const isFolder = (await onFile(place, () => stat(place))).isDirectory();
-  const found = isFolder ? configIn(resolve(place)) : place;
+  const [found] = isFolder ? configsIn(resolve(place)) : [place];
   if (found === undefined) {
     throw new OnnxMishError('bad-usage', 'this folder has no configuration', {
       where: place,
