@@ -70,7 +70,7 @@ async function parse(given: readonly string[]): Promise<void> {
 function withoutHelpCommand(argv: readonly string[]): readonly string[] {
   if (argv[2] !== 'help') return argv;
   const [node = '', main = '', , command] = argv;
-  if (command === undefined || command.startsWith('-')) return [node, main, '--help'];
+  if (command === undefined || command === 'help' || command.startsWith('-')) return [node, main, '--help'];
   // Commander would print the help of all commands for an unknown one.
   return [node, main, command, ...(Object.hasOwn(COMMANDS, command) ? ['--help'] : [])];
 }

@@ -50,7 +50,7 @@ export function renderJunit(report: Report): string {
     outcome: safe.passed ? 'passed' : 'failure',
     message: [
       ...(safe.conclusion === undefined ? [] : [safe.conclusion.replace(/\.$/, '')]),
-      safe.providers.some(({ status }) => status === 'ran') ? 'see the providers' : 'no provider ran',
+      safe.providers.some(({ status }) => status === 'ran') ? 'See the providers' : 'No provider ran',
       ...safe.notes,
     ].join('. '),
   };

@@ -6,8 +6,8 @@ import { cli } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 
 const COMMANDS = [
-  ...['inspect', 'swap', 'undo', 'retarget', 'rank', 'calibrate', 'finetune', 'validate', 'report', 'ui'],
-  ...['doctor', 'completion'],
+  ...['inspect', 'swap', 'undo', 'retarget', 'rank', 'calibrate', 'finetune', 'experiment', 'validate'],
+  ...['report', 'ui', 'doctor', 'completion'],
 ];
 
 describe('help', () => {
@@ -21,6 +21,7 @@ describe('help', () => {
   test('without a command lists the commands; help on an unknown command is an error', async () => {
     const { stdout } = await cli(['help']);
     expect(stdout).toBe((await cli(['--help'])).stdout);
+    expect((await cli(['help', 'help'])).stdout).toBe(stdout);
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
     expect(await cli(['help', 'swop'])).toMatchObject({
       code: 2,
@@ -58,6 +59,14 @@ describe('text', () => {
     expect(reflow("  $ onnx-mish swap 'a b c' --target webgl", 24)).toBe(
       "  $ onnx-mish swap \\\n      'a b c' --target \\\n      webgl",
     );
+  });
+
+  test.each([16, 20, 30, 45])('of %i columns keeps the remark of an example out of its command', (width) => {
+    const lines = reflow('  $ run model.onnx --to gelu   one two three four five six', width).split('\n');
+    const remark = lines.filter((line) => line.startsWith('      # ')).map((line) => line.slice(8));
+    const command = lines.slice(0, lines.length - remark.length).join('\n');
+    expect(remark.join(' ')).toBe('one two three four five six');
+    expect(command.replace(/ \\\n +/g, ' ')).toBe('  $ run model.onnx --to gelu');
   });
 });
 

@@ -43,7 +43,7 @@ describe('JUnit XML', () => {
     expect(passing).not.toMatch(/<(failure|error|skipped)/);
     expect(xml).toContain('original top-1 91.2 % (88.4 to 93.4), top-5 99.0 % (97.7 to 99.6)');
     const empty = renderJunit({ ...real, providers: [], verdicts: [], passed: false });
-    expect(empty).toMatch(/<failure message="[^"]*no provider ran"\/>/);
+    expect(empty).toMatch(/<failure message="[^"]*No provider ran"\/>/);
   });
 });
 

@@ -99,6 +99,36 @@ test.each(everyNth(3, WRITING))('a disk that is full: %s', async (line, output) 
   expect(await contents(folder)).toEqual(before);
 });
 
+/** Interrupts the process while its first file is being written. */
+const INTERRUPTED = preload(`
+  import { open } from 'node:fs/promises';
+  import { setTimeout } from 'node:timers/promises';
+  const file = await open(process.execPath);
+  const prototype = Object.getPrototypeOf(file);
+  await file.close();
+  const { sync } = prototype;
+  let interrupted = false;
+  prototype.sync = async function () {
+    if (!interrupted) process.kill(process.pid, 'SIGINT');
+    interrupted = true;
+    await setTimeout(50);
+    await sync.call(this);
+  };
+`);
+
+/** What a command writes to go on later stays. */
+const NOT_KEPT = WRITING.filter(([line]) => !line.includes('--resume')).toReversed();
+
+test.each(everyNth(6, NOT_KEPT))('an interrupt while it writes: %s', async (line) => {
+  const folder = await workplace();
+  if (line.includes('run.json')) await folder.write('run.json', await report());
+  const before = await contents(folder);
+  const { code, stderr } = await cli(line.split(' '), { cwd: folder.path, node: INTERRUPTED });
+  if (code !== 130) return expect([code, line]).toEqual([0, expect.not.stringMatching('export')]); // written whole
+  expect(stderr).toMatch(/onnx-mish: .*interrupted\n {2}Nothing was left behind/);
+  expect(await contents(folder)).toEqual(before);
+});
+
 /** After the first reads of the model something is added to it, as by a training run that saves it again. */
 const CHANGES = preload(`
   import { appendFileSync } from 'node:fs';

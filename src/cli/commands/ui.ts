@@ -77,7 +77,7 @@ async function exportTo(folder: string, model: string | undefined, json: boolean
     throw new OnnxMishError('bad-usage', '--export takes no model', { where: model, fix });
   }
   if (folder === '-') throw notAFolder('--export');
-  const { files, bytes } = await exportWorkbench(folder);
+  const { files, bytes } = await exportWorkbench(folder, interruptible());
   if (json) sayJson({ folder, files, bytes });
   else say(`${clean(folder)}: ${files} files, ${integer(bytes)} bytes. Any web server can host them.`);
 }

@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative, sep } from 'node:path';
+import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
 import { type DataAccess, dataFiles, openDataFile } from '../../files/external-data.js';
 import { onFile } from '../../files/file-error.js';
@@ -44,9 +45,12 @@ export async function workbenchFiles(): Promise<Entries> {
 
 /**
  * Writes the page and ONNX Runtime's builds for its providers into a new or empty folder. Throws `io`, also for a folder
- * that is not empty.
+ * that is not empty, and `aborted`.
  */
-export async function exportWorkbench(folder: string): Promise<{ files: number; bytes: number }> {
+export async function exportWorkbench(
+  folder: string,
+  signal?: AbortSignal | undefined,
+): Promise<{ files: number; bytes: number }> {
   const own = (await workbenchFiles()).filter(([name]) => !name.startsWith('ort/') || RUNTIME.has(name));
   let bytes = 0;
   const writeAll: Parameters<typeof writeTogether>[1] = async ({ makeFolder, write }) => {
@@ -56,6 +60,7 @@ export async function exportWorkbench(folder: string): Promise<{ files: number; 
       throw new OnnxMishError('io', 'this folder is not empty', { where: folder, fix });
     }
     for (const [name, content] of own) {
+      stopIfAborted(signal);
       const path = join(folder, name);
       await makeFolder(dirname(path));
       const all =

@@ -69,12 +69,13 @@ export async function writeTextTo(
   { force = false }: { force?: boolean | undefined } = {},
 ): Promise<void> {
   if (isStdout(path)) return print(text);
+  const signal = interruptible(); // from here on, an interrupt leaves no temporary file
   if (!(await isStream(path))) return withoutOutput(() => writeFile(path, text, force));
   const write = (sink: Writable) =>
     new Promise<void>((resolve, reject) => {
       sink.write(text, (error) => (error ? reject(error) : resolve()));
     });
-  await withSink(path, write, interruptible());
+  await withSink(path, write, signal);
 }
 
 /** Calls `work`, and removes `output` from the advice of its errors: `-o` does not apply to reports. */

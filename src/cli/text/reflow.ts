@@ -6,7 +6,7 @@ const EXAMPLE_INDENT = '      ';
 
 /**
  * Wraps help text to a width. Lines without indentation are paragraphs; an indented line is an item, with the lines that are
- * indented further; `$` begins an example. Blocks that fit already stay as they are.
+ * indented further; `$` begins an example, and two spaces in it a remark. Blocks that fit already stay as they are.
  */
 export function reflow(text: string, width = MAX_HELP_WIDTH): string {
   const blocks: string[][] = [];
@@ -33,7 +33,12 @@ function wrapped(lines: readonly string[], width: number): string[] {
   const [first = ''] = lines;
   const text = lines.map((line, index) => (index === 0 ? line.trimEnd() : line.trim())).join(' ');
   const indent = ' '.repeat(indentOf(first));
-  if (first.trimStart().startsWith('$ ')) return fill(text, width - 2, EXAMPLE_INDENT, ' \\');
+  if (first.trimStart().startsWith('$ ')) {
+    const [command = '', remark] = text.split(/(?<=\S) {2,}/);
+    const lines = fill(command, width - 2, EXAMPLE_INDENT, ' \\');
+    const comment = `${EXAMPLE_INDENT}# `;
+    return remark === undefined ? lines : [...lines, ...fill(comment + remark, width, comment)];
+  }
   // An item of a list has a term, at least two spaces, and its description, under which further lines stand.
   const [term = ''] = /^ +\S+(?: \S+)* {2,}(?=\S)/.exec(first) ?? [];
   return fill(text, width, term === '' ? indent : ' '.repeat(term.length));
