@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { stopIfAborted } from '../../base/abort.js';
 import { inWords } from '../../base/in-words.js';
 import { FORM_FOR, TARGETS } from '../../mish/forms.js';
 import { getProvider } from '../../node/provider-by-name.js';
@@ -8,7 +7,7 @@ import { PROVIDERS, type ProviderName } from '../../providers/provider.js';
 import { WEB_PROVIDERS, webFacts } from '../../providers/web-providers.js';
 import { type Sweep, sweep } from '../../validate/kernel-sweep.js';
 import { toleranceFor } from '../../validate/tolerance.js';
-import { interruptible } from '../io/exit.js';
+import { interruptible, stopIfInterrupted } from '../io/exit.js';
 import { commonOptions, configOptions, list } from '../options/options.js';
 import { withFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
@@ -68,7 +67,7 @@ Examples:
       const found: Diagnosis[] = [];
       for (const name of PROVIDERS) {
         found.push(await diagnose(name, { browser, signal }));
-        stopIfAborted(signal);
+        stopIfInterrupted();
       }
       if (json) sayJson(found);
       else {

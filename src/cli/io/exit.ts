@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { CommanderError } from 'commander';
+import { stopIfAborted } from '../../base/abort.js';
 import { messageOf, OnnxMishError, sentences } from '../../base/error.js';
 import { tooManyOpen } from '../../files/file-error.js';
 import { annotate } from '../text/annotate.js';
@@ -90,5 +91,8 @@ export function interruptible(): AbortSignal {
   interruption = controller.signal;
   return interruption;
 }
+
+/** Throws `aborted` after a signal that `interruptible` waits for. */
+export const stopIfInterrupted = (): void => stopIfAborted(interruption);
 
 let interruption: AbortSignal | undefined;
