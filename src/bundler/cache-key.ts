@@ -16,10 +16,13 @@ export async function cacheKey(
   // Only folding reads weights, so that only then the key includes them.
   const folded = options.fold ? await Promise.all(data.map((one) => hashFile(one.path))) : [];
   const hashes = [await hashSource(file), ...folded];
+  const { to = 'mish', target } = options;
   const chosen = {
-    ...{ to: 'mish', beta: 1, leaky: 'mish' }, // as if named: the defaults have the same key
+    ...{ to, beta: 1, leaky: 'mish' }, // as if named: the defaults have the same key
     ...swapChoices(options),
-    ...{ form: chooseForm(options).name, target: undefined },
+    form: chooseForm(options).name,
+    // A target decides more than the form: the rewritten nodes for WebGL, and how other activations are written.
+    target: target === 'webgl' || to !== 'mish' ? target : undefined,
     ...{ opset: options.opset, fold: options.fold, undo: options.undo },
   };
   const key = JSON.stringify([VERSION, hashes, chosen]);

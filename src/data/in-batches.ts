@@ -84,10 +84,14 @@ function isSlice(whole: Tensor | undefined, alone: Tensor | undefined, index: nu
   const [all, own] = [toNumbers(whole), toNumbers(alone)];
   if (all === undefined || own === undefined) return false;
   let scale = 0;
-  for (let at = 0; at < own.length; at++) scale = Math.max(scale, Math.abs(own[at] ?? 0));
   for (let at = 0; at < own.length; at++) {
-    const difference = Math.abs((own[at] ?? 0) - (all[index * own.length + at] ?? 0));
-    if (difference > ROUNDING * scale) return false;
+    const size = Math.abs(own[at] ?? 0);
+    if (Number.isFinite(size) && size > scale) scale = size;
+  }
+  for (let at = 0; at < own.length; at++) {
+    const [a, b] = [own[at] ?? 0, all[index * own.length + at] ?? 0];
+    // Comparisons with NaN are false, so that NaN and infinity only equal themselves.
+    if (!(Object.is(a, b) || Math.abs(a - b) <= ROUNDING * scale)) return false;
   }
   return true;
 }

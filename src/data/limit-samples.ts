@@ -9,7 +9,9 @@ import { labelsIn } from './labels.js';
 export function limitSamples(dataset: Dataset<Feeds>, samples: number): Dataset<Feeds> {
   const { feeds, expected } = dataset;
   if (!isList(feeds)) return dataset;
-  const rows = feeds.map(rowsOf);
+  // Where the samples are counted, a run has equally many. Its first input may be one that all samples share.
+  const each = dataset.samples && dataset.samples / feeds.length;
+  const rows = feeds.map((feed) => each ?? rowsOf(feed));
   const batch = Math.max(1, ...rows);
   const count = Math.max(1, Math.floor(samples / batch));
   if (count >= feeds.length) return dataset;

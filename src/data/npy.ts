@@ -111,11 +111,9 @@ function elements(body: Uint8Array, like: TypedArray): TypedArray {
     length: number,
   ) => TypedArray;
   const size = like.BYTES_PER_ELEMENT;
-  const { buffer, byteOffset } = byteOffsetFits(body, size) ? body : body.slice();
+  const { buffer, byteOffset } = body.byteOffset % size === 0 ? body : Uint8Array.from(body); // `slice` of a Buffer does not copy
   return new Kind(buffer, byteOffset, body.length / size);
 }
-
-const byteOffsetFits = ({ byteOffset }: Uint8Array, size: number) => byteOffset % size === 0;
 
 /** Returns an array for the elements in row-major order, and the steps that fill it. */
 function rowMajor({ data, dims, elemType }: ArrayTensor): { data: TypedArray; fill: Iterable<void> } {

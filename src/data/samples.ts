@@ -2,7 +2,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
 import type { ValueInfo } from '../providers/provider.js';
-import { elementCount, type Tensor, type Tensors, type TypedArray } from '../providers/tensor.js';
+import { elementCount, type Tensor, type Tensors, type TypedArray, toNumbers } from '../providers/tensor.js';
 import { convert } from './convert.js';
 import { digestArrays } from './digest-arrays.js';
 import { checkLayout, preparedSamples, type SampleOptions } from './prepare-samples.js';
@@ -121,7 +121,7 @@ function columnOf(array: Tensor, input: SampledInput): Column {
 /** Returns the elements in a type that a batch's array takes. Copies them only if it must. */
 function numbersFor(array: Tensor, elemType: string, name: string, length: number): TypedArray {
   const { data } = array;
-  if (data instanceof Float32Array || data instanceof Float64Array) checkFinite(data, name, length);
+  if (/^b?f\d/.test(array.elemType)) checkFinite(toNumbers(array) ?? [], name, length);
   const widens = elemType === 'f32' && /^(f64|[iu](8|16|32)|bool)$/.test(array.elemType);
   const converted = widens ? data : convert(array, elemType, name);
   if (ArrayBuffer.isView(converted)) return converted;

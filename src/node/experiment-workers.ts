@@ -64,13 +64,18 @@ const MAX_LOST = 2;
 
 /**
  * Returns a worker that trains in a process of its own. If the process dies, another one goes on with the run from its last epoch, once.
- * Throws `run-failed` for a process that dies again, and what the run throws.
+ * Throws `run-failed` for a process that dies again, `aborted` also after `close`, and what the run throws.
  */
 export function processWorker(options: ProcessOptions): RunWorker {
   let child: ChildProcess | undefined;
+  let isClosed = false;
+  const stopIfOver = () => {
+    // The error of `aborted()` says that nothing is left, but the files of the runs stay.
+    if (isClosed || options.signal.aborted) throw new OnnxMishError('aborted', 'interrupted');
+  };
   const open = () => {
-    const { program, args, start, signal } = options;
-    if (signal.aborted) throw new OnnxMishError('aborted', 'interrupted');
+    const { program, args, start } = options;
+    stopIfOver();
     const made = fork(program, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     made.once('exit', () => {
       if (child === made) child = undefined;
@@ -103,7 +108,7 @@ export function processWorker(options: ProcessOptions): RunWorker {
   const insist = async (request: WorkerRequest, progress?: RunProgress) => {
     for (let lost = 1; ; lost++) {
       const reply = await ask(request, progress);
-      if (options.signal.aborted) throw new OnnxMishError('aborted', 'interrupted');
+      stopIfOver();
       if (reply.kind === 'failed') {
         const { code, what, ...details } = reply.error;
         throw new OnnxMishError(code, what, details);
@@ -131,7 +136,10 @@ export function processWorker(options: ProcessOptions): RunWorker {
       if (reply.kind === 'trained') return reply.run;
       throw unexpected(reply);
     },
-    close: () => (child === undefined ? Promise.resolve() : ended(child)),
+    async close() {
+      isClosed = true;
+      if (child !== undefined) await ended(child);
+    },
   };
 }
 

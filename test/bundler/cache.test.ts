@@ -14,8 +14,10 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findCacheDir, swapToCache } from '../../src/bundler/cache.js';
 import type { MishOptions } from '../../src/bundler/request.js';
+import { TARGETS } from '../../src/mish/forms.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import { failure, ops, reluModel } from '../support/graph.js';
+import { model, node, value } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
 import { modelPath } from '../support/workbench-page.js';
 
@@ -68,6 +70,23 @@ test('other content or other options give another entry', async () => {
   await folder.write('net.onnx', reluModel({ opset: 12 }));
   paths.add((await cached(folder, path)).path);
   expect(paths.size).toBe(options.length + 1);
+});
+
+test('for each target the cache gives what an empty one gives', async () => {
+  const folder = await tempFolder();
+  const conv = (from: string, to: string) => node('Conv', [from, 'w'], [to], { pads: [1, 1, 1, 1] });
+  const image = (name: string) => value(name, 1, [1, 1, 'H', 1]);
+  const weights = { name: 'w', dims: [1, 1, 3, 3], dataType: 1, floatData: Array(9).fill(0.1) };
+  // WebGL loses the Sigmoid after a convolution, which only its target rewrites.
+  const nodes = [conv('x', 'c'), node('Relu', ['c'], ['r']), conv('r', 'd'), node('Sigmoid', ['d'], ['y'])];
+  const bytes = model({ nodes, inputs: [image('x')], outputs: [image('y')], initializers: [weights] });
+  const path = await folder.write('net.onnx', bytes);
+  for (const to of ['mish', 'swish'] as const) {
+    for (const target of TARGETS) {
+      const empty = await cached(folder, path, { target, to, cacheDir: folder.at(`for-${target}-${to}`) });
+      expect(bytesOf((await cached(folder, path, { target, to })).path)).toEqual(bytesOf(empty.path));
+    }
+  }
 });
 
 test('concurrent builds share one entry, and each reads it whole', async () => {

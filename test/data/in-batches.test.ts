@@ -35,3 +35,27 @@ test('samples go one by one through a model that mixes them', async () => {
   });
   expect(await runsOf(bytes)).toBe(200);
 });
+
+test.each([
+  ['NaN', Number.NaN],
+  ['infinity', Number.POSITIVE_INFINITY],
+])('a constant %s in the outputs does not hide that a model mixes samples', async (_, constant) => {
+  const tail = (mixes: boolean) =>
+    model({
+      nodes: [
+        ...(mixes ? [node('CumSum', ['x', 'axis'], ['s'])] : [node('Identity', ['x'], ['s'])]),
+        node('Mul', ['s', 'zero'], ['z']),
+        node('Sum', ['z', 'constant'], ['c']),
+        node('Concat', ['s', 'c'], ['y'], { axis: 1 }),
+      ],
+      initializers: [
+        { name: 'axis', dims: [], dataType: 7, int64Data: [0] },
+        { name: 'zero', dims: [], dataType: 1, floatData: [0] },
+        { name: 'constant', dims: [], dataType: 1, floatData: [constant] },
+      ],
+      inputs: [value('x', 1, ['N', FEATURES])],
+      outputs: [value('y', 1, ['N', 2 * FEATURES])],
+    });
+  expect(await runsOf(tail(true))).toBe(200);
+  expect(await runsOf(tail(false))).toBe(Math.floor(200 / 16));
+});

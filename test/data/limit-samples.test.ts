@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { sampledFeeds } from '../../src/data/arrays.js';
 import { limitSamples } from '../../src/data/limit-samples.js';
+import type { Tensors } from '../../src/providers/tensor.js';
 
 /** Runs of `batch` samples, whose numbers count up, with their labels and expected outputs. */
 function numbered(runs: number, batch: number) {
@@ -33,5 +35,37 @@ test('a limit takes whole runs, spread evenly, with their labels and expected ou
       },
     ),
     { seed: 18 },
+  );
+});
+
+test('an input that all samples share does not count them', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 2, max: 30 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 1, max: 99 }),
+      (runs, batch, rows, samples) => {
+        const count = runs * batch;
+        const numbers = Array.from({ length: count }, (_, at) => at);
+        const arrays = {
+          state: { elemType: 'f32', dims: [rows, 1], data: new Float32Array(rows) },
+          x: { elemType: 'f32', dims: [count, 1], data: Float32Array.from(numbers) },
+          y: { elemType: 'i32', dims: [count], data: Int32Array.from(numbers) },
+        };
+        const inputs = [
+          { name: 'state', elemType: 'f32', dims: [rows, 1] },
+          { name: 'x', elemType: 'f32', dims: [batch, 1] },
+        ];
+        const limited = limitSamples(sampledFeeds(arrays, inputs, { labels: 'y' }), samples);
+        const taken = [...(limited.feeds as readonly Tensors[])].flatMap(({ x }) =>
+          Array.from((x?.data ?? []) as Float32Array),
+        );
+        expect(taken.length).toBe(Math.max(batch, Math.min(runs, Math.floor(samples / batch)) * batch));
+        expect(limited.labels).toEqual(taken);
+        expect(limited.samples).toBe(taken.length);
+      },
+    ),
+    { seed: 19 },
   );
 });

@@ -82,6 +82,8 @@ describe('large arrays', () => {
         const bytes = new Uint8Array(offset + file.length).subarray(offset);
         bytes.set(file);
         const read = parseNpy(bytes, 'a');
+        // `slice` of a Buffer does not copy.
+        expect(parseNpy(Buffer.from(bytes.buffer, offset), 'a')).toEqual(read);
         expect(await readNpy(bytes, 'a')).toEqual(read);
         if (!fortran) expect([...(read.data as Float32Array)]).toEqual([...Array(count).keys()]);
       }),

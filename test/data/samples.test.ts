@@ -79,6 +79,20 @@ test('an input without a rank takes any samples', () => {
   expect([isSamples(samples), isSamples({ x: array(new Float32Array(2), 'f32') })]).toEqual([true, false]);
 });
 
+test.each([
+  ['f16', Uint16Array.of(0, 0x3c00, 0x7e00, 0), Number.NaN],
+  ['f16', Uint16Array.of(0, 0x3c00, 0x7c00, 0), Number.POSITIVE_INFINITY],
+  ['bf16', Uint16Array.of(0, 0, 0x7fc0, 0), Number.NaN],
+  ['f32', Float32Array.of(0, 0, Number.NaN, 0), Number.NaN],
+  ['f64', Float64Array.of(0, 0, Number.NEGATIVE_INFINITY, 0), Number.NEGATIVE_INFINITY],
+])('an array of %s with a number that is not finite is refused', (elemType, data, bad) => {
+  const x = { elemType, dims: [2, 2], data };
+  for (const to of ['f32', 'f64', 'f16'])
+    expect(() => arraySamples({ x }, [{ name: 'x', elemType: to, inner: [2] }])).toThrow(
+      `the data of 'x' contain ${bad} in sample 1`,
+    );
+});
+
 test('arrays that do not fit are refused', () => {
   const two = [...inputs, { name: 'z', elemType: 'f32', inner: [2] }];
   const x = array(new Float32Array(8), 'f32');

@@ -2,13 +2,14 @@ import { expect, test } from 'vitest';
 import { processWorker } from '../../src/node/experiment-workers.js';
 import { tempFolder } from '../support/folder.js';
 
-/** Answers every request as the first message says; `dies` many processes end themselves first. */
+/** Answers every request as the first message says; `dies` many processes end themselves first. One that `waits` never answers. */
 const PROGRAM = `
 import { appendFileSync, readFileSync } from 'node:fs';
 let start;
 process.on('message', (message) => {
   if (start === undefined) return (start = message);
   appendFileSync(start.log, 'x');
+  if (start.waits) return;
   if (readFileSync(start.log, 'utf8').length <= start.dies) process.kill(process.pid, 'SIGKILL');
   else if (start.fails) process.send({ kind: 'failed', error: { code: 'bad-data', what: 'no data', fix: 'Give some' } });
   else if (message.kind === 'measure') process.send({ kind: 'measured', times: { steps: 3 } });
@@ -22,7 +23,7 @@ process.on('message', (message) => {
 
 const key = { activation: 'mish', seed: 7 } as const;
 
-async function workerThat(start: { dies?: number; fails?: boolean }) {
+async function workerThat(start: { dies?: number; fails?: boolean; waits?: boolean }) {
   const folder = await tempFolder();
   const program = await folder.write('program.mjs', PROGRAM);
   const controller = new AbortController();
@@ -30,7 +31,7 @@ async function workerThat(start: { dies?: number; fails?: boolean }) {
     ...{ program, args: [], signal: controller.signal },
     start: { dies: 0, ...start, log: folder.at('log') },
   });
-  return { worker, controller };
+  return { worker, controller, started: async () => (await folder.read('log')).length };
 }
 
 const SILENT = { onEpoch() {}, onPoint() {} };
@@ -73,4 +74,15 @@ test('the error of a run comes with its code, and no run starts after an abort',
   await worker.close();
   controller.abort();
   await expect(worker.train(key, SILENT)).rejects.toMatchObject({ code: 'aborted' });
+});
+
+test('a process that `close` ends at work is not replaced', async () => {
+  const { worker, started } = await workerThat({ waits: true });
+  const training = worker.train(key, SILENT);
+  const ended = expect(training).rejects.toMatchObject({ code: 'aborted' });
+  await expect.poll(() => started().catch(() => 0), { timeout: 20_000 }).toBe(1);
+  await worker.close();
+  await ended;
+  expect(await started()).toBe(1);
+  await expect(worker.measure('mish')).rejects.toMatchObject({ code: 'aborted' });
 });
