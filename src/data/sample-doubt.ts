@@ -9,14 +9,15 @@ import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider, Session, SessionOptions } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
+import { coupledDoubt } from './coupled-doubt.js';
 import type { Dataset, Feeds } from './dataset.js';
 import { nanDoubt } from './nan-doubt.js';
 import { firstPixels, type NormInput, scaleDoubt } from './scale-doubt.js';
 
 /**
- * Returns advice if samples make the model's outputs NaN, see `nanDoubt`, or look like pixels in another range than the model
- * was trained on, see `scaleDoubt`. Runs the model only for samples that hold NaN or look like pixels: in the given session or,
- * if the model has a batch normalisation, in another one.
+ * Returns advice if samples make the model's outputs NaN, see `nanDoubt`, if the axis along which arrays were cut may not count
+ * samples, see `coupledDoubt`, or if they look like pixels in another range than the model was trained on, see `scaleDoubt`. Runs
+ * the model in the given session or, for pixels and a model with a batch normalisation, in another one.
  * Throws what the provider throws.
  */
 export async function sampleDoubt(
@@ -29,6 +30,9 @@ export async function sampleDoubt(
   const outputs = open.outputs.map(({ name }) => name);
   const nan = source === 'images' ? undefined : await nanDoubt(feeds, (feed) => open.run(feed), outputs);
   if (nan !== undefined) return nan;
+  const coupled =
+    source === 'npz' ? await coupledDoubt(feeds, (feed) => open.run(feed), open.inputs, outputs) : undefined;
+  if (coupled !== undefined) return coupled;
   if ((await firstPixels(feeds)) === undefined) return undefined;
   const plain = () => scaleDoubt(feeds, (feed) => open.run(feed), { source, outputs });
   const norm = await firstNorm(model);

@@ -33,6 +33,26 @@ export function sliceRun(run: Tensors, from: number, to: number): Tensors {
   );
 }
 
+/** Joins the named tensors of runs along their first axis; other tensors are left out. All runs need the same types and shapes. */
+export function joinRuns(runs: readonly Tensors[], names: readonly string[]): Tensors {
+  return Object.fromEntries(
+    names.flatMap((name): [string, Tensor][] => {
+      const parts = runs.flatMap((run) => run[name] ?? []);
+      const [first] = parts;
+      if (first === undefined) return [];
+      const { elemType, dims } = first;
+      const [count = 1, ...inner] = dims;
+      const joined = { elemType, dims: [count * parts.length, ...inner] };
+      if (Array.isArray(first.data))
+        return [[name, { ...joined, data: parts.flatMap(({ data }) => data as readonly string[]) }]];
+      const { length } = first.data;
+      const data = new (first.data.constructor as Float32ArrayConstructor)(length * parts.length);
+      for (const [index, part] of parts.entries()) data.set(part.data as Float32Array, index * length);
+      return [[name, { ...joined, data }]];
+    }),
+  );
+}
+
 function partOf(run: Tensors, part: number, parts: number): Tensors {
   const count = Object.values(run)[0]?.dims[0] ?? parts;
   return sliceRun(run, Math.floor((part * count) / parts), Math.floor(((part + 1) * count) / parts));

@@ -1,3 +1,4 @@
+import { findCoupling } from '../data/coupled-doubt.js';
 import { sampleDoubt } from '../data/sample-doubt.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
@@ -14,7 +15,10 @@ export const tellUnmatched =
   (pattern: string): void =>
     onDoubt?.({ text: `no weight that could be trained matches '${pattern}'`, option: { freeze: null } });
 
-/** Calls `onDoubt` if the training samples do not look like those that the original was trained on. */
+/**
+ * Calls `onDoubt` if the training samples do not look like those that the original was trained on, or if the original does not take
+ * them one by one.
+ */
 export async function tellDoubt(
   original: LoadedModel,
   part: LabelledPart,
@@ -24,8 +28,13 @@ export async function tellDoubt(
   const { onDoubt } = options;
   if (onDoubt === undefined) return;
   const feeds = feedsOf(part, original, MAX_SAMPLES);
-  const doubt = await withModelSession(original, options, (session) =>
-    sampleDoubt(original, { feeds, source }, options, session),
-  );
-  if (doubt !== undefined) onDoubt(doubt);
+  await withModelSession(original, options, async (session) => {
+    const doubt = await sampleDoubt(original, { feeds, source }, options, session);
+    if (doubt !== undefined) onDoubt(doubt);
+    const outputs = session.outputs.map(({ name }) => name);
+    const single = feedsOf(part, original, 2, 1);
+    const coupling = await findCoupling(single, (feed) => session.run(feed), session.inputs, outputs);
+    if (coupling === undefined) return;
+    onDoubt({ text: `${coupling.text}. Export the model so that it does (batch_first=True in PyTorch)` });
+  });
 }

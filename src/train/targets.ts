@@ -185,10 +185,14 @@ function checkShares(
     const value = numbers[at] as number;
     several ||= value !== numbers[at % length];
     if (value >= 0 && value <= 1) continue;
-    throw bad(
+    throw new OnnxMishError(
+      'bad-data',
       `the target ${value} of sample ${sampleNumber(origin, Math.floor(at / length))} is outside 0 to 1`,
-      'Give targets from 0 to 1',
-      origin,
+      {
+        where: origin?.name,
+        fix: 'Give targets from 0 to 1, or for numbers of any size train with the loss mse',
+        option: { loss: 'mse' },
+      },
     );
   }
   if (several || mayBeEqual) return;

@@ -1,0 +1,92 @@
+import { OnnxMishError } from '../base/error.js';
+import type { Advice } from '../base/option-hint.js';
+import { ownProperty } from '../base/own.js';
+import type { ValueInfo } from '../providers/provider.js';
+import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import { type Feeds, firstFeeds } from './dataset.js';
+import { joinRuns } from './split-runs.js';
+
+/** Difference that rounding and scales made from a whole run may cause, as a share of the largest element. */
+const MAX_DIFFERENCE = 0.05;
+
+/** A first axis that may not count samples. */
+export interface Coupling {
+  readonly input: ValueInfo;
+  /** What the original does, for a message. */
+  readonly text: string;
+}
+
+/**
+ * Returns the input whose first axis may not count samples but, say, the steps of a sequence: the original gives other outputs to
+ * two samples in one run than to each alone, or no more outputs to two than to one. Looks at runs of one sample, and at inputs
+ * whose first dimension is free. Throws what `run` throws, but for `run-failed` with two samples.
+ */
+export async function findCoupling(
+  feeds: Feeds,
+  run: (feeds: Tensors) => Promise<Tensors>,
+  inputs: readonly ValueInfo[],
+  outputs: readonly string[],
+): Promise<Coupling | undefined> {
+  const free = inputs.filter(({ dims: [first] }) => typeof first === 'string');
+  const names = free.map(({ name }) => name);
+  const [input] = free;
+  const [first, second] = await firstFeeds(feeds, 2);
+  if (input === undefined || first === undefined || second === undefined) return undefined;
+  if ([first, second].some((feed) => names.some((name) => feed[name]?.dims[0] !== 1))) return undefined;
+  const both = await run({ ...first, ...joinRuns([first, second], names) }).catch((error: unknown) => {
+    if (error instanceof OnnxMishError && error.code === 'run-failed') return undefined;
+    throw error;
+  });
+  if (both === undefined) return undefined;
+  const alone = [await run(first), await run(second)];
+  const pairs = outputs.map((name) => ({
+    together: ownProperty(both, name),
+    alone: alone.map((results) => ownProperty(results, name)),
+  }));
+  const differ = pairs.some((pair) => pair.alone.some((one, row) => differs(pair.together, one, row)));
+  if (!differ && !pairs.every((pair) => pair.alone.every((one) => hasSameShape(pair.together, one))))
+    return undefined;
+  const what = differ ? 'other outputs' : 'no more outputs';
+  const text = `the original gives ${what} to two samples of '${input.name}' in one run than to each alone, so the first axis may not count samples`;
+  return { input, text };
+}
+
+/**
+ * Returns advice to run all samples at once, if the original couples them, see `findCoupling`. Throws what `findCoupling` throws.
+ */
+export async function coupledDoubt(
+  feeds: Feeds,
+  run: (feeds: Tensors) => Promise<Tensors>,
+  inputs: readonly ValueInfo[],
+  outputs: readonly string[],
+): Promise<Advice | undefined> {
+  const coupling = await findCoupling(feeds, run, inputs, outputs);
+  if (coupling === undefined) return undefined;
+  const { input, text } = coupling;
+  const [symbol] = input.dims;
+  const [first] = await firstFeeds(feeds, 1);
+  const shape = [feeds.length, ...(first?.[input.name]?.dims.slice(1) ?? [])];
+  return {
+    text: `${text}. If ${feeds.length} of them belong together, say so`,
+    option: symbol ? { dims: { [symbol]: feeds.length } } : { shapes: { [input.name]: shape } },
+  };
+}
+
+/** Returns whether a row of a run's output is another than the output of the sample alone; false if it is not one row. */
+function differs(together: Tensor | undefined, alone: Tensor | undefined, row: number): boolean {
+  if (together?.dims[0] !== 2 || alone?.dims[0] !== 1) return false;
+  if (together.data.length !== 2 * alone.data.length) return false;
+  const [all, own] = [toNumbers(together), toNumbers(alone)];
+  if (all === undefined || own === undefined) return false;
+  let [scale, difference] = [0, 0];
+  for (let at = 0; at < own.length; at++) {
+    const value = own[at] ?? 0;
+    if (!Number.isFinite(value)) continue;
+    scale = Math.max(scale, Math.abs(value));
+    difference = Math.max(difference, Math.abs(value - (all[row * own.length + at] ?? 0)));
+  }
+  return difference > MAX_DIFFERENCE * scale;
+}
+
+const hasSameShape = (a: Tensor | undefined, b: Tensor | undefined) =>
+  a !== undefined && a.dims.join() === b?.dims.join();

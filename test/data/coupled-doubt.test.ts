@@ -1,0 +1,83 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { sampledFeeds } from '../../src/data/arrays.js';
+import { coupledDoubt } from '../../src/data/coupled-doubt.js';
+import { arraySamples } from '../../src/data/samples.js';
+import { tellDoubt } from '../../src/finetune/tell-doubt.js';
+import { modelFromBytes } from '../../src/providers/loaded-model.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import { withSession } from '../../src/providers/with-session.js';
+import { ints, model, node, value } from '../support/model.js';
+
+const WIDTH = 3;
+
+/** Models of [T, 3] whose rows are samples, and others whose first axis counts steps of one sequence. */
+const BODIES = {
+  rows: { nodes: [node('Softmax', ['x'], ['y'], { axis: 1 })], dims: ['T', WIDTH], says: undefined },
+  few: { nodes: [node('ReduceMax', ['x'], ['y'], { axes: [1] })], dims: ['T', 1], says: undefined },
+  steps: { nodes: [node('CumSum', ['x', 'axis'], ['y'])], dims: ['T', WIDTH], says: 'other outputs' },
+  centred: {
+    nodes: [node('ReduceMean', ['x'], ['m'], { axes: [0] }), node('Sub', ['x', 'm'], ['y'])],
+    dims: ['T', WIDTH],
+    says: 'other outputs',
+  },
+  whole: {
+    nodes: [node('ReduceMax', ['x'], ['y'], { axes: [0] })],
+    dims: [1, WIDTH],
+    says: 'no more outputs',
+  },
+} as const;
+
+const modelOf = ({ nodes, dims }: (typeof BODIES)[keyof typeof BODIES]) =>
+  model({
+    opset: 13,
+    nodes: [...nodes],
+    inputs: [value('x', 1, ['T', WIDTH])],
+    outputs: [value('y', 1, dims)],
+    initializers: [ints('axis', [], [0])],
+  });
+
+test.each(Object.entries(BODIES))(
+  'a model whose first axis counts no samples is doubted: %s',
+  async (_, body) => {
+    await withSession(modelOf(body), { provider: nodeProvider('cpu') }, (session) =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.float({ min: 1, max: 9, noNaN: true }), { minLength: 2 * WIDTH, maxLength: 8 * WIDTH }),
+          async (values) => {
+            const count = Math.floor(values.length / WIDTH);
+            const data = Float32Array.from(values.slice(0, count * WIDTH));
+            const x = { elemType: 'f32', dims: [count, WIDTH], data };
+            const doubt = (dims: Record<string, number>) =>
+              coupledDoubt(
+                sampledFeeds({ x }, session.inputs, { dims }).feeds,
+                (feed) => session.run(feed),
+                session.inputs,
+                ['y'],
+              );
+            const found = await doubt({ '*': 1 });
+            expect(found?.option).toEqual(body.says && { dims: { T: count } });
+            if (body.says !== undefined) expect(found?.text).toContain(body.says);
+            expect(await doubt({ T: count })).toBeUndefined(); // as the advice says
+          },
+        ),
+        { seed: 5, numRuns: 20 },
+      ),
+    );
+  },
+);
+
+test.each(Object.entries(BODIES))('a fine-tuning tells of such a model: %s', async (_, body) => {
+  const x = {
+    elemType: 'f32',
+    dims: [4, WIDTH],
+    data: Float32Array.from({ length: 4 * WIDTH }, (_, at) => at ** 2),
+  };
+  const inputs = arraySamples({ x }, [{ name: 'x', elemType: 'f32', inner: [WIDTH] }]);
+  const told: string[] = [];
+  await tellDoubt(await modelFromBytes(modelOf(body)), { inputs, count: 4, targets: x }, 'npz', {
+    provider: nodeProvider('cpu'),
+    onDoubt: ({ text }) => told.push(text),
+  });
+  expect(told).toEqual(body.says === undefined ? [] : [expect.stringContaining(body.says)]);
+});
