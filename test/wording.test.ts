@@ -136,3 +136,35 @@ test('no exported name is an old word', () => {
     old.map(({ name }) => name),
   );
 });
+
+/** A count in a template, and a plural after it. */
+const COUNTED =
+  /\$\{(?!plural\()[^{}\n]*\} (?:test |training |labelled |held-out )*(?:samples|runs|sites|labels|seeds|epochs|rows|classes|nodes|pairs|arrays|images|tensors|trials|convolutions|outputs|layers|models|weights)\b/g;
+
+/** No counts, and counts that are never 1. */
+const NEVER_ONE: readonly string[] = [
+  'data/images.ts: what images',
+  'data/shared-samples.ts: which test samples',
+  'experiment/results.ts: seeds seeds',
+  'mish/int8.ts: count sites',
+  'mish/rare-notes.ts: reached.length sites',
+  'mish/rare-notes.ts: count layers',
+  'mish/swap.ts: length sites',
+  'onnx/reader.ts: reader.most nodes',
+  'providers/node/values.ts: elemType tensors',
+  'validate/kernel-sweep.ts: type tensors',
+  'web/harness/runtime.ts: elemType tensors',
+  'web/workbench/page/model-section.tsx: nodes.length nodes',
+];
+
+test('a count before a noun is written by `plural`, which knows 1', () => {
+  const found = readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.tsx?$/.test(file))
+    .flatMap((file) =>
+      [...readFileSync(join(root, file), 'utf8').matchAll(COUNTED)].map(
+        ([text]) => `${file}: ${text.replace(/[${}]/g, '')}`,
+      ),
+    );
+  expect(found.filter((one) => !NEVER_ONE.includes(one))).toEqual([]);
+  expectNeeded(NEVER_ONE, found);
+});

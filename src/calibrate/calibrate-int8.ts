@@ -3,6 +3,7 @@ import { type Plan, planOf } from '../mish/plan.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
 import { swapChoices } from '../mish/swap-choices.js';
+import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import { floatVersion } from './int8/float-version.js';
@@ -31,7 +32,7 @@ export async function calibrateInt8(
   original: LoadedModel,
   int8: Way,
   options: Options,
-): Promise<Pick<RepairedSwap, 'output' | 'report'>> {
+): Promise<Pick<RepairedSwap, 'report'> & { readonly output: Spliced }> {
   const { onProgress = () => {} } = options;
   refuseInt8(original.document, options);
   const beta = options.beta === 'auto' ? undefined : options.beta;

@@ -2,6 +2,7 @@ import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import type { Calibration } from './calibration.js';
+import { finish } from './finish.js';
 import type { CalibrateOptions } from './options.js';
 import { prepareSamples, repairSwap } from './repair-swap.js';
 
@@ -27,11 +28,19 @@ export async function calibrateModel(
   const start = performance.now();
   const { output, report } =
     options.int8 === undefined
-      ? await repairSwap(model, await prepareSamples(model, options), options)
+      ? await repaired(model, options)
       : await quantised(model, options.int8, options);
   const seconds = (performance.now() - start) / 1000;
   const sizes = { bytesIn: model.document.source.size, bytesOut: output.size };
   return { output, report: { ...report, seconds, ...sizes } };
+}
+
+async function repaired(model: LoadedModel, options: CalibrateOptions & OnProvider) {
+  const { kept, form, report } = await repairSwap(model, await prepareSamples(model, options), options);
+  const { fold, target } = options;
+  const finished = await finish(kept, model, { form, fold, target });
+  const notes = [...report.notes, ...finished.notes];
+  return { output: finished.output, report: { ...report, fold: finished.fold, notes } };
 }
 
 async function quantised(...given: Parameters<typeof import('./calibrate-int8.js').calibrateInt8>) {

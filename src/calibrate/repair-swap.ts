@@ -1,6 +1,7 @@
 import type { Dataset, Feeds } from '../data/dataset.js';
 import { labelsOf } from '../data/labels.js';
 import { datasetOf, joined, type Subset } from '../data/split.js';
+import type { FormName } from '../mish/forms.js';
 import type { SiteReport, SwapReport } from '../mish/results.js';
 import { commonBeta } from '../mish/swap.js';
 import type { Spliced } from '../onnx/splice.js';
@@ -9,7 +10,6 @@ import type { OnProvider } from '../providers/provider.js';
 import { withCurvedShares } from './activations/curved-share.js';
 import { CALIBRATION_SCHEMA, type Calibration } from './calibration.js';
 import { chooseLeaky, losesSlope } from './choose-leaky.js';
-import { finish } from './finish.js';
 import type { CalibrateOptions } from './options.js';
 import { prepareAttempts } from './prepare-attempts.js';
 import { refuseAutoBeta } from './select/candidates.js';
@@ -39,10 +39,11 @@ export interface PreparedSamples {
 
 /** Result of a repair, without what only a whole calibration knows. */
 export interface RepairedSwap {
-  readonly output: Spliced;
   readonly report: Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'>;
-  /** The model that was kept, before it was finished for a target. */
+  /** The model that was kept, in the form of the measurements. */
   readonly kept: Spliced;
+  /** Form to convert it to; undefined if it has the form already. */
+  readonly form: FormName | undefined;
   /** Report of the swap, with the sharpness of the nodes. */
   readonly swap: SwapReport;
 }
@@ -97,12 +98,10 @@ export async function repairSwap(
   const kept = better ? chosen.repaired : chosen.swapped;
   // An approximate form gets its operators on channels.
   const form = swap.form === measuredIn && swap.bound === undefined ? undefined : swap.form;
-  const { fold, target } = options;
-  const finished = await finish(kept, original, { form, fold, target });
   const { skipped } = chosen.swap;
   const sites = chosen.swap.sites.map((site) => ({ ...site, beta: totalBeta(site.beta, base.betaOf(site)) }));
   return {
-    ...{ output: finished.output, kept, swap: chosen.swap },
+    ...{ kept, form, swap: chosen.swap },
     report: {
       schema: CALIBRATION_SCHEMA,
       ...{ to: swap.to, form: swap.form },
@@ -120,13 +119,8 @@ export async function repairSwap(
       layers: chosen.layers,
       leftAlone: chosen.leftAlone,
       tuning: chosen.tuning,
-      fold: finished.fold,
-      notes: [
-        ...prepared.unmatched.map(({ text }) => text),
-        ...chosen.notes,
-        ...(sharpened?.notes ?? []),
-        ...finished.notes,
-      ],
+      fold: null,
+      notes: [...prepared.unmatched.map(({ text }) => text), ...chosen.notes, ...(sharpened?.notes ?? [])],
       original: before.original,
       swapped: withoutOriginal(before),
       calibrated: withoutOriginal(after),

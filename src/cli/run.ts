@@ -4,6 +4,7 @@ import { searchProject } from '../providers/node/packages.js';
 import { applyConfig } from './config/apply-config.js';
 import { EXIT, exitCode, reportError } from './io/exit.js';
 import { projectFolder } from './io/project.js';
+import { refuseIdleOptions } from './options/idle-options.js';
 import { limitParallelism } from './options/parallelism.js';
 import { renewProgress } from './text/progress.js';
 import { MAX_HELP_WIDTH, reflow } from './text/reflow.js';
@@ -50,6 +51,7 @@ async function parse(given: readonly string[]): Promise<void> {
     .helpCommand(false)
     .hook('preAction', async (_, called) => {
       await applyConfig(called);
+      refuseIdleOptions(called);
       limitParallelism(called);
     })
     .addHelpText('after', EXAMPLES)

@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { lazyArray } from '../base/lazy-array.js';
 import { ownProperty } from '../base/own.js';
+import { plural } from '../base/plural.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import { convert } from './convert.js';
@@ -61,7 +62,7 @@ export function sampledFeeds(
     if (few === runs || whole) continue;
     throw new OnnxMishError(
       'bad-data',
-      `input '${name}' has samples for ${few} runs, but '${leading.name}' for ${runs}`,
+      `input '${name}' has samples for ${plural(few, 'run')}, but '${leading.name}' for ${runs}`,
       { fix: 'Give the same number of samples for each input' },
     );
   }
@@ -191,7 +192,7 @@ function placeClasses(
   if (samples === count) return { values, dims };
   throw new OnnxMishError(
     'bad-data',
-    `'${name}' [${array?.dims}] has labels of ${samples} samples for ${count} samples of '${input}'`,
+    `'${name}' [${array?.dims}] has labels of ${plural(samples ?? 0, 'sample')} for ${plural(count, 'sample')} of '${input}'`,
     { fix: 'Give the labels of each sample' },
   );
 }
@@ -221,7 +222,7 @@ function classes(
   const found = labelClasses(array, name);
   if (found.numbers.length === count) return found;
   throw bad(
-    `'${name}' has ${found.numbers.length} labels for ${count} samples of '${input}'`,
+    `'${name}' has ${plural(found.numbers.length, 'label')} for ${plural(count, 'sample')} of '${input}'`,
     'Give one label for each sample',
   );
 }

@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
 import { ownProperty } from '../base/own.js';
+import { plural } from '../base/plural.js';
 import { toHalf } from '../onnx/scalar.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
@@ -109,7 +110,7 @@ export function imageFeeds(
   if (!Number.isInteger(runs)) {
     const most = Math.floor(runs) * batch;
     throw bad(
-      `${picks.length} images do not fill batches of ${batch}`,
+      `${plural(picks.length, 'image')} ${picks.length === 1 ? 'does' : 'do'} not fill batches of ${batch}`,
       most === 0 ? `Give at least ${batch}` : 'Take only as many as fit',
       most === 0 ? undefined : { limit: most },
     );

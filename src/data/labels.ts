@@ -1,5 +1,7 @@
 // Labels of samples: a class for each, or for each of its places, such as pixels or tokens.
+
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import { elementCount } from '../providers/tensor.js';
 
 /** Class number that does not count by default, as in PyTorch. */
@@ -56,7 +58,7 @@ export function labelsIn(
 /** Describes a label that is not a class number. Without `sample`, the description names no sample. */
 export function outsideClasses(label: number, classes: number, sample: number | undefined): string {
   const of = sample === undefined ? '' : ` of sample ${sample}`;
-  return `label ${label}${of} is outside the ${classes} classes (0 to ${classes - 1})`;
+  return `label ${label}${of} is outside the ${plural(classes, 'class', 'classes')} (0 to ${classes - 1})`;
 }
 
 /** Returns the `bad-data` error for a label that is not a class number, with the advice to ignore it where a label can be ignored. */

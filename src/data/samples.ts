@@ -1,6 +1,8 @@
 // Samples with random access, for training.
+
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
+import { plural } from '../base/plural.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors, type TypedArray, toNumbers } from '../providers/tensor.js';
 import { convert } from './convert.js';
@@ -59,7 +61,7 @@ export function arraySamples(
   const other = others.find((column) => column.count !== count);
   if (first !== undefined && other !== undefined) {
     throw bad(
-      `input '${other.name}' has ${other.count} samples, but '${first.name}' has ${count}`,
+      `input '${other.name}' has ${plural(other.count, 'sample')}, but '${first.name}' has ${count}`,
       'Give the same number of samples for each input',
     );
   }
@@ -101,7 +103,7 @@ function columnOf(array: Tensor, input: SampledInput): Column {
   const length = elementCount(dims);
   if (array.data.length !== count * length) {
     throw bad(
-      `the array for input '${name}' has ${array.data.length} elements for shape [${array.dims}]`,
+      `the array for input '${name}' has ${plural(array.data.length, 'element')} for shape [${array.dims}]`,
       'Give data that fills the shape',
     );
   }

@@ -11,6 +11,7 @@ import { swapDocument } from '../mish/swap.js';
 import { unknownActivation } from '../mish/unknown-activation.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { hasConvolutions, lacksBatchNorm } from '../train/batch-norms.js';
+import { NO_CONVOLUTION } from '../train/insert-batch-norm.js';
 import { withExactMish } from './exact-mish.js';
 
 /** Options that choose the sites. */
@@ -196,10 +197,8 @@ export function normsOf(
   { document: { graph } }: LoadedModel,
   { batchNorm }: { readonly batchNorm?: boolean | undefined },
 ): { batchNorm: 'insert' | 'train'; warnings: string[] } {
-  if (batchNorm === true && !hasConvolutions(graph)) {
-    const warning = 'The model has no convolutions, so that no batch normalisation was put behind any.';
-    return { batchNorm: 'train', warnings: [warning] };
-  }
+  if (batchNorm === true && !hasConvolutions(graph))
+    return { batchNorm: 'train', warnings: [`${NO_CONVOLUTION.text}.`] };
   const lacks = lacksBatchNorm(graph);
   if (batchNorm ?? lacks) return { batchNorm: 'insert', warnings: [] };
   const warning =

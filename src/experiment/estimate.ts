@@ -1,10 +1,9 @@
 // How long an experiment takes.
 
 import { firstOf, type LabelledPart } from '../finetune/split-data.js';
-import { medianGap } from '../metrics/statistics.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
-import { isDivergence } from '../train/divergence.js';
 import type { TrainingTimes } from '../train/part-times.js';
+import { stepTimer } from '../train/step-timer.js';
 import type { ModelTrainer } from '../train/train-model.js';
 import { DEFAULT_BATCH_SAMPLES } from '../train/trainer-options.js';
 import { landscapeSize } from './clock.js';
@@ -27,26 +26,17 @@ export async function measureRun(
   const { train, test } = parts;
   const wanted = settings.batch ?? DEFAULT_BATCH_SAMPLES;
   const few = firstOf(train, Math.min(train.count, wanted * MEASURED_STEPS));
-  const times: number[] = [];
+  const timer = stepTimer();
   const key = { activation, seed: experiment.seeds[0] ?? 0 };
   const short = { ...experiment, settings: { ...settings, epochs: 1, warmUp: 0 }, curve: firstOf(curve, 1) };
-  const trainer = await openRun(short, key, { onStep: () => times.push(performance.now()) }, few);
+  const trainer = await openRun(short, key, { onStep: timer.onStep }, few);
   try {
     // A diverged training has no weights to score, so this comes first.
     const scores = await timeScores(trainer, test);
     const secondsOf = (samples: number) => (samples === 0 ? 0 : scores.open + samples * scores.sample);
-    let batch = Math.min(wanted, few.count);
-    const begin = performance.now();
-    try {
-      for await (const _ of trainer);
-      batch = Math.floor(few.count / times.length);
-    } catch (error) {
-      if (!isDivergence(error)) throw error;
-    }
-    const steps = Math.max(1, Math.floor(train.count / batch));
-    const step = (medianGap(times) ?? (performance.now() - begin) / Math.max(1, times.length)) / 1000;
+    const steps = await timer.epochSeconds(trainer, few.count, train.count);
     return {
-      steps: steps * step,
+      steps,
       score: secondsOf(curve.count),
       end: secondsOf(test.count) + secondsOf(Math.min(MAX_MEASURED_SAMPLES, test.count)),
       point: secondsOf(landscapeSize(experiment).images),

@@ -48,6 +48,8 @@ export type ExperimentSettings = ReturnType<typeof settingsOf>;
 
 export const DEFAULT_ACTIVATIONS: readonly ReplacementName[] = ['relu', 'leakyrelu', 'swish', 'mish'];
 const DEFAULT_EPOCHS = 50;
+/** Maximum number of seeds: the runs are listed before the first. */
+const MAX_SEEDS = 10_000;
 const DEFAULT_SEEDS = 3;
 /** Maximum number of test samples after each epoch; the whole test part is scored at the end. */
 const MAX_CURVE_SAMPLES = 1000;
@@ -126,9 +128,13 @@ export function settingsOf(options: ExperimentOptions) {
 }
 
 function seedsOf({ seeds = DEFAULT_SEEDS, seed = 0 }: ExperimentOptions): number[] {
-  if (Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(seed) && seed >= 0)
+  const isCount = Number.isSafeInteger(seeds) && seeds > 0 && seeds <= MAX_SEEDS;
+  if (isCount && Number.isSafeInteger(seed) && seed >= 0)
     return Array.from({ length: seeds }, (_, index) => seed + index);
-  throw new OnnxMishError('bad-usage', `the seeds must be positive integers, got ${seeds} from ${seed} on`);
+  throw new OnnxMishError(
+    'bad-usage',
+    `the seeds must be from 1 to ${MAX_SEEDS} positive integers, got ${seeds} from ${seed} on`,
+  );
 }
 
 function curveOf(test: LabelledPart): LabelledPart {

@@ -1,4 +1,5 @@
 // Results of an experiment's runs: means, deviations and paired differences, and what they show.
+import { plural } from '../base/plural.js';
 import { amountText, differenceText, nameOf } from '../finetune/compare-arms.js';
 import { meanWithInterval } from '../metrics/paired.js';
 import { mean } from '../metrics/statistics.js';
@@ -94,10 +95,12 @@ export function concludeExperiment(
   const diverged = runs.filter((run) => run.diverged !== null).length;
   if (diverged > 0)
     sentences.push(
-      `${runsText(diverged)} diverged and ${diverged === 1 ? 'is' : 'are'} left out of the means.`,
+      `${plural(diverged, 'run')} diverged and ${diverged === 1 ? 'is' : 'are'} left out of the means.`,
     );
   if (missing.length > 0)
-    sentences.push(`${missing.length} of ${missing.length + runs.length} runs are missing.`);
+    sentences.push(
+      `${missing.length} of ${plural(missing.length + runs.length, 'run')} ${missing.length === 1 ? 'is' : 'are'} missing.`,
+    );
   return sentences.join(' ');
 }
 
@@ -105,8 +108,6 @@ function describeNoRun(of: number, shard: Runs['shard']): string {
   if (shard === null || shard.index <= of) return 'No run was done, so that nothing was compared.';
   return `Part ${shard.index} of ${shard.count} has no run: there are fewer runs (${of}) than parts.`;
 }
-
-const runsText = (count: number) => (count === 1 ? '1 run' : `${count} runs`);
 
 /** Compares each activation with the baseline. */
 function comparisons(
@@ -127,7 +128,7 @@ function comparisons(
   const unclear = several.filter((one) => !clear.includes(one));
   const sentences = clear.map(({ name, seeds, ...difference }) => {
     const better = difference.low > 0 === (measure === 'accuracy');
-    return `${name} was ${better ? 'better' : 'worse'} than ${baseline}: ${differenceText(measure, difference)} over ${seeds} seeds.`;
+    return `${name} was ${better ? 'better' : 'worse'} than ${baseline}: ${differenceText(measure, difference)} over ${plural(seeds, 'seed')}.`;
   });
   if (unclear.length > 0) {
     const list = unclear.map(
@@ -143,5 +144,5 @@ function comparisons(
     const names = single.map(({ name }) => name).join(', ');
     sentences.push(`One seed tells nothing of a difference between ${baseline} and ${names}.`);
   }
-  return `${sentences.join(' ')} Scores are on ${tested} test ${tested === 1 ? 'sample' : 'samples'}.`;
+  return `${sentences.join(' ')} Scores are on ${plural(tested, 'test sample')}.`;
 }

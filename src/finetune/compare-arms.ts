@@ -1,5 +1,6 @@
 // The swapped model against its control: the original, trained as long with the same batches.
 
+import { plural } from '../base/plural.js';
 import {
   type Difference,
   differenceOfCorrect,
@@ -92,7 +93,7 @@ export function conclude({ comparison, latency, runs, data, to, sites }: Conclud
     seeds.length === 1 && only?.mcnemar
       ? `, McNemar’s mid-p ${pText(only.mcnemar.midP)}`
       : seeds.length > 1
-        ? `, over ${seeds.length} seeds`
+        ? `, over ${plural(seeds.length, 'seed')}`
         : '';
   const time = latency === null ? '' : ` ${timeText(name, latency)}`;
   return `${head}: ${differenceText(measure, overall)}${p}, on ${tested}.${time}`;

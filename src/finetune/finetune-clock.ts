@@ -1,9 +1,8 @@
 // The time that is left of a fine-tuning.
-import { medianGap } from '../metrics/statistics.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
-import { isDivergence } from '../train/divergence.js';
 import type { Epoch } from '../train/epoch.js';
 import type { PartTimes } from '../train/part-times.js';
+import { stepTimer } from '../train/step-timer.js';
 import { DEFAULT_BATCH_SAMPLES } from '../train/trainer-options.js';
 import { type TrainingsClock, trainingsClock } from '../train/trainings-clock.js';
 import { type ArmOptions, openArm } from './arm.js';
@@ -113,18 +112,12 @@ export async function timeControl(
   const steps = Math.min(TIMED_STEPS, Math.floor((epochs * train.count) / batch / STEPS_PER_TIMED));
   if (steps < MIN_TIMED_STEPS) return;
   const few = { ...parts, train: firstOf(train, steps * batch), validation: undefined };
-  const times: number[] = [];
-  const trainer = await openArm(original, few, { ...options, epochs: 1, warmUp: 0 }, options.seed ?? 0, {
-    onStep: () => times.push(performance.now()),
-  });
-  let perEpoch = 0;
+  const timer = stepTimer();
+  const short = { ...options, epochs: 1, warmUp: 0 };
+  const trainer = await openArm(original, few, short, options.seed ?? 0, { onStep: timer.onStep });
   try {
-    for await (const epoch of trainer) perEpoch = Math.floor(train.count / (few.train.count / epoch.steps));
-  } catch (error) {
-    if (!isDivergence(error)) throw error;
+    clock.measured('original', await timer.epochSeconds(trainer, few.train.count, train.count));
   } finally {
     await trainer.close();
   }
-  const gap = medianGap(times);
-  if (gap !== undefined && perEpoch > 0) clock.measured('original', (perEpoch * gap) / 1000);
 }

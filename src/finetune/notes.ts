@@ -1,3 +1,4 @@
+import { plural } from '../base/plural.js';
 import { sharedSamplesNote } from '../data/shared-samples.js';
 import type { FinetuneReport, Score } from './report-schema.js';
 
@@ -52,7 +53,7 @@ export function finetuneNotes(facts: NotedFacts): string[] {
 export function fewSamplesNotes(count: number): string[] {
   if (count >= MIN_TEST_SAMPLES) return [];
   return [
-    count === 1 ? '1 test sample shows no differences' : `${count} test samples show only large differences`,
+    `${plural(count, 'test sample')} ${count === 1 ? 'shows no differences' : 'show only large differences'}`,
   ];
 }
 

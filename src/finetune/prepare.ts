@@ -46,6 +46,10 @@ interface StartScores {
 /** Prepares the trainings. Checks the data and the options before the long work. */
 export async function prepareFinetune(original: LoadedModel, options: ArmOptions): Promise<Prepared> {
   const { seed = 0, validation = DEFAULT_VALIDATION_SHARE } = options;
+  if (validation === 0 && options.patience !== undefined)
+    throw new OnnxMishError('bad-usage', 'the patience needs a validation part', {
+      fix: 'Give a share for validation, or leave out the patience',
+    });
   const inputs = await withSession(original.file, options, (session) => session.inputs);
   if (inputs.length === 0)
     throw new OnnxMishError('bad-usage', 'the model has no inputs', {

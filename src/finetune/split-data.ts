@@ -1,8 +1,9 @@
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import { createRandom, permutation } from '../base/random.js';
 import { chosenSamples } from '../data/samples.js';
 import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
-import type { Targets } from '../train/targets.js';
+import type { SampleOrigin, Targets } from '../train/targets.js';
 import type { LabelledSamples } from '../train/trainer-options.js';
 import type { LabelledData } from './options.js';
 
@@ -29,22 +30,24 @@ export interface SplitOptions {
 
 /** Share of the data for the test, where the test has no data of its own. */
 const TEST_SHARE = 0.1;
+/** Limit of the validation share. */
+const MAX_VALIDATION = 1 - TEST_SHARE;
 /** Tells the split apart from other uses of the seed. */
 const SPLIT_SEED = 0x5eed;
 
 /**
  * Splits data into training, validation and test parts by a seeded shuffle. `test` replaces the test part. Throws
- * `bad-data` if a part would be empty, and `bad-usage` for a share outside of 0 to 0.9.
+ * `bad-data` if a part would be empty, and `bad-usage` for a validation share that leaves none.
  */
 export function splitData(
   data: LabelledData,
   test: LabelledData | undefined,
   { validation, seed }: SplitOptions,
 ): DataParts {
-  if (!(validation >= 0 && validation <= 0.9)) {
+  if (!(validation >= 0 && validation < MAX_VALIDATION)) {
     throw new OnnxMishError(
       'bad-usage',
-      `the share for validation must be from 0 to 0.9, got ${validation}`,
+      `the share for validation must be at least 0 and below ${MAX_VALIDATION}, got ${validation}`,
       {
         fix: 'Give a share such as 0.1',
       },
@@ -56,21 +59,29 @@ export function splitData(
   const [forValidation, forTest] = [sizeOf(validation), test === undefined ? sizeOf(TEST_SHARE) : 0];
   const forTraining = count - forValidation - forTest;
   if (forTraining < 1) {
-    const samples = count === 1 ? '1 sample is' : `${count} samples are`;
+    const samples = `${plural(count, 'sample')} ${count === 1 ? 'is' : 'are'}`;
     throw new OnnxMishError('bad-data', `${samples} too few to train, validate and test`, {
       where: data.name,
       fix: 'Give more samples; some thousands are better',
     });
   }
-  const part = (from: number, to: number) => partOf(data, order.subarray(from, to).toSorted());
-  const trained = part(0, forTraining);
+  const part = (name: PartName, from: number, to: number) =>
+    named(partOf(data, order.subarray(from, to).toSorted()), name);
   return {
-    train: trained,
-    validation: forValidation === 0 ? undefined : part(forTraining, forTraining + forValidation),
-    test: test === undefined ? part(count - forTest, count) : wholeOf(test),
+    train: part('training', 0, forTraining),
+    validation:
+      forValidation === 0 ? undefined : part('validation', forTraining, forTraining + forValidation),
+    test: test === undefined ? part('test', count - forTest, count) : named(wholeOf(test), 'test'),
     testFrom: test === undefined ? 'data' : 'file',
   };
 }
+
+type PartName = NonNullable<SampleOrigin['part']>;
+
+const named = (part: LabelledPart, name: PartName): LabelledPart => ({
+  ...part,
+  origin: { ...part.origin, part: name },
+});
 
 /** Returns some samples with their targets. */
 export function partOf({ samples, targets, name, indices }: LabelledData, chosen: Uint32Array): LabelledPart {
@@ -80,10 +91,10 @@ export function partOf({ samples, targets, name, indices }: LabelledData, chosen
 
 /** Returns some samples of a part. Errors number them as in the data of the part. */
 export function someOf({ inputs, targets, origin }: LabelledPart, chosen: Uint32Array): LabelledPart {
-  const { name, indices } = origin ?? {};
+  const { indices } = origin ?? {};
   return {
     count: chosen.length,
-    origin: { name, indices: indices === undefined ? chosen : chosen.map((at) => indices[at] ?? at) },
+    origin: { ...origin, indices: indices === undefined ? chosen : chosen.map((at) => indices[at] ?? at) },
     inputs: chosenSamples(inputs, chosen),
     targets: chosenTargets(targets, chosen),
   };
@@ -111,9 +122,13 @@ const isTensor = (targets: Targets): targets is Tensor => 'elemType' in targets;
 function checkTargets(targets: Targets, count: number, where: string | undefined): void {
   const given = isTensor(targets) ? (targets.dims[0] ?? 0) : targets.length;
   if (given === count) return;
-  throw new OnnxMishError('bad-data', `there are ${given} targets for ${count} samples`, {
-    ...{ where, fix: 'Give a target for each sample' },
-  });
+  throw new OnnxMishError(
+    'bad-data',
+    `there ${given === 1 ? 'is' : 'are'} ${plural(given, 'target')} for ${plural(count, 'sample')}`,
+    {
+      ...{ where, fix: 'Give a target for each sample' },
+    },
+  );
 }
 
 function chosenTargets(targets: Targets, chosen: Uint32Array): Targets {

@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
 import { ownProperty } from '../base/own.js';
+import { plural } from '../base/plural.js';
 import { outsideClasses } from '../data/labels.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { classesOf, highest, looksLikeScores } from './drift.js';
@@ -91,7 +92,10 @@ export function accuracyMeter(output: string, labels: ArrayLike<number>, drawn =
     },
     result() {
       if (n !== labels.length || n === 0) {
-        throw bad(`it has ${n} rows for ${labels.length} labels`, 'Give one label for each row');
+        throw bad(
+          `it has ${plural(n, 'row')} for ${plural(labels.length, 'label')}`,
+          'Give one label for each row',
+        );
       }
       return { n, top1: top1 / n, top5: top5 / n };
     },

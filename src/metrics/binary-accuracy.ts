@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
 import { ownProperty } from '../base/own.js';
+import { plural } from '../base/plural.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import type { AccuracyMeter } from './accuracy.js';
 
@@ -67,7 +68,10 @@ export function binaryAccuracyMeter(
     result() {
       const n = scores.length;
       if (n !== labels.length || n === 0) {
-        throw bad(`it has ${n} rows for ${labels.length} labels`, 'Give one label for each row');
+        throw bad(
+          `it has ${plural(n, 'row')} for ${plural(labels.length, 'label')}`,
+          'Give one label for each row',
+        );
       }
       return { n, top1: correct().reduce((sum, right) => sum + right, 0) / n, top5: 1 };
     },

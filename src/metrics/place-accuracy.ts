@@ -1,6 +1,8 @@
 // Accuracy by labels for each place of a sample, such as a pixel or a token, or for samples some of which have no label.
+
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
+import { plural } from '../base/plural.js';
 import { labelOutside, type PlaceLabels } from '../data/labels.js';
 import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import type { AccuracyMeter } from './accuracy.js';
@@ -86,7 +88,7 @@ export function placeAccuracyMeter(
       const { counted = [], top5 = [] } = counts ?? {};
       if (counted.length * perSample !== labels.length || counted.length === 0)
         throw bad(
-          `it has ${counted.length} rows for the labels of ${labels.length / perSample} samples`,
+          `it has ${plural(counted.length, 'row')} for the labels of ${plural(labels.length / perSample, 'sample')}`,
           'Give the labels of each sample',
         );
       const all = counted.reduce((sum, count) => sum + count, 0);

@@ -1,3 +1,4 @@
+import { plural } from '../base/plural.js';
 import type { Activations, SiteActivations } from '../calibrate/activations/activations.js';
 import { clean as cleanText } from './clean.js';
 import { figure, hintText, joinSections, mapText, percent, short, tellApart } from './figures.js';
@@ -107,7 +108,8 @@ export function describeBroken(nan: number, infinite: number): string {
 /** Describes the samples: `256 samples in 256 of 1000 runs (npz)`. */
 export function describeData({ data: { source, seed, runs, of, samples } }: Activations): string {
   const from = source === 'seed' ? `seeded noise, seed ${seed}` : source;
-  const some = runs < of ? `, ${runs} of ${of} runs` : runs === samples ? '' : `, ${runs} runs`;
+  const some =
+    runs < of ? `, ${runs} of ${plural(of, 'run')}` : runs === samples ? '' : `, ${plural(runs, 'run')}`;
   return `${count(samples, 'sample')} (${from}${some})`;
 }
 

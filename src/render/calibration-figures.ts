@@ -1,4 +1,5 @@
 // Sentences and rows of tables of a calibration, for every view.
+import { plural } from '../base/plural.js';
 import { type LimitVerdict, limitText } from '../calibrate/select/budget.js';
 import { pointsText } from '../metrics/paired.js';
 import { median } from '../metrics/statistics.js';
@@ -57,12 +58,9 @@ export function notesOf({ samples, notes }: Calibration): string[] {
   const { source, held, judged } = samples;
   const noise =
     'the samples are noise, which the model will never see in use; a few hundred real samples, even without labels, give a much better fit';
-  const few = `${Math.min(held, judged)} samples are too few to choose or test a result: give a few hundred in all`;
-  return [
-    ...(source === 'seed' ? [noise] : []),
-    ...(Math.min(held, judged) < MIN_SAMPLES ? [few] : []),
-    ...notes,
-  ];
+  const least = Math.min(held, judged);
+  const few = `${plural(least, 'sample')} ${least === 1 ? 'is' : 'are'} too few to choose or test a result: give a few hundred in all`;
+  return [...(source === 'seed' ? [noise] : []), ...(least < MIN_SAMPLES ? [few] : []), ...notes];
 }
 
 /** Maximum error shown as a number: a larger one only means that the output hardly varies over the samples. */
@@ -127,7 +125,7 @@ export function describeSharpness({ sharpness, sites }: Calibration): string[] {
   const middle = betas.length === 0 ? 1 : median(betas);
   const values = verdicts.map(describeVerdict).join(', ');
   return [
-    `β for ${budget.map(limitText).join(' and ')}, after ${trials.length} ${trials.length === 1 ? 'trial' : 'trials'}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(middle)}. On samples that no weights were fitted to: ${values}${kept ? '' : ': NOT kept'}.`,
+    `β for ${budget.map(limitText).join(' and ')}, after ${plural(trials.length, 'trial')}: ${figure(betas[0])} to ${figure(betas.at(-1))}, median ${figure(middle)}. On samples that no weights were fitted to: ${values}${kept ? '' : ': NOT kept'}.`,
   ];
 }
 
@@ -145,7 +143,7 @@ export function describeCurved({ curved, sites, sharpness }: Calibration): strin
   const when = sharpness === null ? '' : ', before the search raised it';
   const shares = sites.flatMap(({ bends }) => bends ?? []).sort((a, b) => a - b);
   return [
-    `β from the inputs${when}: at least ${percent(curved.share)} of them on the bend; folded into weights at ${curved.folded.length} of ${sites.length} sites. On test samples: median share ${percent(shares.length === 0 ? null : median(shares))}, least ${percent(shares[0] ?? null)}.`,
+    `β from the inputs${when}: at least ${percent(curved.share)} of them on the bend; folded into weights at ${curved.folded.length} of ${plural(sites.length, 'site')}. On test samples: median share ${percent(shares.length === 0 ? null : median(shares))}, least ${percent(shares[0] ?? null)}.`,
   ];
 }
 
@@ -167,8 +165,8 @@ export function describeInt8({ int8 }: Calibration): string[] {
     onIntegers === 0 ? '' : `, ${onIntegers} of them on integers, as x·σ(ax + b), within ${bound} of Mish`;
   const [first] = float.drift;
   return [
-    `${sites} ${sites === 1 ? 'site' : 'sites'} between quantised tensors${integers}.`,
-    `The calibrated model has new scales for ${scales} tensors, whose ranges ${RANGES[ranges]} on samples, and new numbers in ${tensors} stored tensors.`,
+    `${plural(sites, 'site')} between quantised tensors${integers}.`,
+    `The calibrated model has new scales for ${plural(scales, 'tensor')}, whose ranges ${RANGES[ranges]} on samples, and new numbers in ${plural(tensors, 'stored tensor')}.`,
     ...(first === undefined
       ? []
       : [
@@ -182,7 +180,7 @@ export function describeFold({ to, fold }: Calibration): string[] {
   if (fold === null || fold.folded.length + fold.kept.length === 0) return [];
   const all = fold.folded.length + fold.kept.length;
   return [
-    `β folded into weights at ${fold.folded.length} of ${all} sites: these are now ${writtenLabel({ to })} with β = 1 of scaled inputs.`,
+    `β folded into weights at ${fold.folded.length} of ${plural(all, 'site')}: these are now ${writtenLabel({ to })} with β = 1 of scaled inputs.`,
     ...fold.kept.map(({ label, why }) => `not folded: ${short(label)}: ${why}`),
   ];
 }
@@ -227,5 +225,5 @@ export function describeResult(calibration: Calibration): string {
   if (!changesWeights(calibration)) return `The PLAIN SWAP was written: no weight was changed (${time}).`;
   return kept === 'calibrated'
     ? `The calibrated model was written (${time}).`
-    : `The PLAIN SWAP was written: on ${samples.judged} test samples the calibrated model was not closer to the original (${time}).`;
+    : `The PLAIN SWAP was written: on ${plural(samples.judged, 'test sample')} the calibrated model was not closer to the original (${time}).`;
 }

@@ -1,3 +1,4 @@
+import { plural } from '../base/plural.js';
 import type { Drift } from '../metrics/drift.js';
 import type { ProviderRow, Report } from '../validate/report-schema.js';
 import {
@@ -87,7 +88,7 @@ function warnings(a: Report, b: Report): string[] {
 
 function describeData({ data }: Report): string {
   const from = data.source === 'seed' ? `noise of seed ${data.seed}` : data.source;
-  return `${from}, ${data.samples} samples, ${data.sha256.slice(0, 8)}`;
+  return `${from}, ${plural(data.samples, 'sample')}, ${data.sha256.slice(0, 8)}`;
 }
 
 function general(a: Report, b: Report): Change[] {

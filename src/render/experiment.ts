@@ -1,3 +1,4 @@
+import { plural } from '../base/plural.js';
 import type { ExperimentReport, ExperimentResult, ExperimentRun } from '../experiment/report-schema.js';
 import { amountText, nameOf } from '../finetune/compare-arms.js';
 import { clean as cleanText } from './clean.js';
@@ -47,17 +48,15 @@ const LEGEND = [
 export function describeExchange({ settings, sites, kept }: ExperimentReport): string {
   const names = settings.activations.map(nameOf).join(', ');
   const rest =
-    kept.length === 0
-      ? ''
-      : `; ${countText(kept.length, 'activation')} ${kept.length === 1 ? 'stays' : 'stay'}`;
-  return `${names} at ${countText(sites.length, 'site')}${rest}.`;
+    kept.length === 0 ? '' : `; ${plural(kept.length, 'activation')} ${kept.length === 1 ? 'stays' : 'stay'}`;
+  return `${names} at ${plural(sites.length, 'site')}${rest}.`;
 }
 
 /** Returns the numbers of samples. */
 export function describeExperimentData({ data }: Pick<ExperimentReport, 'data'>): string {
   const from = data.testFrom === 'file' ? 'of a separate file' : 'split from the data';
-  const classes = data.classes === null ? '' : `, ${data.classes} classes`;
-  return `${data.train} training samples, ${data.test} for the test (${from})${classes}.`;
+  const classes = data.classes === null ? '' : `, ${plural(data.classes, 'class', 'classes')}`;
+  return `${plural(data.train, 'training sample')}, ${data.test} for the test (${from})${classes}.`;
 }
 
 /** Returns the settings of the runs. */
@@ -65,10 +64,8 @@ export function describeRuns({ settings, runs, seconds }: ExperimentReport): str
   const { loss, optimizer, rate, schedule, epochs, batch, batchNorm, seeds, augment } = settings;
   const more = augment.length === 0 ? '' : `, ${augment.join(' and ')}`;
   const norm = batchNorm === 'insert' ? ', batch normalisation put behind the convolutions' : '';
-  return `${countText(epochs, 'epoch')} of batches of ${batch}, ${loss}, ${optimizer} at ${figure(rate)} (${schedule})${more}${norm}; ${countText(seeds.length, 'seed')}, ${countText(runs.length, 'run')}, ${durationText(seconds)} of training.`;
+  return `${plural(epochs, 'epoch')} of batches of ${batch}, ${loss}, ${optimizer} at ${figure(rate)} (${schedule})${more}${norm}; ${plural(seeds.length, 'seed')}, ${plural(runs.length, 'run')}, ${durationText(seconds)} of training.`;
 }
-
-const countText = (count: number, noun: string) => `${count} ${count === 1 ? noun : `${noun}s`}`;
 
 export const RESULT_HEAD = [
   ...['activation', 'runs', 'accuracy', 'loss', 'difference', '95 % interval', 'never positive', 'epoch'],

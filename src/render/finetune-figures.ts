@@ -1,4 +1,5 @@
 // Sentences and rows of tables of a fine-tuning's report, for every view.
+import { plural } from '../base/plural.js';
 import { amountText, nameOf } from '../finetune/compare-arms.js';
 import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
 import { accuracyWithInterval, figure, iouText } from './figures.js';
@@ -16,16 +17,16 @@ export function describeSites({ sites, to, form, skipped }: FinetuneReport): str
 export function describeParts({ data }: FinetuneReport): string {
   const { train, validation, test, testFrom, classes } = data;
   const from = testFrom === 'file' ? 'of their own file' : 'split from the data';
-  const kinds = classes === null ? '' : `, ${classes} classes`;
-  return `${train} training samples, ${validation} for validation, ${test} for the test (${from})${kinds}.`;
+  const kinds = classes === null ? '' : `, ${plural(classes, 'class', 'classes')}`;
+  return `${plural(train, 'training sample')}, ${validation} for validation, ${test} for the test (${from})${kinds}.`;
 }
 
 /** Returns the settings of the training. */
 export function describeTraining({ settings, seconds }: FinetuneReport): string {
   const { loss, optimizer, rate, schedule, epochs, batch, batchNorm, seeds, augment } = settings;
-  const repeated = seeds.length === 1 ? `seed ${seeds[0]}` : `${seeds.length} seeds`;
+  const repeated = seeds.length === 1 ? `seed ${seeds[0]}` : plural(seeds.length, 'seed');
   const more = augment.length === 0 ? '' : `, ${augment.join(' and ')}`;
-  return `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} of batches of ${batch}, ${loss}, ${optimizer} at ${figure(rate)} (${schedule}), batch normalisation ${batchNorm}${more}, ${repeated}; ${durationText(seconds)} in all.`;
+  return `${plural(epochs, 'epoch')} of batches of ${batch}, ${loss}, ${optimizer} at ${figure(rate)} (${schedule}), batch normalisation ${batchNorm}${more}, ${repeated}; ${durationText(seconds)} in all.`;
 }
 
 /** Formats a duration: seconds up to two minutes, then minutes. */

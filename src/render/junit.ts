@@ -1,3 +1,4 @@
+import { plural } from '../base/plural.js';
 import type { Drift } from '../metrics/drift.js';
 import type { KernelSweep, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
 import {
@@ -138,7 +139,7 @@ function accuracyCase({
     `original ${sharesOf(original)}`,
     `swapped ${sharesOf(swapped)}`,
     ...(difference === undefined ? [] : [`swapped minus original ${differenceWithInterval(difference)}`]),
-    `${original.n} samples; intervals are 95 %`,
+    `${plural(original.n, 'sample')}; intervals are 95 %`,
   ];
   return {
     name: `labelled accuracy: ${judgedOutput(output, threshold)}`,

@@ -1,4 +1,5 @@
 // Sentences and rows of tables of a ranking, for every view.
+import { plural } from '../base/plural.js';
 import type { Ranking } from '../calibrate/select/ranking.js';
 import type { Degradation, Drawn } from '../calibrate/select/trial.js';
 import { pointsText, signed } from '../metrics/paired.js';
@@ -16,12 +17,14 @@ export function concludeRanking({ sites, data }: Ranking): string {
     return /^−?\d/.test(sqnr) && harm.broken === 0 && harm.problem === null ? `SQNR ${sqnr} dB` : sqnr;
   };
   if (sites.length === 1) return `Swapped alone on ${on}, ${first.label} gives ${text(first)}.`;
-  return `Of ${sites.length} sites, each swapped alone on ${on}, ${first.label} does the least harm (${text(first)}) and ${last.label} the most (${text(last)}).`;
+  return `Of ${plural(sites.length, 'site')}, each swapped alone on ${on}, ${first.label} does the least harm (${text(first)}) and ${last.label} the most (${text(last)}).`;
 }
 
 /** Describes drawn samples: `256 samples (npz)`, or noise. */
 export function describeDrawn({ source, samples, noise }: Drawn): string {
-  return source === 'seed' ? `${samples} samples of noise (seed ${noise})` : `${samples} samples (${source})`;
+  return source === 'seed'
+    ? `${plural(samples, 'sample')} of noise (seed ${noise})`
+    : `${plural(samples, 'sample')} (${source})`;
 }
 
 export const DEGRADATION_HEAD = ['SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1, points (95 %)'];

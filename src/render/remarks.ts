@@ -1,3 +1,4 @@
+import { plural } from '../base/plural.js';
 import type { ProviderRow } from '../validate/report-schema.js';
 import { figure, short } from './figures.js';
 import { runtimeOf, SOFTWARE } from './summary.js';
@@ -33,7 +34,7 @@ export function remarks(row: ProviderRow): string[] {
       .map(({ node, op, provider }) => `${short(node)} (${op}) on ${provider}`);
     const more = moved.length > nodes.length ? ' …' : '';
     if (moved.length > 0)
-      lines.push(`${moved.length} nodes of the ${model} ran elsewhere: ${nodes.join(', ')}${more}`);
+      lines.push(`${plural(moved.length, 'node')} of the ${model} ran elsewhere: ${nodes.join(', ')}${more}`);
     const at = parting[model];
     if (at !== null) {
       lines.push(

@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
+import { plural } from '../base/plural.js';
 import { nameOf } from '../finetune/compare-arms.js';
 import type { LayerComparison, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
 import { clean as cleanText } from './clean.js';
@@ -91,7 +92,9 @@ export function renderTerminal(
     return `${count} ${mishName(one, elemType)}`;
   });
   const from =
-    data.source === 'seed' ? `seeded noise (seed ${data.seed})` : `${data.samples} samples (${data.source})`;
+    data.source === 'seed'
+      ? `seeded noise (seed ${data.seed})`
+      : `${plural(data.samples, 'sample')} (${data.source})`;
   const labelled = safe.providers.filter((row) => row.accuracy !== null);
   const sections = [
     [
@@ -195,7 +198,7 @@ function layersSection({ a, b, rows }: LayerComparison): string[] {
   const problems = rows.filter(({ problem }) => problem !== null);
   const [first] = problems;
   const parts = [
-    `${rows.length} tensors`,
+    plural(rows.length, 'tensor'),
     ...(first === undefined
       ? []
       : [
@@ -290,7 +293,7 @@ function latencyTable(report: Report): string {
       `${name}${mark}`,
       ...[p50, p90, p99, mean, firstMs, createMs].map((value) => figure(value)),
     ];
-    const interval = `${ratioText(ratio).slice(0, -1)}, ${n} pairs)`;
+    const interval = `${ratioText(ratio).slice(0, -1)}, ${plural(n, 'pair')})`;
     return [line('original', original), [...line('swapped', swapped), interval]];
   });
   if (rows.length === 0) return 'latency: not measured';

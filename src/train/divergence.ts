@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import type { LossName } from './losses.js';
 
 const divergences = new WeakSet<object>();
 
@@ -8,7 +9,7 @@ export function asDivergence(error: OnnxMishError): OnnxMishError {
   return error;
 }
 
-/** Returns whether a training ended because its loss or its weights were no longer finite. */
+/** Returns whether a training ended because its loss or its weights were no longer finite, or its loss was beyond its bound. */
 export function isDivergence(error: unknown): error is OnnxMishError {
   return typeof error === 'object' && error !== null && divergences.has(error);
 }
@@ -16,4 +17,15 @@ export function isDivergence(error: unknown): error is OnnxMishError {
 /** Returns the error of a divergence. */
 export function diverged(what: string): OnnxMishError {
   return asDivergence(new OnnxMishError('run-failed', what, { fix: 'Lower the learning rate' }));
+}
+
+/**
+ * Largest mean loss of scores. A larger one takes scores beyond 2^24, where float32 cannot tell a whole number from the next: every
+ * probability is 0 or 1.
+ */
+const MAX_LOSS_OF_SCORES = 2 ** 24;
+
+/** Returns the largest mean loss of a training that has not diverged. Squared errors are as large as the targets make them. */
+export function maxLossOf(loss: LossName): number {
+  return loss === 'mse' ? Number.MAX_VALUE : MAX_LOSS_OF_SCORES;
 }

@@ -1,7 +1,7 @@
 // Runs the steps of an epoch.
 import { stopIfAborted } from '../base/abort.js';
 import { batchReader, epochOrder } from './batches.js';
-import { asDivergence } from './divergence.js';
+import { asDivergence, maxLossOf } from './divergence.js';
 import type { Epoch } from './epoch.js';
 import { predictionsPerSample } from './evaluate.js';
 import { lossExplainer } from './explain-loss.js';
@@ -46,7 +46,9 @@ export async function createEpochRunner(
     });
   const explainLoss = lossExplainer(model, step, options);
   const explain = async (failed: FailedStep) => asDivergence(await explainLoss(failed));
-  const stepper = createStepper(session, step, { optimizer, initial, signal, explain });
+  const stepper = createStepper(session, step, {
+    ...{ optimizer, initial, signal, explain, maxLoss: maxLossOf(loss) },
+  });
   /** Milliseconds of a step, for the estimate. */
   const stepMs = recentMean();
   const check = createLossCheck(plan, options);

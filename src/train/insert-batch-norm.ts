@@ -1,4 +1,5 @@
 // Puts batch normalisation back behind the convolutions of a model whose exporter folded it into the weights.
+import { plural } from '../base/plural.js';
 import { biasEdit } from '../onnx/add-bias.js';
 import { composedField, initializerFields } from '../onnx/compose.js';
 import { concat } from '../onnx/encode.js';
@@ -18,7 +19,8 @@ import { trainableWeights } from './trainable.js';
 /** The epsilon as it is stored, in float32. */
 const EPSILON = Math.fround(DEFAULT_EPSILON);
 
-const NO_CONVOLUTION = {
+/** Remark on a model behind whose convolutions no batch normalisation can be put. */
+export const NO_CONVOLUTION = {
   code: 'no-convolution',
   text: 'The model has no convolutions with weights of their own, so that no batch normalisation was put behind any',
 } as const;
@@ -72,7 +74,7 @@ export async function withBatchNorm(
       ...prepared.remarks.filter(({ code }) => code !== 'no-batch-norm'),
       {
         code: 'batch-norm-inserted',
-        text: `Batch normalisation was put back behind ${inserted.length} convolutions for training, and is folded again at the end`,
+        text: `Batch normalisation was put back behind ${plural(inserted.length, 'convolution')} for training, and is folded again at the end`,
       },
     ],
     edits: (values) => foldedEdits(prepared, model, inserted, values),

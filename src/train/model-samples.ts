@@ -1,5 +1,7 @@
 // Samples as the inputs of a model need them.
+
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import { arraySamples, isSamples, type SampledInput, type Samples } from '../data/samples.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { floatType, typeName } from '../onnx/types.js';
@@ -21,9 +23,13 @@ export function sampledInputs({ graph }: OnnxDocument): SampledInput[] {
 /** Reads a batch of the first samples. Throws `bad-data` for a batch that is larger than the data. */
 export async function firstBatch(samples: Samples, batch: number): Promise<Tensors> {
   if (batch > samples.count) {
-    throw new OnnxMishError('bad-data', `a batch of ${batch} is larger than the ${samples.count} samples`, {
-      fix: 'Give more samples, or a smaller batch',
-    });
+    throw new OnnxMishError(
+      'bad-data',
+      `a batch of ${batch} is larger than the ${plural(samples.count, 'sample')}`,
+      {
+        fix: 'Give more samples, or a smaller batch',
+      },
+    );
   }
   const feeds = batchArrays(samples, batch);
   await samples.read(

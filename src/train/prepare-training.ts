@@ -1,5 +1,7 @@
 // Deals with what exported models lack for training.
+
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import { sliceRun } from '../data/split-runs.js';
 import { opsetObstacle, raiseOpset } from '../mish/raise-opset.js';
 import { type Node, nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';
@@ -136,7 +138,7 @@ async function withBatch(
     return { model: freed, batch: undefined };
   }
   const runs = runsPerStep(batch, samples);
-  const accumulation = runs > 1 ? `; a step averages the gradients of ${runs} runs` : '';
+  const accumulation = runs > 1 ? `; a step averages the gradients of ${plural(runs, 'run')}` : '';
   remarks.push({ code: 'batch-fixed', text: `The model takes only batches of ${batch}${accumulation}` });
   return { model, batch };
 }

@@ -2,6 +2,7 @@ import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
 import type { Session } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
+import { diverged } from './divergence.js';
 import type { GraphOptimizer } from './graph-optimizers.js';
 import type { TrainingGraph } from './training-graph.js';
 import type { TrainingStep } from './training-step.js';
@@ -35,6 +36,8 @@ export interface StepperOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whether a loss that is not finite is returned like any other. */
   readonly anyLoss?: boolean | undefined;
+  /** Largest loss of a training that has not diverged; default: that of float64. */
+  readonly maxLoss?: number | undefined;
   /** Returns the error for a loss that is not finite. Without it, the error says only the loss. See `lossExplainer`. */
   readonly explain?: ((failed: FailedStep) => Promise<OnnxMishError>) | undefined;
 }
@@ -88,6 +91,8 @@ export function createStepper(session: Session, step: SteppedGraph, options: Ste
       const numberOf = (name: string) => Number(results[name]?.data[0]);
       const countOf = (name: string | undefined) => (name === undefined ? undefined : numberOf(name));
       const loss = numberOf(step.loss);
+      if (Number.isFinite(loss) && loss > (options.maxLoss ?? Number.MAX_VALUE))
+        throw diverged(`the loss of step ${stepsTaken} is ${loss}`);
       if (!Number.isFinite(loss) && options.anyLoss !== true) {
         const what = `the loss of step ${stepsTaken} is ${loss}`;
         // The sets have changed their roles: `next` has the state before the step.

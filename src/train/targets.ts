@@ -1,5 +1,7 @@
 // Targets of a training: class numbers or numbers, as the loss needs them.
+
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import { labelOutside } from '../data/labels.js';
 import { checkFinite } from '../data/samples.js';
 import { placeStart, type ScoreLayout, scoreLayout } from '../metrics/score-layout.js';
@@ -15,6 +17,8 @@ export interface SampleOrigin {
   readonly name?: string | undefined;
   /** Number of each sample in the data; by default the samples are all of the data. */
   readonly indices?: ArrayLike<number> | undefined;
+  /** The part of the data that the samples are. */
+  readonly part?: 'training' | 'validation' | 'test' | undefined;
 }
 
 /** Targets with random access. */
@@ -71,7 +75,11 @@ export function targetRows(
   const length = elementCount(dims);
   const given = isTensor(targets) ? (targets.dims[0] ?? 0) : numbers.length;
   if (given !== count)
-    throw bad(`there are ${given} targets for ${count} samples`, 'Give a target for each sample', origin);
+    throw bad(
+      `there ${given === 1 ? 'is' : 'are'} ${plural(given, 'target')} for ${plural(count, 'sample')}`,
+      'Give a target for each sample',
+      origin,
+    );
   const isClasses = numbers.length === given * layout.places && (layout.classes > 1 || layout.places === 1);
   if (loss === 'cross-entropy' && isClasses) return classRows(numbers, dims, layout, checks);
   if (loss === 'cross-entropy' && numbers.length === given && length > 1) {
@@ -149,7 +157,7 @@ function classRows(
 }
 
 function noLabel(label: number | undefined, origin: SampleOrigin | undefined): OnnxMishError {
-  const part = origin?.indices === undefined ? '' : ' of a part';
+  const part = origin?.part === undefined ? '' : ` of the ${origin.part} part`;
   return bad(
     `all labels${part} are ${label}, which is ignored`,
     'Give more samples with other labels',
@@ -166,7 +174,7 @@ const oneScore = (origin: SampleOrigin | undefined) =>
   });
 
 function oneClass(label: number | undefined, origin: SampleOrigin | undefined): OnnxMishError {
-  const part = origin?.indices === undefined ? '' : ` in the training part`;
+  const part = origin?.part === undefined ? '' : ` in the ${origin.part} part`;
   return bad(
     label === undefined ? 'the data set has no labels' : `all labels are ${label}${part}`,
     'Give samples of at least two classes',

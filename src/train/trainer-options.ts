@@ -120,8 +120,11 @@ export const MIN_BATCH_NORM_SAMPLES = 32;
 /** Samples in a step, unless the settings or the model say otherwise. */
 export const DEFAULT_BATCH_SAMPLES = 64;
 
-/** Maximum weight decay; more would turn the sign of weights in a step. */
+/** Maximum weight decay. */
 const MAX_WEIGHT_DECAY = 1000;
+
+/** Maximum learning rate. The adaptive optimisers move each weight by about the rate in each step. */
+const MAX_RATE = 1000;
 
 /** Fills in the defaults. Throws `bad-usage` for values that cannot be used. */
 export function resolveSettings(settings: TrainerSettings) {
@@ -134,10 +137,19 @@ export function resolveSettings(settings: TrainerSettings) {
   checkWhole('the batch size', batch);
   checkWhole('the patience', patience);
   checkRange('the weight decay', optimizer.weightDecay ?? 0, 0, MAX_WEIGHT_DECAY);
-  if ('momentum' in optimizer) checkRange('the momentum', optimizer.momentum ?? 0, 0, 1);
-  checkRange('the learning rate', rate, 0, Number.MAX_VALUE);
+  if ('momentum' in optimizer) checkBelowOne('the momentum', optimizer.momentum ?? 0);
+  if (!(rate > 0 && rate <= MAX_RATE))
+    throw new OnnxMishError(
+      'bad-usage',
+      `the learning rate must be above 0 and at most ${MAX_RATE}, got ${rate}`,
+    );
+  checkDecay(optimizer, rate);
   checkRange('the warm-up', warmUp, 0, epochs);
-  checkRange('the label smoothing', labelSmoothing, 0, 1);
+  checkBelowOne('the label smoothing', labelSmoothing);
+  if (labelSmoothing > 0 && loss !== 'cross-entropy')
+    throw new OnnxMishError('bad-usage', `the loss ${loss} has no labels to smooth`, {
+      fix: 'Leave out the label smoothing',
+    });
   checkIgnoredLabel(settings.ignoreLabel, loss);
   if (maxGradientNorm !== undefined)
     checkRange('the maximum norm of the gradients', maxGradientNorm, Number.MIN_VALUE, Number.MAX_VALUE);
@@ -183,6 +195,21 @@ function checkIgnoredLabel(label: number | undefined, loss: LossName): void {
     fix: 'Leave out the ignored label',
     option: { ignoreLabel: null },
   });
+}
+
+/** Throws `bad-usage` unless a value is from 0 to below 1. */
+function checkBelowOne(name: string, value: number): void {
+  if (value >= 0 && value < 1) return;
+  throw new OnnxMishError('bad-usage', `${name} must be at least 0 and below 1, got ${value}`);
+}
+
+/** Throws `bad-usage` for a decay that takes a whole weight, or more, in each step. */
+function checkDecay({ kind, weightDecay = 0 }: OptimizerOptions, rate: number): void {
+  if ((kind !== 'sgd' && kind !== 'adamw') || weightDecay * rate < 1) return;
+  throw new OnnxMishError(
+    'bad-usage',
+    `the weight decay times the learning rate must be below 1, got ${weightDecay} times ${rate}`,
+  );
 }
 
 function checkRange(name: string, value: number, low: number, high: number): void {

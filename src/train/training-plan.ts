@@ -1,5 +1,7 @@
 // Prepares a training: checks the data, builds the training step and reads the initial weights.
+
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import type { Samples } from '../data/samples.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
@@ -166,13 +168,13 @@ function labelRemarks(
 ): TrainerRemark[] {
   if (labels === undefined || labels.ignored === 0) return [];
   const share = Number(((100 * labels.ignored) / labels.count).toPrecision(2));
-  const text = `${labels.ignored} of the ${labels.count} training labels (${share} %) are ${ignoreLabel} and do not count`;
+  const text = `${labels.ignored} of the ${plural(labels.count, 'training label')} (${share} %) are ${ignoreLabel} and do not count`;
   return [{ code: 'ignored-labels', text }];
 }
 
 function batchRemarks(count: number, batch: number): TrainerRemark[] {
   const rest = count % batch;
   if (rest === 0) return [];
-  const text = `Each epoch leaves out ${rest} of the ${count} samples, which do not fill a batch of ${batch}`;
+  const text = `Each epoch leaves out ${rest} of the ${plural(count, 'sample')}, which ${rest === 1 ? 'does' : 'do'} not fill a batch of ${batch}`;
   return [{ code: 'partial-batch', text }];
 }

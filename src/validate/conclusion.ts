@@ -1,3 +1,4 @@
+import { plural } from '../base/plural.js';
 import { pointsText } from '../metrics/paired.js';
 import type { ProviderRow, Report } from './report-schema.js';
 
@@ -20,7 +21,9 @@ export function conclusionOf({ data, providers }: Concluded): string {
   const [first, ...others] = providers.filter(({ status }) => status === 'ran');
   if (first === undefined) return 'No provider ran both models.';
   const on =
-    data.source === 'seed' ? 'On noise' : `On ${grouped(first.accuracy?.original.n ?? data.samples)} samples`;
+    data.source === 'seed'
+      ? 'On noise'
+      : `On ${plural(first.accuracy?.original.n ?? data.samples, 'sample')}`;
   const changes = [...accuracyChange(first), ...outputChange(first)];
   const times = [first, ...others].flatMap(timeOf);
   const time = times.length === 0 ? [] : [`a run takes ${times.join(', ')}`];
@@ -72,5 +75,4 @@ function timeOf({ provider, latency, runtime }: Concluded['providers'][number]):
   return [`${latency.ratio.value.toFixed(2)} times as long on ${provider}`];
 }
 
-const grouped = (count: number) => count.toLocaleString('en-US');
 const percent = (share: number, digits = 2) => `${(100 * share).toFixed(digits)} %`;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { plural } from '../../src/base/plural.js';
 import { sampledFeeds, testCaseFeeds } from '../../src/data/arrays.js';
 import { splitFeeds } from '../../src/data/split.js';
 import type { Tensor } from '../../src/providers/tensor.js';
@@ -126,7 +127,7 @@ describe('samples', () => {
       for (const samples of [1, 4, 6, 10]) {
         const y = f64([samples, ...dims], new Array<number>(samples * size).fill(2));
         expect(() => sampledFeeds({ x, y }, [input], { labels: 'y' })).toThrow(
-          `'y' [${[samples, ...dims]}] has labels of ${samples} samples for 5 samples of 'x'`,
+          `'y' [${[samples, ...dims]}] has labels of ${plural(samples ?? 0, 'sample')} for 5 samples of 'x'`,
         );
       }
     },

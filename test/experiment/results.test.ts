@@ -69,7 +69,7 @@ test('diverged and missing runs are told, and left out of the pairs', () => {
   expect(results[1]?.difference?.seeds).toBe(1);
   expect(text).toContain('2 runs diverged and are left out of the means.');
   expect(concluded({ relu: [null, null], mish: [null, null] }).text).toMatch(/^Every run diverged/);
-  expect(text).toContain('1 of 7 runs are missing.');
+  expect(text).toContain('1 of 7 runs is missing.');
 });
 
 test('a part without runs says that there are fewer runs than parts, and no other part does', () => {

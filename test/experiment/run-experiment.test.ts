@@ -125,7 +125,9 @@ describe('the runs of an experiment', async () => {
 });
 
 test('a run that diverges has a reason and no score, and the others go on', async () => {
-  const experiment = await smallExperiment({ rate: 1e30, optimizer: { kind: 'sgd' }, schedule: 'constant' });
+  const experiment = await smallExperiment({
+    ...{ rate: 1000, optimizer: { kind: 'sgd', momentum: 0.99 }, schedule: 'constant', epochs: 20 },
+  });
   const run = await trained(experiment, ['relu', 0]);
   expect(run).toMatchObject({ test: null, units: null, diverged: expect.stringMatching(/loss|weight/) });
   const { steps } = await measureRun(experiment, 'relu');

@@ -31,7 +31,7 @@ test('labels outside the classes, too many and too few are rejected', () => {
       /label -?[\d.]+ of sample 1 is outside the 3 classes \(0 to 2\)/,
     );
   }
-  expect(() => accuracy([two], [1])).toThrow(/2 rows for 1 labels/);
+  expect(() => accuracy([two], [1])).toThrow(/2 rows for 1 label/);
   expect(() => accuracy([two], [1, 2, 0])).toThrow(/2 rows for 3 labels/);
   expect(() => accuracy([], [])).toThrow(expect.objectContaining({ code: 'bad-data' }));
 });

@@ -71,7 +71,7 @@ test('other labels, too many and too few are refused', () => {
   );
   const short = binaryAccuracyMeter('y', [0]);
   short.add(column([0.1, 0.2]));
-  expect(() => short.result()).toThrow(/2 rows for 1 labels/);
+  expect(() => short.result()).toThrow(/2 rows for 1 label/);
 });
 
 test('class scores come first, and two outputs with one score are neither', () => {

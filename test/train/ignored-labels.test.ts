@@ -147,3 +147,28 @@ test('scores of samples weigh what counts in them, and leave out samples without
   const labelled = { ...evaluation, correct: Uint32Array.of(3, 2), counted: Uint32Array.of(6, 2) };
   expect(scoreOf(evaluation).interval).toEqual(scoreOf(labelled).interval);
 });
+
+test('a part whose labels are all ignored is named, with the label that is ignored', async () => {
+  const part = (
+    name: 'training' | 'validation' | 'test',
+    ignore: (at: number) => boolean,
+    label: number,
+  ) => ({
+    ...samples([], label, ignore, 1),
+    origin: { name: 'data.npz', part: name },
+  });
+  for (const label of [255, -100, -1, 7]) {
+    const ignoreLabel = label;
+    const train = part('training', (at) => at % 2 === 0, label);
+    const options = { ...train, provider, batch: 4, epochs: 1, ignoreLabel };
+    const message = (name: string) =>
+      `data.npz: all labels of the ${name} part are ${label}, which is ignored`;
+    const all = part('training', () => true, label);
+    await expect(createTrainer(perSample, { ...options, ...all })).rejects.toThrow(message('training'));
+    const validation = part('validation', () => true, label);
+    await expect(createTrainer(perSample, { ...options, validation })).rejects.toThrow(message('validation'));
+    const trainer = await createTrainer(perSample, options);
+    await expect(trainer.evaluate(part('test', () => true, label))).rejects.toThrow(message('test'));
+    await trainer.close();
+  }
+});

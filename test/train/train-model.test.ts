@@ -420,7 +420,11 @@ describe('a clear error for', () => {
     'all weights frozen': [{ freeze: () => true }, 'bad-usage', 'the model has no weights to train'],
     'an output that is not there': [{ output: 'z' }, 'bad-usage', "the model has no output 'z'"],
     'no epochs': [{ epochs: 0 }, 'bad-usage', 'the number of epochs must be a positive integer, got 0'],
-    'a negative rate': [{ rate: -1 }, 'bad-usage', 'the learning rate must be positive, got -1'],
+    'a negative rate': [
+      { rate: -1 },
+      'bad-usage',
+      'the learning rate must be above 0 and at most 1000, got -1',
+    ],
     'augmentation without images': [
       { augment: ['flip'] },
       'bad-usage',
@@ -456,7 +460,7 @@ describe('a clear error for', () => {
 
   test('a rate at which training diverges', async () => {
     const trainer = await createTrainer(linearModel(), {
-      ...{ ...regression, rate: 1e20, schedule: 'constant', epochs: 30 },
+      ...{ ...regression, rate: 1000, schedule: 'constant', epochs: 30 },
       optimizer: { kind: 'sgd' },
     });
     const epochs = async () => {
@@ -464,7 +468,9 @@ describe('a clear error for', () => {
     };
     await expect(epochs()).rejects.toMatchObject({
       code: 'run-failed',
-      what: 'the loss of step 2 is Infinity, although all tensors of the model are finite',
+      what: expect.stringMatching(
+        /^the loss of step \d+ is Infinity, although all tensors of the model are finite$/,
+      ),
     });
     await trainer.close();
   });

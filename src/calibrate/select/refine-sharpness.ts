@@ -1,3 +1,4 @@
+import { plural } from '../../base/plural.js';
 import type { Subset } from '../../data/split.js';
 import { wilsonInterval } from '../../metrics/wilson.js';
 import type { Plan } from '../../mish/plan.js';
@@ -98,7 +99,7 @@ function notesOn(verdicts: readonly LimitVerdict[], rows: number): string[] {
   return [
     ...few.map(
       (verdict) =>
-        `${rows} samples are too few to show ${limitText(verdict)} with 95 % confidence: the share itself decided`,
+        `${plural(rows, 'sample')} ${rows === 1 ? 'is' : 'are'} too few to show ${limitText(verdict)} with 95 % confidence: the share itself decided`,
     ),
     ...(missed.length > 0
       ? [

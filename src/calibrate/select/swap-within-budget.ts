@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../../base/error.js';
+import { plural } from '../../base/plural.js';
 import { type Plan, planOf } from '../../mish/plan.js';
 import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
 import type { SwapOptions } from '../../mish/swap.js';
@@ -270,7 +271,7 @@ function notesOn({ drawn, parts }: Trial, budget: readonly Limit[], stopped: boo
   const agreement = budget.find(({ measure }) => measure === 'agreement');
   if (agreement !== undefined && agreement.limit < 1 && 1 / heldOut > 1 - agreement.limit) {
     notes.push(
-      `${heldOut} held-out samples are too few for ${limitText(agreement)}: a sample is ${(100 / heldOut).toPrecision(2)} %. Give more`,
+      `${plural(heldOut, 'held-out sample')} ${heldOut === 1 ? 'is' : 'are'} too few for ${limitText(agreement)}: a sample is ${(100 / heldOut).toPrecision(2)} %. Give more`,
     );
   }
   if (stopped) notes.push('the search ended early, after many sites in a row that exceeded the budget');

@@ -50,7 +50,7 @@ export function command(): Command {
     .option('--labels <array>', 'array of the .npz with the classes')
     .option('--targets <array>', 'array of the .npz with other targets, in the shape of the output');
   imageOptions(arrayOptions(command))
-    .option('--samples <number>', 'maximal number of samples, taken evenly from all', some)
+    .option('--samples <number>', 'maximal number of samples, taken evenly from all; of --test, too', some)
     .option('--test <path>', 'samples for the test, as --data or --images (default: a tenth of the samples)');
   command
     .optionsGroup(GROUPS.what)

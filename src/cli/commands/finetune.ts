@@ -50,8 +50,8 @@ export function command(): Command {
     .option('--labels <array>', 'array of the .npz with the classes')
     .option('--targets <array>', 'array of the .npz with other targets, in the shape of the output');
   imageOptions(arrayOptions(command))
-    .option('--samples <number>', 'maximal number of samples, taken evenly from all', some)
-    .option('--validation <share>', 'share of the samples for validation', share, 0.1)
+    .option('--samples <number>', 'maximal number of samples, taken evenly from all; of --test, too', some)
+    .option('--validation <share>', 'share of the samples for validation, below 0.9', share, 0.1)
     .option('--test <path>', 'samples for the test, as --data or --images (default: a tenth of the samples)');
   trainingOptions(command, { epochs: 6, warmUp: 0.05 });
   finetuneOptions(command);

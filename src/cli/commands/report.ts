@@ -86,7 +86,7 @@ function notAReport(json: unknown, where: string): OnnxMishError {
   const schema = typeof json === 'object' && json !== null && 'schema' in json ? json.schema : undefined;
   const what =
     typeof schema === 'string'
-      ? `the document is an ${short(clean(schema))}, which report does not show`
+      ? `the document has the schema ${short(clean(schema))}, which report does not show`
       : 'the document is not a report';
   return new OnnxMishError('bad-data', what, {
     where,

@@ -30,7 +30,7 @@ import { checkViews, writeTextTo } from '../io/views.js';
 import { type Shard, shardOf } from '../options/shard.js';
 import { steps } from '../text/progress.js';
 import { jsonText, say, sayJson, sayNote } from '../text/say.js';
-import { clean } from '../text/text.js';
+import { clean, plural } from '../text/text.js';
 import { experimentOptions, type RunFlags } from './experiment-options.js';
 import type { Start } from './experiment-worker.js';
 
@@ -155,7 +155,7 @@ async function trainPending(
       ...{ workers, keys, clock },
       onEstimate: (seconds) =>
         sayNote(
-          `${countOf(keys.length, 'run')} on ${countOf(jobs, 'process', 'processes')} ${keys.length === 1 ? 'takes' : 'take'} about ${durationText(seconds)}`,
+          `${plural(keys.length, 'run')} on ${plural(jobs, 'process', 'processes')} ${keys.length === 1 ? 'takes' : 'take'} about ${durationText(seconds)}`,
         ),
       onProgress(work) {
         const left = clock.secondsLeft();
@@ -168,9 +168,6 @@ async function trainPending(
     bar.end();
   }
 }
-
-const countOf = (count: number, one: string, several = `${one}s`) =>
-  `${count} ${count === 1 ? one : several}`;
 
 /** Returns the path of the program that worker processes run. */
 function program(): string {

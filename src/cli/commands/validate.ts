@@ -110,7 +110,7 @@ function measureOptions(command: Command): void {
       '--allow-fallback',
       'let nodes that a provider of onnxruntime-node does not support run on the CPU, and list them',
     )
-    .option('--device-id <number>', 'GPU of cuda and tensorrt', count)
+    .option('--device-id <number>', 'GPU of cuda, tensorrt and dml', count)
     .option('--per-layer', 'also compare inner tensors: original and swapped, each provider and the CPU')
     .option('--profile', 'show the time per operator, on the providers of onnxruntime-node')
     .option('--no-latency', 'do not measure latency')

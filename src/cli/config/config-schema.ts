@@ -19,6 +19,7 @@ const flag = (about: string) => z.boolean().optional().describe(about);
 const number = (about: string) => z.number().optional().describe(about);
 const positive = (about: string) => z.number().positive().optional().describe(about);
 const share = (about: string) => z.number().min(0).max(1).optional().describe(about);
+const shareBelow = (limit: number, about: string) => z.number().min(0).lt(limit).optional().describe(about);
 const some = (about: string) => z.int().min(1).optional().describe(about);
 const count = (about: string) => z.int().min(0).optional().describe(about);
 const choice = <const T extends string>(names: readonly T[], about: string) =>
@@ -172,7 +173,7 @@ const validate = z
     browser: text(`The browser for ${inWords(WEB_PROVIDERS)}, relative to this file`),
     timeout: positive('Time limit in seconds for loading a model, and for each run, in a browser'),
     allowFallback: flag('Let nodes that a provider does not support run on the CPU, and list them'),
-    deviceId: count('GPU of cuda and tensorrt'),
+    deviceId: count('GPU of cuda, tensorrt and dml'),
     perLayer: flag('Also compare inner tensors'),
     profile: flag('Show the time per operator'),
     latency: flag('Measure latency (default: true)'),
@@ -255,12 +256,12 @@ const training = {
   loss: choice(['cross-entropy', 'bce', 'mse'], 'The loss'),
   head: text('Output that the loss is computed from'),
   optimizer: choice(['rmsprop', 'adam', 'adamw', 'sgd'], 'The optimiser'),
-  momentum: share('Momentum of rmsprop and sgd'),
+  momentum: shareBelow(1, 'Momentum of rmsprop and sgd'),
   lr: positive('Learning rate after the warm-up'),
   schedule: choice(['constant', 'cosine', 'step'], 'Course of the learning rate'),
   warmUp: share('Share of the steps over which the rate rises'),
   weightDecay: number('Weight decay'),
-  labelSmoothing: share('Share of the uniform distribution in the targets'),
+  labelSmoothing: shareBelow(1, 'Share of the uniform distribution in the targets'),
   clip: positive('Maximal norm of all gradients together'),
   augment: z.array(z.enum(AUGMENTATIONS)).optional().describe('Random changes of images'),
 };
@@ -275,7 +276,7 @@ const finetune = z
     ...access,
     samples: some('Maximal number of samples'),
     targets: text('Array of the .npz with other targets, in the shape of the output'),
-    validation: share('Share of the samples for validation'),
+    validation: shareBelow(0.9, 'Share of the samples for validation'),
     test: text('Samples for the test, as `data` or `images`, relative to this file'),
     ...training,
     freeze: texts('Globs on the names of weights to keep'),

@@ -107,7 +107,7 @@ function problemsOf(issue: z.core.$ZodIssue): string[] {
     case 'too_small':
       return [`${key} has to be ${issue.inclusive === false ? 'above' : 'at least'} ${issue.minimum}`];
     case 'too_big':
-      return [`${key} has to be at most ${issue.maximum}`];
+      return [`${key} has to be ${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`];
     default:
       return [`${key} ${issue.message}`];
   }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { plural } from '../../base/plural.js';
 
 /** A part of the work, for a machine among several. */
 export interface Shard {
@@ -88,7 +89,7 @@ function automatic(stated: number | undefined, environment: Environment): Shard 
   const shard = { index: (number(index) - start) / distance + 1, count: parts };
   if (isValid(shard)) return shard;
   throw new InvalidArgumentError(
-    `${index} of ${name} is ${number(index)}, which is outside of ${parts} ${parts === 1 ? 'part' : 'parts'} from ${start} on.`,
+    `${index} of ${name} is ${number(index)}, which is outside of ${plural(parts, 'part')} from ${start} on.`,
   );
 }
 

@@ -32,6 +32,13 @@ export function share(text: string): number {
   return value;
 }
 
+/** Parses a share below 1. Throws `InvalidArgumentError`. */
+export function shareBelowOne(text: string): number {
+  const value = number(text);
+  if (!(value >= 0 && value < 1)) throw new InvalidArgumentError('Write a number from 0 on that is below 1.');
+  return value;
+}
+
 /** Adds the settings of a training. */
 export function trainingOptions(command: Command, defaults: Pick<TrainingFlags, 'epochs' | 'warmUp'>): void {
   command
@@ -49,7 +56,7 @@ export function trainingOptions(command: Command, defaults: Pick<TrainingFlags, 
         .choices(['rmsprop', 'adam', 'adamw', 'sgd'])
         .default('rmsprop'),
     )
-    .option('--momentum <number>', 'momentum of rmsprop and sgd (default: 0 and 0.9)', share)
+    .option('--momentum <number>', 'momentum of rmsprop and sgd (default: 0 and 0.9)', shareBelowOne)
     .option('--lr <rate>', 'learning rate after the warm-up (default: 0.001, for sgd 0.01)', positive)
     .addOption(
       new Option('--schedule <name>', 'course of the learning rate')
@@ -58,7 +65,7 @@ export function trainingOptions(command: Command, defaults: Pick<TrainingFlags, 
     )
     .option('--warm-up <share>', 'share of the steps over which the rate rises', share, defaults.warmUp)
     .option('--weight-decay <number>', 'weight decay (default: 0, for adamw 0.01)', number)
-    .option('--label-smoothing <share>', 'share of the uniform distribution in the targets', share, 0)
+    .option('--label-smoothing <share>', 'share of the uniform distribution in the targets', shareBelowOne, 0)
     .addOption(ignoreLabelOption())
     .option('--clip <norm>', 'maximal norm of all gradients together (default: unlimited)', positive)
     .option('--augment <names>', 'random changes of images: flip, flip-vertical, crop, erase', list);

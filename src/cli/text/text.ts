@@ -1,17 +1,7 @@
+import { integer, plural } from '../../base/plural.js';
 import { clean, cleanJson } from '../../render/clean.js';
 
-export { clean, cleanJson };
-
-/** Formats an integer, such as `1,326,578`. */
-export function integer(value: number): string {
-  // toLocaleString loads tables, which takes as long as the swap of a small model.
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
-}
-
-/** Formats a count with its noun, such as `1 site` or `19 sites`. */
-export function plural(count: number, noun: string): string {
-  return `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;
-}
+export { clean, cleanJson, integer, plural };
 
 /** Formats a file's growth in percent. */
 export function grown(from: number, to: number): string {

@@ -1,3 +1,4 @@
+import { plural } from '../../base/plural.js';
 import { limitText } from '../../calibrate/select/budget.js';
 import type { BudgetResult, JudgedSet } from '../../calibrate/select/swap-within-budget.js';
 import type { SwapReport } from '../../mish/results.js';
@@ -25,7 +26,7 @@ export async function budgetPage({ sites, skipped, form, beta, keep }: BudgetRep
       <h1>
         <Name text={model} longest={120} />, swapped within a budget
       </h1>
-      <p class="conclusion">{`${sites.length} of ${of} sites were swapped within ${limits}, on ${describeDrawn(data)}.`}</p>
+      <p class="conclusion">{`${sites.length} of ${plural(of, 'site')} ${sites.length === 1 ? 'was' : 'were'} swapped within ${limits}, on ${describeDrawn(data)}.`}</p>
       <div class="wide">
         <FactList
           facts={{

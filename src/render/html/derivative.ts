@@ -1,3 +1,4 @@
+import { plural } from '../../base/plural.js';
 import type { Derivative } from '../../experiment/report-schema.js';
 import { figure, percent } from '../figures.js';
 import { colour, draw, tip } from './draw.js';
@@ -66,7 +67,7 @@ async function derivativeChart(
   const outside = below + above > 0 ? ` ${percent(below + above)} lie outside the bins.` : '';
   return {
     title: name,
-    caption: `Inputs of all sites on ${samples} test samples. The derivative has mean ${figure(mean)} over them, and is negative for ${percent(negative)}.${outside}`,
+    caption: `Inputs of all sites on ${plural(samples, 'test sample')}. The derivative has mean ${figure(mean)} over them, and is negative for ${percent(negative)}.${outside}`,
     legend: LEGEND,
     svg: await draw(specOf(bars, line, scales), { height: 150 }),
     head: ['input', 'share', 'derivative'],

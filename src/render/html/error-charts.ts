@@ -1,3 +1,4 @@
+import { plural } from '../../base/plural.js';
 import type { Drift } from '../../metrics/drift.js';
 import type { LayerComparison, ProviderRow } from '../../validate/report-schema.js';
 import { activation, figure, short, sqnrOf, tellApart } from '../figures.js';
@@ -113,7 +114,7 @@ export async function driftChart(
     title,
     caption:
       outputs.length > drawn.size
-        ? `${caption} Shows the worst ${drawn.size} of ${outputs.length} outputs.`
+        ? `${caption} Shows the worst ${drawn.size} of ${plural(outputs.length, 'output')}.`
         : caption,
     legend,
     svg: await drawRatios(outputs, drawn, lines, legend, alone),

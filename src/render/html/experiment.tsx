@@ -1,3 +1,4 @@
+import { plural } from '../../base/plural.js';
 import type { ExperimentReport, ExperimentRun } from '../../experiment/report-schema.js';
 import { nameOf } from '../../finetune/compare-arms.js';
 import {
@@ -172,7 +173,7 @@ function pointsOf(
 
 const curvesOf = ({ settings, data }: ExperimentReport) => ({
   series: settings.activations.map(nameOf),
-  caption: `By epoch: whole lines on ${data.curve} test samples, dotted lines on the training batches.`,
+  caption: `By epoch: whole lines on ${plural(data.curve, 'test sample')}, dotted lines on the training batches.`,
 });
 
 function lossChart(report: ExperimentReport): Promise<TabledChart | undefined> {

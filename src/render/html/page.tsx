@@ -1,3 +1,4 @@
+import { plural } from '../../base/plural.js';
 import type { ModelInfo, Report, Verdict } from '../../validate/report-schema.js';
 import {
   accuracyWithInterval,
@@ -132,7 +133,7 @@ function Head({ report }: { report: Report }) {
           <FactList
             facts={{
               source: data.source === 'seed' ? `seeded noise (seed ${data.seed})` : data.source,
-              samples: `${data.samples} in ${data.runs} runs${data.labelled ? ', labelled' : ''}`,
+              samples: `${data.samples} in ${plural(data.runs, 'run')}${data.labelled ? ', labelled' : ''}`,
               shapes: Object.entries(data.shapes).map(([name, dims]) => (
                 <div key={name}>
                   <Name text={name} longest={24} />: {dims.join(' × ') || 'scalar'}

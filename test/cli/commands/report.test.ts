@@ -117,8 +117,12 @@ test('reports of different kinds, and more than two validations, are refused', a
 });
 
 test.each([
-  ['{"schema":"onnx-mish/ranking@1"}', 'an onnx-mish/ranking@1, which report does not show'],
-  ['{"schema":"onnx-mish/calibration@1","sites":[]}', 'an onnx-mish/calibration@1, which'],
+  [
+    '{"schema":"onnx-mish/ranking@1"}',
+    'the document has the schema onnx-mish/ranking@1, which report does not show',
+  ],
+  ['{"schema":"onnx-mish/calibration@1","sites":[]}', 'the schema onnx-mish/calibration@1, which'],
+  ['{"schema":"vega@1"}', 'the document has the schema vega@1, which report does not show'],
   ...['{}', '[]', 'null', '3', '"report"', '{"schema":7}'].map((text) => [text, 'is not a report']),
   ['{"schema":"onnx-mish/report@3"}', 'not a valid onnx-mish/report@2: schema: '],
   ['{"schema":"onnx-mish/experiment@1"}', 'not a valid onnx-mish/experiment@1: created: '],

@@ -1,4 +1,5 @@
 import { useMemo } from 'preact/hooks';
+import { plural } from '../../../base/plural.js';
 import { quantile } from '../../../metrics/statistics.js';
 import { ACTIVATIONS } from '../../../mish/activations.js';
 import { figure, verdictText, verdictWord } from '../../../render/figures.js';
@@ -101,7 +102,7 @@ function Latency({ provider, run }: { readonly provider: PageProvider; readonly 
       ) : (
         <>
           <LatencyStrip
-            label={`Times of ${pairs.length} pairs of runs on ${nameOf(provider)}, on a logarithmic axis.`}
+            label={`Times of ${plural(pairs.length, 'pair')} of runs on ${nameOf(provider)}, on a logarithmic axis.`}
             models={models}
           />
           <Legend lines={models} />

@@ -1,3 +1,4 @@
+import { plural } from '../../../base/plural.js';
 import {
   COMPARISON_HEAD,
   comparisonRows,
@@ -39,7 +40,7 @@ export function FinetuneResults({
       <ProblemNote problem={finetune.problems.export} />
       <TextTable
         label="Scores"
-        caption={`Scores on the ${report.data.test} test samples`}
+        caption={`Scores on ${plural(report.data.test, 'test sample')}`}
         head={scoreHead(report)}
         rows={scoreRows(report)}
       />

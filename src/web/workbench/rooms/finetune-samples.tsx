@@ -1,4 +1,5 @@
 import { capitalised } from '../../../base/in-words.js';
+import { plural } from '../../../base/plural.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import { IgnoredLabelField, LayoutChoice, ScaleField } from '../page/array-changes.js';
 import { DoubtNote } from '../page/doubt-note.js';
@@ -68,7 +69,7 @@ export function FinetuneSamples(props: FinetuneParts & { readonly page: State; r
 function samplesText(samples: GivenSamples): string {
   if (samples.kind === 'bundled')
     return '1,000 test images of Fashion-MNIST (MIT licence): 720 train, 80 validate, 200 test';
-  if (samples.kind === 'images') return `${samples.files.length.toLocaleString('en')} images`;
+  if (samples.kind === 'images') return plural(samples.files.length, 'image');
   const { file, arrays } = samples;
   if (arrays === undefined) return `${file.name}, ${size(file.blob.size)}`;
   return `${file.name}: ${arrays.map(({ name, dims }) => `${name} [${dims.join(', ')}]`).join(', ')}`;

@@ -1,4 +1,5 @@
 // The state of the room Fine-tune, and every action that changes it.
+import { plural } from '../../../base/plural.js';
 import type { Layout } from '../../../data/images.js';
 import { DEFAULT_IGNORED_LABEL } from '../../../data/labels.js';
 import type { FinetuneEpoch } from '../../../finetune/options.js';
@@ -131,7 +132,7 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
       return {
         ...state,
         samples: { ...state.samples, arrays: action.arrays, labels: likelyLabels(action.arrays) },
-        announcement: `${action.file.name} has ${action.arrays.length} arrays.`,
+        announcement: `${action.file.name} has ${plural(action.arrays.length, 'array')}.`,
       };
     case 'labels':
       if (state.samples?.kind !== 'npz') return state;

@@ -1,4 +1,5 @@
 import { useMemo } from 'preact/hooks';
+import { plural } from '../../../base/plural.js';
 import { figure } from '../../../render/figures.js';
 import { accuracyText } from '../../../render/finetune-figures.js';
 import type { EpochScore } from '../../../train/epoch.js';
@@ -48,7 +49,7 @@ export function LearningCurves(props: {
         <h3>{title}</h3>
       </figcaption>
       <LineChart
-        label={`${title}, after ${done} of ${epochs} epochs. The table below has the values.`}
+        label={`${title}, after ${done} of ${plural(epochs, 'epoch')}. The table below has the values.`}
         lines={lines}
         data={data}
         height={220}

@@ -1,3 +1,4 @@
+import { plural } from '../../../base/plural.js';
 import type { Ranking } from '../../../calibrate/select/ranking.js';
 import { concludeRanking, RANKING_HEAD, rankingRows } from '../../../render/ranking-figures.js';
 import { ProblemNote } from '../page/parts.js';
@@ -24,7 +25,7 @@ export function RankingResults({
       <h2 id="ranking-title">
         Ranked
         {measured < ranking.sites.length && (
-          <small>{`${measured} of ${ranking.sites.length} sites measured`}</small>
+          <small>{`${measured} of ${plural(ranking.sites.length, 'site')} measured`}</small>
         )}
       </h2>
       {old && <p class="quiet">This ranking belongs to an earlier choice.</p>}

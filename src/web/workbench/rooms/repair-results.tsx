@@ -1,3 +1,4 @@
+import { plural } from '../../../base/plural.js';
 import {
   describeCurved,
   describeDifference,
@@ -59,7 +60,7 @@ export function RepairResults({
       <ProblemNote problem={repair.problems.export} />
       <TextTable
         label="Outputs"
-        caption={`Outputs on ${report.samples.judged} test samples, against the original’s`}
+        caption={`Outputs on ${plural(report.samples.judged, 'test sample')}, against the original’s`}
         head={OUTPUT_HEAD}
         rows={outputRows(report)}
       />

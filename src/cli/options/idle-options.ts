@@ -1,0 +1,81 @@
+import type { Command } from 'commander';
+import { OnnxMishError } from '../../base/error.js';
+import { WEB_PROVIDERS } from '../../providers/web-providers.js';
+
+type Flags = Readonly<Record<string, unknown>>;
+
+/** Options that have no effect beside other options, or without them. */
+interface IdleOptions {
+  readonly command: string;
+  /** Names of the options in camel case. */
+  readonly options: readonly string[];
+  readonly isIdle: (flags: Flags, args: readonly string[]) => boolean;
+  /** The rest of the sentence “--option has no effect …”. */
+  readonly why: string;
+}
+
+const isNoise = ({ data = 'random', images }: Flags) => data === 'random' && images === undefined;
+const hasNoLabels = ({ labels, images }: Flags) => labels === undefined && images === undefined;
+const hasNo =
+  (...names: readonly string[]) =>
+  ({ providers = [] }: Flags) =>
+    !(providers as readonly string[]).some((name) => names.includes(name));
+
+export const IDLE_OPTIONS: readonly IdleOptions[] = [
+  ...['rank', 'calibrate', 'validate', 'swap', 'inspect'].map((command) => ({
+    ...{ command, options: ['ignoreLabel'], isIdle: hasNoLabels, why: 'without labels' },
+  })),
+  {
+    ...{ command: 'inspect', options: ['seed'], why: 'without samples' },
+    isIdle: ({ data, images }) => data === undefined && images === undefined,
+  },
+  { command: 'swap', options: ['seed'], isIdle: ({ keep }) => keep === undefined, why: 'without --keep' },
+  {
+    ...{ command: 'validate', options: ['seed'], why: 'on samples, since it makes random inputs' },
+    isIdle: (flags) => !isNoise(flags),
+  },
+  {
+    ...{ command: 'validate', options: ['form', 'target', 'beta'], why: 'where the swapped model is given' },
+    isIdle: ({ swappedDir }, args) => args.length > 1 || swappedDir !== undefined,
+  },
+  {
+    ...{ command: 'validate', options: ['pairs', 'seconds'], why: 'with --no-latency' },
+    isIdle: ({ latency }) => latency === false,
+  },
+  {
+    ...{ command: 'validate', options: ['browser', 'timeout'], why: 'without a provider in a browser' },
+    isIdle: hasNo(...WEB_PROVIDERS),
+  },
+  {
+    ...{ command: 'validate', options: ['deviceId'], why: 'without cuda, tensorrt or dml' },
+    isIdle: hasNo('cuda', 'tensorrt', 'dml'),
+  },
+  {
+    ...{ command: 'validate', options: ['allowFallback'], why: 'without a GPU provider of onnxruntime-node' },
+    isIdle: hasNo('cuda', 'tensorrt', 'dml', 'coreml', 'webgpu-native'),
+  },
+  {
+    ...{ command: 'validate', options: ['profile'], why: 'without a provider of onnxruntime-node' },
+    isIdle: hasNo('cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'webgpu-native'),
+  },
+  {
+    ...{ command: 'experiment', options: ['span'], why: 'with --no-landscape' },
+    isIdle: ({ landscape }) => landscape === false,
+  },
+  {
+    ...{ command: 'finetune', options: ['patience'], why: 'with --validation 0' },
+    isIdle: ({ validation }) => validation === 0,
+  },
+];
+
+/** Throws `bad-usage` for an option of the command line that has no effect. Those of a configuration are for other runs, too. */
+export function refuseIdleOptions(command: Command): void {
+  const flags = command.opts();
+  for (const { command: name, options, isIdle, why } of IDLE_OPTIONS) {
+    if (name !== command.name() || !isIdle(flags, command.args)) continue;
+    const given = options.find((option) => command.getOptionValueSource(option) === 'cli');
+    if (given === undefined) continue;
+    const flag = command.options.find((option) => option.attributeName() === given)?.long ?? given;
+    throw new OnnxMishError('bad-usage', `${flag} has no effect ${why}`, { fix: 'Leave it out' });
+  }
+}
