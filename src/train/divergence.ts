@@ -19,6 +19,12 @@ export function diverged(what: string): OnnxMishError {
   return asDivergence(new OnnxMishError('run-failed', what, { fix: 'Lower the learning rate' }));
 }
 
+/** Returns the error of a loss that no training has, at a place such as a step. */
+export function divergedLoss(place: string, loss: number): OnnxMishError {
+  const why = Number.isFinite(loss) ? ', which takes probabilities that are all 0 or 1' : '';
+  return diverged(`the loss of ${place} is ${Number(loss.toPrecision(4))}${why}`);
+}
+
 /**
  * Largest mean loss of scores. A larger one takes scores beyond 2^24, where float32 cannot tell a whole number from the next: every
  * probability is 0 or 1.

@@ -2,7 +2,7 @@ import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
 import type { Session } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
-import { diverged } from './divergence.js';
+import { divergedLoss } from './divergence.js';
 import type { GraphOptimizer } from './graph-optimizers.js';
 import type { TrainingGraph } from './training-graph.js';
 import type { TrainingStep } from './training-step.js';
@@ -92,7 +92,7 @@ export function createStepper(session: Session, step: SteppedGraph, options: Ste
       const countOf = (name: string | undefined) => (name === undefined ? undefined : numberOf(name));
       const loss = numberOf(step.loss);
       if (Number.isFinite(loss) && loss > (options.maxLoss ?? Number.MAX_VALUE))
-        throw diverged(`the loss of step ${stepsTaken} is ${loss}`);
+        throw divergedLoss(`step ${stepsTaken}`, loss);
       if (!Number.isFinite(loss) && options.anyLoss !== true) {
         const what = `the loss of step ${stepsTaken} is ${loss}`;
         // The sets have changed their roles: `next` has the state before the step.

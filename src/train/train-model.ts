@@ -1,7 +1,7 @@
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
 import { trainingDigest } from './digest-training.js';
-import { diverged, maxLossOf } from './divergence.js';
+import { diverged, divergedLoss, maxLossOf } from './divergence.js';
 import type { Epoch } from './epoch.js';
 import { createEpochRunner } from './epoch-runner.js';
 import type { Evaluation } from './evaluate.js';
@@ -96,7 +96,7 @@ export async function createTrainer(
       const evaluation = validation && (await evaluateWeights(plan, weights, validation, settings, options));
       const score = evaluation && { loss: evaluation.loss, accuracy: evaluation.accuracy };
       if (score !== undefined && !(score.loss <= maxLossOf(settings.loss)))
-        throw diverged(`the validation loss of epoch ${trained.epoch} is ${score.loss}`);
+        throw divergedLoss(`the validation after epoch ${trained.epoch}`, score.loss);
       const epoch = { ...trained, validation: score ?? null };
       progress.add(epoch, runner.copyState);
       return epoch;

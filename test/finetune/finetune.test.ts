@@ -368,6 +368,7 @@ describe('bad input gives one clear error', () => {
     ['samples of another shape', { data: given({ dims: [200, 2] }, labels) }, 'shape'],
     ['too few samples', { data: dataOf(2), test: undefined }, 'too few'],
     ['a share of everything', { validation: 1 }, 'share for validation'],
+    ['a patience without validation', { validation: 0, patience: 2 }, 'needs a validation part'],
     ['no seed', { seeds: 0 }, 'number of seeds'],
     ['too many seeds', { seeds: 1e9 }, 'number of seeds'],
     ['a weight decay below 0', { optimizer: { kind: 'adam' as const, weightDecay: -1 } }, 'weight decay'],

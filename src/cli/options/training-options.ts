@@ -35,7 +35,7 @@ export function share(text: string): number {
 /** Parses a share below 1. Throws `InvalidArgumentError`. */
 export function shareBelowOne(text: string): number {
   const value = number(text);
-  if (!(value >= 0 && value < 1)) throw new InvalidArgumentError('Write a number from 0 on that is below 1.');
+  if (!(value >= 0 && value < 1)) throw new InvalidArgumentError('Write a number of at least 0 and below 1.');
   return value;
 }
 
