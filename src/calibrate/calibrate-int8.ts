@@ -3,7 +3,6 @@ import { type Plan, planOf } from '../mish/plan.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
 import { swapChoices } from '../mish/swap-choices.js';
-import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import { floatVersion } from './int8/float-version.js';
@@ -32,7 +31,7 @@ export async function calibrateInt8(
   original: LoadedModel,
   int8: Way,
   options: Options,
-): Promise<Pick<RepairedSwap, 'report'> & { readonly output: Spliced }> {
+): Promise<Pick<RepairedSwap, 'report'> & { readonly output: QuantisedCandidate['output'] }> {
   const { onProgress = () => {} } = options;
   refuseInt8(original.document, options);
   const beta = options.beta === 'auto' ? undefined : options.beta;

@@ -1,7 +1,6 @@
 // The swapped model from which the trainings start.
 
 import { OnnxMishError, withDetails } from '../base/error.js';
-import { plural } from '../base/plural.js';
 import { sha256 } from '../base/sha256.js';
 import { calibrateModel } from '../calibrate/calibrate.js';
 import { type Candidates, findCandidates } from '../calibrate/select/candidates.js';
@@ -81,7 +80,7 @@ const MIN_REPAIR_RUNS = 3;
 const FEW_REPAIR_RUNS = 8;
 
 const tooFew = (count: number) =>
-  `${plural(count, 'training sample')} ${count === 1 ? 'is' : 'are'} too few for the repair: the trainings start from the plain swap`;
+  `${count === 1 ? 'a training sample is' : `${count} training samples are`} too few for the repair: the trainings start from the plain swap`;
 
 /** Returns training samples as data for the repair. */
 function repairData(part: LabelledPart, model: LoadedModel): Dataset<LazyFeeds> & { samples: number } {

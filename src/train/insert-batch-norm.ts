@@ -1,5 +1,4 @@
 // Puts batch normalisation back behind the convolutions of a model whose exporter folded it into the weights.
-import { plural } from '../base/plural.js';
 import { biasEdit } from '../onnx/add-bias.js';
 import { composedField, initializerFields } from '../onnx/compose.js';
 import { concat } from '../onnx/encode.js';
@@ -74,7 +73,7 @@ export async function withBatchNorm(
       ...prepared.remarks.filter(({ code }) => code !== 'no-batch-norm'),
       {
         code: 'batch-norm-inserted',
-        text: `Batch normalisation was put back behind ${plural(inserted.length, 'convolution')} for training, and is folded again at the end`,
+        text: `Batch normalisation was put back behind ${inserted.length === 1 ? 'a convolution' : `${inserted.length} convolutions`} for training, and is folded again at the end`,
       },
     ],
     edits: (values) => foldedEdits(prepared, model, inserted, values),
