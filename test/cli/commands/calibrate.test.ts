@@ -62,7 +62,7 @@ test('calibrate prints tables of layers and outputs, and writes a model with its
   expect(lines[0]).toBe('m.onnx → m.mish.onnx');
   expect(stdout).toMatch(/^1 site → Mish in the softplus form, β = [\d.]+\.$/m);
   expect(stdout).toMatch(
-    /^β from the inputs: at least 75 % of them on the bend; folded into weights at 1 of 1 sites\. On test samples: median share [\d.]+ %, least [\d.]+ %\.$/m,
+    /^β from the inputs: at least 75 % of them on the bend; folded into weights at 1 of 1 site\. On test samples: median share [\d.]+ %, least [\d.]+ %\.$/m,
   );
   expect(stdout).toMatch(/^act +relu +Mish +[\d.]+ +[\d.]+ %$/m);
   expect(stdout).toContain(
