@@ -26,11 +26,10 @@ const SLOW = [
  * memory. All others share one, in which each module is loaded once.
  */
 const ALONE = [
-  'test/{fuzz,mutation,proto,trust}/**/*.test.ts',
+  'test/{proto/proto,trust/faults}.test.ts',
   'test/providers/browser/accidents.test.ts',
   'test/{node/no-links,files/{model-file,temporary-names},validate/profile}.test.ts',
-  'test/cli/{accidents,large,pipes,streams}.test.ts',
-  'test/onnx/{bombs,items}.test.ts',
+  'test/{cli/large,onnx/{bombs,items}}.test.ts',
 ];
 
 /** Says what each file takes, if that is asked for. */

@@ -41,14 +41,17 @@ async function validation() {
   return { child, ended: outcome(child), temporary };
 }
 
+/** Milliseconds between two looks at all processes, which take some of them. */
+const LOOK_MS = 20;
+
 /** The browser that a validation has started, as soon as it has. */
 async function browserOf({ pid }: ChildProcess): Promise<Descendant | undefined> {
-  for (let tries = 0; tries < 2000; tries++) {
+  for (let tries = 0; tries < 200; tries++) {
     const found = descendants(pid).find(
       ({ args }) => args.includes('--user-data-dir') && !args.includes('--type='),
     );
     if (found !== undefined) return found;
-    await setTimeout(2);
+    await setTimeout(LOOK_MS);
   }
   return undefined;
 }
@@ -56,7 +59,7 @@ async function browserOf({ pid }: ChildProcess): Promise<Descendant | undefined>
 /** Nothing is left of it: no process, no file. Zombies have nobody left to wait for them, and are none of ours. */
 async function expectNothingLeft(temporary: string) {
   const left = () => descendants(1).filter(({ args }) => args.includes(temporary));
-  for (let tries = 0; left().length > 0 && tries < 500; tries++) await setTimeout(2);
+  for (let tries = 0; left().length > 0 && tries < 50; tries++) await setTimeout(LOOK_MS);
   expect(left()).toEqual([]);
   expect(readdirSync(temporary)).toEqual([]);
 }
@@ -109,7 +112,7 @@ describe('a validation', () => {
     await ended;
     // The browser ends by itself when its pipe does.
     const alive = () => descendants(1).some(({ pid }) => pid === victim?.pid);
-    for (let tries = 0; alive() && tries < 2000; tries++) await setTimeout(2);
+    for (let tries = 0; alive() && tries < 200; tries++) await setTimeout(LOOK_MS);
     expect(alive()).toBe(false);
   });
 

@@ -4,17 +4,22 @@ import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 
 // Says what each file of tests takes, on Linux: `CPU_TIMES=/tmp/times.txt python3 test/bench/cpu.py npx vitest run
 // --no-file-parallelism` writes a line for each file, with the seconds of processor time of Vitest, its workers, and all
-// processes that they start; before it, a line for each of its tests that takes long, with the short ones before it.
+// processes that they start, and the system's part of them; before it, a line for each of its tests that takes long, with
+// the short ones before it, and the first with what the file does before its tests.
 
 const HERTZ = 100;
 const LONG_SECONDS = 0.3;
 /** Milliseconds that a test lasts before it is worth to read /proc, which takes some of them itself. */
 const LONG_MS = 150;
 
-interface Process {
+/** Ticks of processor time of a process, and of its children that have ended. */
+interface Ticks {
+  readonly user: number;
+  readonly system: number;
+}
+
+interface Process extends Ticks {
   readonly parent: number;
-  /** Of itself, and of its children that have ended. */
-  readonly ticks: number;
 }
 
 function allProcesses(): Map<number, Process> {
@@ -27,31 +32,45 @@ function allProcesses(): Map<number, Process> {
         .slice(stat.lastIndexOf(')') + 2)
         .split(' ')
         .map(Number);
-      const ticks = fields.slice(11, 15).reduce((sum, part) => sum + part, 0);
-      processes.set(Number(name), { parent: fields[1] ?? 0, ticks });
+      const [user = 0, system = 0, childrenUser = 0, childrenSystem = 0] = fields.slice(11, 15);
+      processes.set(Number(name), {
+        parent: fields[1] ?? 0,
+        user: user + childrenUser,
+        system: system + childrenSystem,
+      });
     } catch {} // ended meanwhile
   }
   return processes;
 }
 
-/** Seconds of processor time of a process and all below it. */
-function secondsBelow(root: number): number {
+/** Processor time of a process and all below it. */
+function ticksBelow(root: number): Ticks {
   const processes = allProcesses();
   const isBelow = (id: number): boolean => {
     for (let at: number | undefined = id; at; at = processes.get(at)?.parent) if (at === root) return true;
     return false;
   };
-  let ticks = 0;
-  for (const [id, process] of processes) if (isBelow(id)) ticks += process.ticks;
-  return ticks / HERTZ;
+  let [user, system] = [0, 0];
+  for (const [id, process] of processes) {
+    if (!isBelow(id)) continue;
+    user += process.user;
+    system += process.system;
+  }
+  return { user, system };
 }
 
 const root = Number(process.env.CPU_ROOT ?? process.ppid);
-const before = secondsBelow(root);
+const before = ticksBelow(root);
 const file = relative(process.cwd(), expect.getState().testPath ?? '?');
 
-const write = (seconds: number, what: string) =>
-  appendFileSync(process.env.CPU_TIMES ?? '', `${seconds.toFixed(2)} ${what}\n`);
+/** Appends a line, unless the time is below a limit: seconds in all, and the system's part of them. */
+function write(from: Ticks, what: string, leastSeconds = 0): Ticks {
+  const now = ticksBelow(root);
+  const [user, system] = [(now.user - from.user) / HERTZ, (now.system - from.system) / HERTZ];
+  const line = `${(user + system).toFixed(2)} ${system.toFixed(2)} ${what}\n`;
+  if (user + system > leastSeconds) appendFileSync(process.env.CPU_TIMES ?? '', line);
+  return now;
+}
 
 let [beforeTest, begun] = [before, 0];
 beforeEach(() => {
@@ -59,8 +78,8 @@ beforeEach(() => {
 });
 afterEach(({ task }) => {
   if (performance.now() - begun < LONG_MS) return;
-  const now = secondsBelow(root);
-  if (now - beforeTest > LONG_SECONDS) write(now - beforeTest, `${file}: ${task.name}`);
-  beforeTest = now;
+  beforeTest = write(beforeTest, `${file}: ${task.name}`, LONG_SECONDS);
 });
-afterAll(() => write(secondsBelow(root) - before, file));
+afterAll(() => {
+  write(before, file);
+});

@@ -11,18 +11,34 @@ export interface Listener {
 
 /** Whatever this process and those below it listen on. Linux only: it reads /proc. */
 export function listeners(of = process.pid): Listener[] {
-  const found: Listener[] = [];
-  for (const pid of [of, ...descendants(of).map((child) => child.pid)]) {
+  // The kernel takes milliseconds for these tables, which are the same for all processes of a network namespace.
+  const tables = new Map<string, ReturnType<typeof openSockets>>();
+  return [of, ...descendants(of).map((child) => child.pid)].flatMap((pid) => {
+    const namespace = namespaceOf(pid);
+    if (!tables.has(namespace)) tables.set(namespace, openSockets(pid));
     const inodes = socketsOf(pid);
-    for (const { kind, file, isOpen, address, inode } of TABLES) {
-      for (const line of linesOf(`/proc/${pid}/net/${file}`)) {
-        const fields = line.trim().split(/\s+/);
-        if (!isOpen(fields) || !inodes.has(fields[inode] ?? '')) continue;
-        found.push({ pid, kind, address: fields[address] ?? '' });
-      }
-    }
+    return (tables.get(namespace) ?? [])
+      .filter(({ inode }) => inodes.has(inode))
+      .map(({ kind, address }) => ({ pid, kind, address }));
+  });
+}
+
+/** Returns the open sockets of a process's network namespace. */
+const openSockets = (pid: number) =>
+  TABLES.flatMap(({ kind, file, isOpen, address, inode }) =>
+    linesOf(`/proc/${pid}/net/${file}`)
+      .map((line) => line.trim().split(/\s+/))
+      .filter(isOpen)
+      .map((fields) => ({ kind, address: fields[address] ?? '', inode: fields[inode] ?? '' })),
+  );
+
+/** Returns the name of a process's network namespace, or the process's own where it has ended. */
+function namespaceOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return `${pid}`;
   }
-  return found;
 }
 
 const LISTENS = '0A';
