@@ -45,9 +45,9 @@ export interface AccuracyMeter {
   correct(): Uint8Array | Float64Array;
 }
 
-/** Returns the first output that looks like class scores; undefined if there is none. */
-export function scoresAmong(outputs: readonly string[], tensors: Tensors): string | undefined {
-  return outputs.find((name) => {
+/** Returns the outputs that look like class scores. */
+export function scoresAmong(outputs: readonly string[], tensors: Tensors): string[] {
+  return outputs.filter((name) => {
     const tensor = ownProperty(tensors, name);
     return tensor !== undefined && looksLikeScores(tensor);
   });

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import { ownProperty } from '../base/own.js';
 import type { SampleLabels } from '../data/labels.js';
 import type { Tensors } from '../providers/tensor.js';
 import { type AccuracyMeter, accuracyMeter, scoresAmong } from './accuracy.js';
@@ -7,7 +8,13 @@ import { type Difference, differenceOfCorrect, isBinary, mcnemar } from './paire
 import { placeAccuracyMeter, placeScoresAmong } from './place-accuracy.js';
 
 /** Meters of the accuracy of both models by the same labels. */
-export interface LabelMeters {
+export interface LabelMeters extends OutputMeters {
+  /** Adds the outputs of a run. Throws what the meters throw. */
+  add(reference: Tensors, got: Tensors): void;
+}
+
+/** Meters of both models for one output. */
+interface OutputMeters {
   readonly output: string;
   readonly original: AccuracyMeter;
   readonly swapped: AccuracyMeter;
@@ -16,17 +23,63 @@ export interface LabelMeters {
 }
 
 /**
- * Returns meters for the first of `outputs` that looks like class scores, or else for the only one with one score per sample; for
- * labels of places, for the first that has them. The original's scores decide the threshold of both models. The labels may grow, as
- * long as a row's are there before the row. With `drawn`, messages name no sample numbers, because the samples are a selection.
- * Throws `bad-data` if no output fits the labels.
+ * Returns meters for one of `outputs` that looks like class scores, or else for the only one with one score per sample; for labels of
+ * places, for the first that has them. Of several outputs that look like class scores, such as features beside scores, the meters are
+ * of the one on which the original is right most often. The original's scores decide the threshold of both models. The labels may
+ * grow, as long as a row's are there before the row. With `drawn`, messages name no sample numbers, because the samples are a
+ * selection. Throws `bad-data` if no output fits the labels.
  */
 export function labelMeters(
   outputs: readonly string[],
   reference: Tensors,
-  { values, places }: SampleLabels,
+  labels: SampleLabels,
   drawn = false,
 ): LabelMeters {
+  let candidates = candidatesFor(outputs, reference, labels, drawn);
+  const best = () => candidates.reduce((most, other) => (rightOf(other) > rightOf(most) ? other : most));
+  return {
+    get output() {
+      return best().output;
+    },
+    get original() {
+      return best().original;
+    },
+    get swapped() {
+      return best().swapped;
+    },
+    threshold: () => best().threshold(),
+    add(before, after) {
+      const fitting = candidates.filter(({ output, original }) => {
+        try {
+          original.add(ownProperty(before, output));
+          return true;
+        } catch (error) {
+          // The labels of one output may be outside the classes of another.
+          if (candidates.length === 1) throw error;
+          return false;
+        }
+      });
+      if (fitting.length === 0) throw without(NO_FIT);
+      for (const { output, swapped } of fitting) swapped.add(ownProperty(after, output));
+      candidates = fitting;
+    },
+  };
+}
+
+/** Returns how many samples the original has right. */
+function rightOf({ original }: OutputMeters): number {
+  let right = 0;
+  for (const share of original.correct()) right += share;
+  return right;
+}
+
+/** Returns meters for each output that the labels may be of, at least one. */
+function candidatesFor(
+  outputs: readonly string[],
+  reference: Tensors,
+  { values, places }: SampleLabels,
+  drawn: boolean,
+): readonly OutputMeters[] {
   if (places !== undefined) {
     const output = placeScoresAmong(outputs, reference, places);
     if (output === undefined)
@@ -37,26 +90,25 @@ export function labelMeters(
           );
     const original = placeAccuracyMeter(output, values, places, { drawn });
     const { threshold } = original;
-    return {
-      output,
-      threshold,
-      original,
-      swapped: placeAccuracyMeter(output, values, places, { thresholdOf: threshold, drawn }),
-    };
+    const swapped = placeAccuracyMeter(output, values, places, { thresholdOf: threshold, drawn });
+    return [{ output, threshold, original, swapped }];
   }
   const scores = scoresAmong(outputs, reference);
-  if (scores !== undefined) {
-    const meter = () => accuracyMeter(scores, values, drawn);
-    return { output: scores, threshold: () => null, original: meter(), swapped: meter() };
+  if (scores.length > 0) {
+    return scores.map((output) => {
+      const meter = () => accuracyMeter(output, values, drawn);
+      return { output, threshold: () => null, original: meter(), swapped: meter() };
+    });
   }
   const output = oneScoreAmong(outputs, reference);
   if (output === undefined) throw without(NEITHER);
   const original = binaryAccuracyMeter(output, values, { drawn });
   const { threshold } = original;
   const swapped = binaryAccuracyMeter(output, values, { thresholdOf: threshold, drawn });
-  return { output, threshold, original, swapped };
+  return [{ output, threshold, original, swapped }];
 }
 
+const NO_FIT = 'the labels are outside the classes of each output that looks like class scores';
 const NEITHER =
   'labels need an output with a score for each class, or one with one score per sample, and there is neither';
 

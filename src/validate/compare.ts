@@ -70,8 +70,7 @@ export async function compare(
     }
     if (labels === undefined) continue;
     accuracy ??= labelMeters(outputs, original, labels);
-    accuracy.original.add(ownProperty(original, accuracy.output));
-    accuracy.swapped.add(ownProperty(swapped, accuracy.output));
+    accuracy.add(original, swapped);
   }
   return {
     drift: drift.results(),

@@ -51,10 +51,11 @@ function iouChange({ original, swapped }: NonNullable<Concluded['providers'][num
   return [`the mean IoU goes from ${percent(original.meanIou)} to ${percent(swapped.meanIou)}`];
 }
 
-function outputChange({ drift }: Concluded['providers'][number]): string[] {
+function outputChange({ drift, accuracy }: Concluded['providers'][number]): string[] {
   const problem = drift.find((one) => one.problem !== null || one.broken > 0);
   if (problem !== undefined) return [`the output ${problem.output.slice(0, MAX_NAME)} ${describe(problem)}`];
-  const scores = drift.find(({ top1 }) => top1 !== null);
+  const answers = drift.filter(({ top1 }) => top1 !== null);
+  const scores = answers.find(({ output }) => output === accuracy?.output) ?? answers[0];
   if (scores !== undefined) return [`${percent(scores.top1 ?? 0, 1)} of answers are the same`];
   if (drift.length === 0) return [];
   if (drift.every(({ maxAbs }) => maxAbs === 0)) return ['all outputs are the same'];

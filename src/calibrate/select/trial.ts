@@ -262,8 +262,7 @@ function degradationMeter(outputs: readonly string[]) {
       if (more === undefined) return;
       for (let at = 0; at < more.values.length; at++) labels.push(more.values[at] ?? 0);
       accuracy ??= labelMeters(outputs, reference, { values: labels, places: more.places }, true);
-      accuracy.original.add(ownProperty(reference, accuracy.output));
-      accuracy.swapped.add(ownProperty(got, accuracy.output));
+      accuracy.add(reference, got);
     },
     result(): Degradation {
       const drift = worst(meters.map(({ meter }) => meter.result()));

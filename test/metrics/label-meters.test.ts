@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { accuracyMeter } from '../../src/metrics/accuracy.js';
+import { labelMeters } from '../../src/metrics/label-meters.js';
+import type { Tensor, Tensors } from '../../src/providers/tensor.js';
+import { failure } from '../support/graph.js';
+
+const CLASSES = 4;
+
+/** Scores of rows: the given column is the highest. */
+const answers = (columns: readonly number[], width: number): Tensor => ({
+  elemType: 'f32',
+  dims: [columns.length, width],
+  data: Float32Array.from({ length: columns.length * width }, (_, at) =>
+    at % width === columns[Math.floor(at / width)] ? 1 : 0,
+  ),
+});
+
+/** Runs of several samples: the labels, and the columns that features and an auxiliary head of two classes have highest. */
+const RUNS = fc.array(
+  fc.array(fc.tuple(fc.nat(CLASSES - 1), fc.nat(CLASSES + 2), fc.nat(1)), { minLength: 1, maxLength: 4 }),
+  { minLength: 1, maxLength: 4 },
+);
+
+test('accuracy is that of the output on which the original is right most often, in any order of outputs', () => {
+  const names = fc.shuffledSubarray(['features', 'auxiliary', 'scores'], { minLength: 3 });
+  fc.assert(
+    fc.property(RUNS, names, (runs, outputs) => {
+      const labels = runs.flat().map(([label]) => label);
+      const tensorsOf = (run: (typeof runs)[number], shift = 0): Tensors => ({
+        scores: answers(
+          run.map(([label]) => (label + shift) % CLASSES),
+          CLASSES,
+        ),
+        features: answers(
+          run.map(([, feature]) => feature),
+          CLASSES + 3,
+        ),
+        auxiliary: answers(
+          run.map(([, , column]) => column),
+          2,
+        ),
+      });
+      const meters = labelMeters(outputs, tensorsOf(runs[0] ?? []), { values: labels });
+      const plain = accuracyMeter('scores', labels);
+      for (const run of runs) {
+        meters.add(tensorsOf(run), tensorsOf(run, 1));
+        plain.add(tensorsOf(run).scores);
+      }
+      expect(meters.original.result()).toMatchObject({ n: labels.length, top1: 1 });
+      const right = ([label, feature, column]: (typeof runs)[number][number]) => [label === feature, label === column]; // biome-ignore format: short
+      const isSole = [0, 1].every((at) => runs.flat().some((row) => !right(row)[at]));
+      if (!isSole) return;
+      expect(meters.output).toBe('scores');
+      expect(meters.original.result()).toEqual(plain.result());
+      expect(meters.swapped.result().top1).toBe(0);
+    }),
+    { seed: 3, numRuns: 200 },
+  );
+});
+
+test('labels outside the classes of all outputs are refused; of the only output, with the sample', async () => {
+  const tensors = { a: answers([0], 2), b: answers([1], 3) };
+  const add = async (outputs: readonly string[]) =>
+    labelMeters(outputs, tensors, { values: [5] }).add(tensors, tensors);
+  expect(await failure(add(['a', 'b']))).toMatchObject({
+    code: 'bad-data',
+    what: expect.stringContaining('outside the classes of each'),
+  });
+  expect(await failure(add(['b']))).toMatchObject({
+    what: 'label 5 of sample 0 is outside the 3 classes (0 to 2)',
+  });
+});
