@@ -72,7 +72,8 @@ export function sampledFeeds(
   );
   void feeds[0]; // throws for samples of a wrong type
   const samples = runs * leading.batch;
-  if (labels === undefined) return { source: 'npz', feeds, samples };
+  const notes = leading.count > samples ? [leftOutNote(leading, samples)] : [];
+  if (labels === undefined) return { source: 'npz', feeds, samples, notes };
   const { ignoreLabel: ignore = DEFAULT_IGNORED_LABEL } = options;
   const places = placeClasses(arrays, labels, leading);
   if (places !== undefined) {
@@ -81,6 +82,7 @@ export function sampledFeeds(
       source: 'npz',
       feeds,
       samples,
+      notes,
       placeLabels: { dims, ignore, values: firstOf(values, samples * elementCount(dims)) },
     };
   }
@@ -90,11 +92,15 @@ export function sampledFeeds(
       source: 'npz',
       feeds,
       samples,
+      notes,
       placeLabels: { dims: [], ignore, values: numbers.slice(0, samples) },
     };
-  const notes = oneHot ? [oneHotNote(labels)] : [];
+  if (oneHot) notes.push(oneHotNote(labels));
   return { source: 'npz', feeds, samples, notes, labels: numbers.slice(0, samples) };
 }
+
+const leftOutNote = ({ name, count, batch }: Cut, samples: number) =>
+  `the last run of ${batch} samples is not full: ${count - samples} of the ${count} samples of '${name}' left out`;
 
 /** The samples of one input, cut into runs. */
 interface Cut {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { plural } from '../../src/base/plural.js';
 import { sampledFeeds, testCaseFeeds } from '../../src/data/arrays.js';
@@ -201,4 +202,18 @@ test.each([
   } catch (error) {
     expect(error).toMatchObject({ code: 'bad-data', what: expect.stringContaining(`[${dims}]`), ...details });
   }
+});
+
+test('a note has the number of samples that do not fill a run', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 40 }), (batch, count) => {
+      fc.pre(count >= batch);
+      const x = { elemType: 'f32', dims: [count, 2], data: new Float32Array(2 * count) };
+      const { notes, samples } = sampledFeeds({ x }, [{ name: 'x', elemType: 'f32', dims: [batch, 2] }], {});
+      const left = count % batch;
+      expect(samples).toBe(count - left);
+      expect(notes).toEqual(left === 0 ? [] : [expect.stringContaining(`${left} of the ${count} samples`)]);
+    }),
+    { seed: 8 },
+  );
 });
