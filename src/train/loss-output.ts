@@ -2,6 +2,10 @@ import { OnnxMishError } from '../base/error.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { floatType, typeName } from '../onnx/types.js';
 
+/** Returns the outputs that may hold floats. */
+export const floatOutputs = ({ graph }: OnnxDocument): string[] =>
+  graph.outputs.flatMap(({ name, elemType }) => (mayBeFloats(elemType) ? [name] : []));
+
 /** Returns whether an output may hold floats: its type is one of them or unknown. */
 const mayBeFloats = (elemType: number) =>
   typeName(elemType) === 'unknown' || floatType(elemType) !== undefined;

@@ -13,7 +13,7 @@ import { gradientEnds } from './gradient-ends.js';
 import { type GraphOptimizer, graphOptimizer } from './graph-optimizers.js';
 import { initialValues } from './initial-values.js';
 import { withBatchNorm } from './insert-batch-norm.js';
-import { lossOutput } from './loss-output.js';
+import { floatOutputs, lossOutput } from './loss-output.js';
 import { firstBatch, firstBatches, sampledInputs, samplesOf } from './model-samples.js';
 import { prepareTraining, runsPerStep } from './prepare-training.js';
 import { probeWithSession } from './probe.js';
@@ -25,12 +25,12 @@ import {
   type ProviderTrainerOptions,
   type ResolvedSettings,
 } from './trainer-options.js';
-import { listNodes, type TrainingRemarkCode } from './training-remark.js';
+import { listNames, listNodes, type TrainingRemarkCode } from './training-remark.js';
 import { type TrainingStep, trainingStep } from './training-step.js';
 
 /** Remark on a training, for people; the code is for programs. */
 export interface TrainerRemark {
-  readonly code: TrainingRemarkCode | 'batch-norm' | 'partial-batch' | 'ignored-labels';
+  readonly code: TrainingRemarkCode | 'batch-norm' | 'first-output' | 'ignored-labels' | 'partial-batch';
   readonly text: string;
 }
 
@@ -126,6 +126,7 @@ export async function planTraining(
     data,
     edits: prepared.edits,
     remarks: [
+      ...outputRemarks(original.document, settings.output),
       ...changes,
       ...gradientEnds(model.document, index, step),
       ...normRemarks(model, trainsNorms),
@@ -152,6 +153,14 @@ function noWeights({ source }: OnnxDocument, ends: string): OnnxMishError {
     where: source.name,
     fix: 'Give a model with float32 weights in Conv, Gemm, MatMul or normalisation nodes that are not frozen',
   });
+}
+
+/** Returns a remark on the output that the loss is computed from, if it was chosen from several. */
+function outputRemarks(document: OnnxDocument, wanted: string | undefined): TrainerRemark[] {
+  const [first, ...others] = floatOutputs(document);
+  if (wanted !== undefined || others.length === 0) return [];
+  const text = `The loss is computed from the output '${first}', the first of floats; the others are ${listNames(others)}`;
+  return [{ code: 'first-output', text }];
 }
 
 function normRemarks({ document }: EditableModel, trained: boolean): TrainerRemark[] {

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { scan } from '../../src/onnx/scan.js';
 import { floatType } from '../../src/onnx/types.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import { createTrainer } from '../../src/train/index.js';
 import { lossOutput } from '../../src/train/loss-output.js';
-import { model, node, value } from '../support/model.js';
+import { floats, model, node, value } from '../support/model.js';
 
 test('the loss is computed from the first output of floats, unless one is named', () => {
   const types = fc.array(fc.integer({ min: 1, max: 16 }), { minLength: 1, maxLength: 4 });
@@ -24,3 +26,22 @@ test('the loss is computed from the first output of floats, unless one is named'
     { seed: 16, numRuns: 60 },
   );
 });
+
+test.each([undefined, 'features', 'y'])(
+  'a remark tells which of several outputs was chosen: %s',
+  async (output) => {
+    const bytes = model({
+      nodes: [node('MatMul', ['x', 'w'], ['features']), node('MatMul', ['features', 'v'], ['y'])],
+      initializers: [floats('w', [2, 3], [1, 2, 3, 4, 5, 6]), floats('v', [3, 2], [1, 2, 3, 4, 5, 6])],
+      inputs: [value('x', 1, ['N', 2])],
+      outputs: [value('features', 1, ['N', 3]), value('y', 1, ['N', 2])],
+    });
+    const x = { elemType: 'f32', dims: [4, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) };
+    const options = { inputs: { x }, targets: [0, 1, 0, 1], provider: nodeProvider('cpu') };
+    const trainer = await createTrainer(bytes, { ...options, ...(output && { output }) });
+    await trainer.close();
+    const remark = trainer.remarks.find(({ code }) => code === 'first-output')?.text;
+    if (output === undefined) expect(remark).toMatch(/the output 'features', the first of floats; .* 'y'$/);
+    else expect(remark).toBeUndefined();
+  },
+);
