@@ -99,8 +99,10 @@ export function sampledFeeds(
   return { source: 'npz', feeds, samples, notes, labels: numbers.slice(0, samples) };
 }
 
-const leftOutNote = ({ name, count, batch }: Cut, samples: number) =>
-  `the last run of ${batch} samples is not full: ${count - samples} of the ${count} samples of '${name}' left out`;
+function leftOutNote({ name, count, batch }: Cut, samples: number): string {
+  const left = count - samples;
+  return `${left} of ${plural(count, 'sample')} of '${name}' ${left === 1 ? 'is' : 'are'} left out: the last run of ${batch} is not full`;
+}
 
 /** The samples of one input, cut into runs. */
 interface Cut {

@@ -1,9 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Advice } from '../base/option-hint.js';
 import { ownProperty } from '../base/own.js';
-import { attribute, type OnnxDocument } from '../onnx/document.js';
-import { indexGraphs } from '../onnx/graph-index.js';
-import { readWeight, weightOf } from '../onnx/weights.js';
 import { withExposed } from '../providers/exposed-model.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider, Session, SessionOptions } from '../providers/provider.js';
@@ -12,10 +9,12 @@ import { withSession } from '../providers/with-session.js';
 import { coupledDoubt } from './coupled-doubt.js';
 import type { Dataset, Feeds } from './dataset.js';
 import { nanDoubt } from './nan-doubt.js';
+import { randomDoubt } from './random-doubt.js';
 import { firstPixels, type NormInput, scaleDoubt } from './scale-doubt.js';
+import { firstNorm } from './stored-norm.js';
 
 /**
- * Returns advice if samples make the model's outputs NaN, see `nanDoubt`, if the axis along which arrays were cut may not count
+ * Returns advice if the model draws random numbers, see `randomDoubt`, if samples make its outputs NaN, see `nanDoubt`, if the axis along which arrays were cut may not count
  * samples, see `coupledDoubt`, or if they look like pixels in another range than the model was trained on, see `scaleDoubt`. Runs
  * the model in the given session or, for pixels and a model with a batch normalisation, in another one.
  * Throws what the provider throws.
@@ -26,7 +25,8 @@ export async function sampleDoubt(
   options: OnProvider & { readonly session?: SessionOptions | undefined },
   open: Session,
 ): Promise<Advice | undefined> {
-  if (source === 'seed') return undefined;
+  const random = randomDoubt(model.document);
+  if (random !== undefined || source === 'seed') return random;
   const outputs = open.outputs.map(({ name }) => name);
   const nan = source === 'images' ? undefined : await nanDoubt(feeds, (feed) => open.run(feed), outputs);
   if (nan !== undefined) return nan;
@@ -55,28 +55,3 @@ export async function sampleDoubt(
     return plain();
   }
 }
-
-interface StoredNorm {
-  /** Name of the normalisation's input. */
-  readonly input: string;
-  /** Whether the input is one of the model. */
-  readonly isFed: boolean;
-  readonly variance: Float64Array;
-}
-
-/** Finds the first batch normalisation of the main graph with a stored variance. */
-async function firstNorm({ document, openData }: LoadedModel): Promise<StoredNorm | undefined> {
-  const node = document.graph.nodes.find(
-    ({ opType, domain, inputs }) => opType === 'BatchNormalization' && domain === '' && inputs.length >= 5,
-  );
-  if (node === undefined || (attribute(node, 'training_mode')?.i ?? 0) !== 0) return undefined;
-  const [input = '', , , , name = ''] = node.inputs;
-  const index = indexGraphs(document);
-  const weight = weightOf(index, document.graph, name);
-  if (weight === undefined) return undefined;
-  const isFed = index.producer(document.graph, input) === undefined;
-  if (isFed && !isInputOf(document, input)) return undefined;
-  return { input, isFed, variance: await readWeight(document, weight, openData) };
-}
-
-const isInputOf = ({ graph }: OnnxDocument, input: string) => graph.inputs.some(({ name }) => name === input);

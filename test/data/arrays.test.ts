@@ -212,7 +212,7 @@ test('a note has the number of samples that do not fill a run', () => {
       const { notes, samples } = sampledFeeds({ x }, [{ name: 'x', elemType: 'f32', dims: [batch, 2] }], {});
       const left = count % batch;
       expect(samples).toBe(count - left);
-      expect(notes).toEqual(left === 0 ? [] : [expect.stringContaining(`${left} of the ${count} samples`)]);
+      expect(notes).toEqual(left === 0 ? [] : [expect.stringContaining(`${left} of ${count} samples`)]);
     }),
     { seed: 8 },
   );

@@ -1,0 +1,25 @@
+import type { Advice } from '../base/option-hint.js';
+import { type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+
+/** Operators that draw random numbers. */
+const DRAWING = new Set([
+  ...['Bernoulli', 'Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike'],
+]);
+
+/** Opset from which a third input puts Dropout in training mode. */
+const DROPOUT_INPUT = 12;
+
+/** Returns advice if a model draws random numbers: two runs of the same model then differ, and the swap is not the cause. */
+export function randomDoubt({ scopes }: OnnxDocument): Advice | undefined {
+  for (const scope of scopes) {
+    const node = scope.nodes.find((one) => one.domain === '' && draws(one, scope));
+    if (node === undefined) continue;
+    const text = `the model draws random numbers (${nodeLabel(node)}), so each run gives other outputs to the same sample. The figures have these differences in them`;
+    return { text };
+  }
+  return undefined;
+}
+
+const draws = ({ opType, inputs }: Node, scope: Scope) =>
+  DRAWING.has(opType) ||
+  (opType === 'Dropout' && opsetOf(scope) >= DROPOUT_INPUT && (inputs[2] ?? '') !== '');
