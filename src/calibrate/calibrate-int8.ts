@@ -1,4 +1,4 @@
-import { datasetOf, type Subset } from '../data/split.js';
+import { datasetOf } from '../data/split.js';
 import { type Plan, planOf } from '../mish/plan.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
@@ -11,15 +11,17 @@ import type { Int8Calibration, TriedRanges } from './int8/report.js';
 import type { CalibrateOptions } from './options.js';
 import { type QuantisedCandidate, quantiseAnew } from './quantise-anew.js';
 import { prepareSamples, type RepairedSwap, repairSwap, withoutOriginal } from './repair-swap.js';
-import { compareWithOriginal, isNoWorse, type ModelComparison } from './select/compare-with-original.js';
+import {
+  type CompareCandidate,
+  compareWithOriginal,
+  type FullComparison,
+  isNoWorse,
+} from './select/compare-with-original.js';
+import { degradationScore } from './select/ranking.js';
 import { degradationOf } from './select/search-sharpness.js';
 
 type Options = CalibrateOptions & OnProvider;
 type Way = NonNullable<CalibrateOptions['int8']>;
-type Compare = (
-  candidate: QuantisedCandidate['output'],
-  subset: Subset,
-) => Promise<ModelComparison & { readonly original: ModelComparison['accuracy'] }>;
 
 /**
  * Swaps and repairs a quantised model. Its float version is swapped and repaired; then its weights and the tensors between
@@ -41,7 +43,7 @@ export async function calibrateInt8(
   const samples = await prepareSamples(floats.model, options);
   const repaired = await repairSwap(floats.model, samples, sameSites(plain.report, int8, options));
   const { validation, test } = samples.subsets;
-  const compare: Compare = (candidate, subset) =>
+  const compare: CompareCandidate = (candidate, subset) =>
     compareWithOriginal(original, candidate, datasetOf(samples.dataset, subset), {
       ...options,
       onRun: (done, of) => onProgress('comparing the quantised outputs', done, of),
@@ -80,14 +82,15 @@ function sameSites(report: SwapReport, way: Way, options: Options): Options & { 
 /** Chooses the candidate whose outputs are nearest to the original's. */
 async function chooseRanges(
   candidates: readonly QuantisedCandidate[],
-  compare: (candidate: QuantisedCandidate['output']) => ReturnType<Compare>,
+  compare: (candidate: QuantisedCandidate['output']) => Promise<FullComparison>,
 ): Promise<{ best: QuantisedCandidate; tried: TriedRanges[] }> {
   const tried: TriedRanges[] = [];
   let best: { candidate: QuantisedCandidate; ratio: number } | undefined;
   for (const candidate of candidates) {
-    const { sqnr, agreement, maxAbs } = degradationOf(await compare(candidate.output));
+    const degradation = degradationOf(await compare(candidate.output));
+    const { sqnr, agreement } = degradation;
     tried.push({ rule: candidate.rule, sqnr, agreement });
-    const ratio = sqnr ?? (maxAbs === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
+    const ratio = degradationScore(degradation);
     if (best === undefined || ratio > best.ratio) best = { candidate, ratio };
   }
   if (best === undefined) throw new Error('no range was tried');

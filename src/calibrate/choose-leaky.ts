@@ -1,10 +1,9 @@
 import type { Subset } from '../data/split.js';
-import type { SiteReport } from '../mish/results.js';
-import type { Spliced } from '../onnx/splice.js';
 import type { CalibrateOptions } from './options.js';
 import type { PreparedAttempts } from './prepare-attempts.js';
-import type { ModelComparison } from './select/compare-with-original.js';
-import { degradationOf } from './select/search-sharpness.js';
+import type { CompareCandidate } from './select/compare-with-original.js';
+import { degradationScore } from './select/ranking.js';
+import { degradationOf, losesSlope } from './select/search-sharpness.js';
 import type { Degradation } from './select/trial.js';
 
 /** Reason why LeakyReLUs became mixtures though Mish was to be written. Figures are on validation samples, before gradient steps. */
@@ -32,11 +31,6 @@ const MIN_SQNR = 30;
 /** Ratio in dB by which the mixture has to be nearer: it is not Mish itself, and takes more operators. */
 const MIN_SQNR_GAIN = 3;
 
-/** Returns whether a site was a LeakyReLU with a slope and becomes Mish itself. */
-export function losesSlope({ kind, leak, alpha }: SiteReport): boolean {
-  return kind === 'leakyrelu' && leak === undefined && alpha !== 0;
-}
-
 /**
  * Chooses between Mish and the mixture for LeakyReLUs, unless the options do. Over wide inputs Mish loses their slope, and no
  * repair brings it back. The mixture is tried where least squares alone do not repair the model with Mish, and taken if it is
@@ -44,10 +38,7 @@ export function losesSlope({ kind, leak, alpha }: SiteReport): boolean {
  */
 export async function chooseLeaky(
   prepare: (options: Pick<CalibrateOptions, 'leaky'>) => Promise<PreparedAttempts>,
-  compare: (
-    candidate: Spliced,
-    subset: Subset,
-  ) => Promise<ModelComparison & { readonly original: ModelComparison['accuracy'] }>,
+  compare: CompareCandidate,
   validation: Subset,
   { leaky, to = 'mish' }: Pick<CalibrateOptions, 'leaky' | 'to'>,
 ): Promise<ChosenLeaky> {
@@ -67,17 +58,12 @@ export async function chooseLeaky(
 }
 
 function isRepaired(degradation: Degradation): boolean {
-  return (degradation.agreement ?? 1) >= MIN_AGREEMENT_SHARE && ratioOf(degradation) >= MIN_SQNR;
+  return (degradation.agreement ?? 1) >= MIN_AGREEMENT_SHARE && degradationScore(degradation) >= MIN_SQNR;
 }
 
 function isNearer(candidate: Degradation, other: Degradation): boolean {
   const gain = (candidate.agreement ?? 0) - (other.agreement ?? 0);
   if (gain < 0) return false;
-  const [after, before] = [ratioOf(candidate), ratioOf(other)];
+  const [after, before] = [degradationScore(candidate), degradationScore(other)];
   return after === before ? gain > 0 : after >= before + MIN_SQNR_GAIN;
-}
-
-/** Returns the signal-to-noise ratio; minus infinity if it is unknown, as for broken outputs. */
-function ratioOf({ sqnr, maxAbs }: Degradation): number {
-  return sqnr ?? (maxAbs === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
 }

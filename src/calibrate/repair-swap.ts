@@ -1,4 +1,4 @@
-import type { Dataset, Feeds } from '../data/dataset.js';
+import { type Dataset, type Feeds, samplesOfRun } from '../data/dataset.js';
 import { labelsOf } from '../data/labels.js';
 import { datasetOf, joined, type Subset } from '../data/split.js';
 import type { FormName } from '../mish/forms.js';
@@ -9,7 +9,7 @@ import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import { withCurvedShares } from './activations/curved-share.js';
 import { CALIBRATION_SCHEMA, type Calibration } from './calibration.js';
-import { chooseLeaky, losesSlope } from './choose-leaky.js';
+import { chooseLeaky } from './choose-leaky.js';
 import type { CalibrateOptions } from './options.js';
 import { prepareAttempts } from './prepare-attempts.js';
 import { refuseAutoBeta } from './select/candidates.js';
@@ -21,8 +21,7 @@ import {
   type ModelComparison,
 } from './select/compare-with-original.js';
 import { refineSharpness, totalBeta } from './select/refine-sharpness.js';
-import { checkBudget } from './select/search-sharpness.js';
-import { samplesOfRun } from './select/trial.js';
+import { checkBudget, losesSlope } from './select/search-sharpness.js';
 import { MAX_DEFAULT_SAMPLES, type SampleSubsets, splitSamples } from './split-samples.js';
 import { affordableSamples, PART_SECONDS } from './work/budget.js';
 import { fitRuns } from './work/fit-runs.js';

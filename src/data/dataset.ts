@@ -48,6 +48,13 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> extends Labelled 
   readonly expected?: readonly Tensors[];
 }
 
+/** Returns the number of samples in a run. */
+export async function samplesOfRun({ feeds, samples }: Dataset<Feeds>): Promise<number> {
+  if (samples !== undefined) return Math.max(1, samples / feeds.length);
+  const [first] = Object.values((await firstFeed(feeds)) ?? {});
+  return Math.max(1, first?.dims[0] ?? 1);
+}
+
 /**
  * Returns seeded noise for every input: normal numbers for floats, integers from 0 to 9 for integers (almost always
  * valid as indices and tokens), random bools. A seed gives the same feeds on every machine. `settleShapes` chooses

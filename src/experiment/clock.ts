@@ -26,7 +26,7 @@ export type TimedExperiment = Pick<Experiment, 'seeds'> & {
   readonly parts: Readonly<Record<'train' | 'test', Pick<Experiment['curve'], 'count'>>>;
 };
 
-/** Creates the clock of some runs on so many workers. Keys that a process sent are those with the same activation and seed. */
+/** Creates the clock of some runs on so many workers. A key stands for the run with its activation and seed: other processes send copies. */
 export function experimentClock(
   experiment: TimedExperiment,
   keys: readonly RunKey[],

@@ -4,6 +4,7 @@ import { createRandom, normal, seedOf } from '../base/random.js';
 import { attribute, type Node, type OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import type { Weight } from '../onnx/weights.js';
+import { elementCount } from '../providers/tensor.js';
 import { rootWeight } from '../train/trainable.js';
 import type { InitialValues, TrainedCopy } from '../train/trainer-options.js';
 
@@ -38,7 +39,7 @@ export function initialWeights({ gain, seed }: InitialOptions): InitialValues {
 }
 
 function valuesOf({ name, tensor }: Weight, rule: Rule, gain: number, seed: number): Float32Array {
-  const length = tensor.dims.reduce((product, dim) => product * dim, 1);
+  const length = elementCount(tensor.dims);
   if (typeof rule === 'number') return new Float32Array(length).fill(rule);
   const deviation = 'deviation' in rule ? rule.deviation : gain / Math.sqrt(Math.max(1, rule.fanIn));
   // By name, so that another order or number of weights does not change the numbers.
@@ -66,16 +67,13 @@ function rulesOf({ document, index }: TrainedCopy): ReadonlyMap<string, Rule> {
 
 /** Returns the rule of a weight of these dimensions at an input of a node; undefined for an input that is not a weight. */
 function ruleFor(node: Node, slot: number, dims: readonly number[]): Rule | undefined {
-  const elements = dims.reduce((product, dim) => product * dim, 1);
+  const elements = elementCount(dims);
   const flag = (name: string) => (attribute(node, name)?.i ?? 0) !== 0;
   switch (node.opType) {
     case 'Conv':
       return slot === 1 ? { fanIn: elements / (dims[0] ?? 1) } : 0;
     case 'ConvTranspose': {
-      const strides = (attribute(node, 'strides')?.ints ?? []).reduce(
-        (product, stride) => product * stride,
-        1,
-      );
+      const strides = elementCount(attribute(node, 'strides')?.ints ?? []);
       const groups = attribute(node, 'group')?.i ?? 1;
       return slot === 1 ? { fanIn: elements / (dims[1] ?? 1) / groups / strides } : 0;
     }

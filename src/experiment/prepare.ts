@@ -2,6 +2,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
 import { sha256 } from '../base/sha256.js';
+import type { LabelledData } from '../finetune/options.js';
 import { dataDigest } from '../finetune/prepare.js';
 import { type DataParts, type LabelledPart, someOf, splitData } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
@@ -26,7 +27,7 @@ export interface Experiment {
   readonly model: LoadedModel;
   readonly architecture: Architecture;
   readonly parts: DataParts;
-  readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
+  readonly source: LabelledData['source'];
   /** Test samples that are scored after each epoch. */
   readonly curve: LabelledPart;
   readonly activations: readonly ReplacementName[];
@@ -128,13 +129,11 @@ export function settingsOf(options: ExperimentOptions) {
 }
 
 function seedsOf({ seeds = DEFAULT_SEEDS, seed = 0 }: ExperimentOptions): number[] {
-  const isCount = Number.isSafeInteger(seeds) && seeds > 0 && seeds <= MAX_SEEDS;
-  if (isCount && Number.isSafeInteger(seed) && seed >= 0)
-    return Array.from({ length: seeds }, (_, index) => seed + index);
-  throw new OnnxMishError(
-    'bad-usage',
-    `the seeds must be from 1 to ${MAX_SEEDS} positive integers, got ${seeds} from ${seed} on`,
-  );
+  if (!(Number.isSafeInteger(seeds) && seeds > 0 && seeds <= MAX_SEEDS))
+    throw new OnnxMishError('bad-usage', `the number of seeds must be from 1 to ${MAX_SEEDS}, got ${seeds}`);
+  if (!(Number.isSafeInteger(seed) && seed >= 0))
+    throw new OnnxMishError('bad-usage', `the first seed must be an integer of at least 0, got ${seed}`);
+  return Array.from({ length: seeds }, (_, index) => seed + index);
 }
 
 function curveOf(test: LabelledPart): LabelledPart {

@@ -1,4 +1,4 @@
-import type { Targets } from '../train/targets.js';
+import { isTargetTensor, type Targets } from '../train/targets.js';
 import { resolveSettings, type TrainerSettings } from '../train/trainer-options.js';
 
 /**
@@ -11,7 +11,7 @@ export function countClasses(
   settings: Pick<TrainerSettings, 'loss' | 'ignoreLabel'>,
 ): number | null {
   const { loss, ignoreLabel } = resolveSettings(settings);
-  const values = 'elemType' in targets ? targets.data : targets;
+  const values = isTargetTensor(targets) ? targets.data : targets;
   if (loss === 'mse' || values.length !== count) return null;
   const labels = Array.from(values, Number);
   if (!labels.every(Number.isInteger)) return null;

@@ -26,7 +26,7 @@ interface Start {
 /** Everything before the trainings. */
 export interface Prepared {
   readonly parts: DataParts;
-  readonly source: 'seed' | 'npz' | 'onnx-test' | 'images';
+  readonly source: LabelledData['source'];
   readonly swap: PlannedSwap;
   readonly start: Start;
   readonly digest: string;

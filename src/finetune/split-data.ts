@@ -2,8 +2,8 @@ import { OnnxMishError } from '../base/error.js';
 import { plural } from '../base/plural.js';
 import { createRandom, permutation } from '../base/random.js';
 import { chosenSamples } from '../data/samples.js';
-import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
-import type { SampleOrigin, Targets } from '../train/targets.js';
+import { arrayFor, elementCount, type TypedArray } from '../providers/tensor.js';
+import { isTargetTensor, type SampleOrigin, type Targets, targetCount } from '../train/targets.js';
 import type { LabelledSamples } from '../train/trainer-options.js';
 import type { LabelledData } from './options.js';
 
@@ -117,10 +117,8 @@ function wholeOf({ samples, targets, name, indices }: LabelledData): LabelledPar
   return { count: samples.count, origin: { name, indices }, inputs: samples, targets };
 }
 
-const isTensor = (targets: Targets): targets is Tensor => 'elemType' in targets;
-
 function checkTargets(targets: Targets, count: number, where: string | undefined): void {
-  const given = isTensor(targets) ? (targets.dims[0] ?? 0) : targets.length;
+  const given = targetCount(targets);
   if (given === count) return;
   throw new OnnxMishError(
     'bad-data',
@@ -132,7 +130,7 @@ function checkTargets(targets: Targets, count: number, where: string | undefined
 }
 
 function chosenTargets(targets: Targets, chosen: Uint32Array): Targets {
-  if (!isTensor(targets)) return Array.from(chosen, (index) => targets[index] ?? 0);
+  if (!isTargetTensor(targets)) return Array.from(chosen, (index) => targets[index] ?? 0);
   const [, ...inner] = targets.dims;
   const length = elementCount(inner);
   const { data, elemType } = targets;

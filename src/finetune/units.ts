@@ -1,13 +1,13 @@
 // Units (channels or features) whose activation gets no positive input.
 
-import { activationMeter } from '../calibrate/activations/activation-meter.js';
+import { unitMeter } from '../calibrate/activations/activation-meter.js';
 import { unitAxis } from '../calibrate/activations/unit-axis.js';
 import type { Feeds } from '../data/dataset.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { withExposed } from '../providers/exposed-model.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../providers/provider.js';
-import type { Tensor } from '../providers/tensor.js';
+import { type Tensor, toNumbers } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
 
 /** Number of units of a tensor, and of those that are never positive. */
@@ -27,16 +27,15 @@ export async function countUnits(
   options: MeasureOptions,
 ): Promise<Map<string, UnitCount>> {
   const index = indexGraphs(model.document);
+  const meters = new Map(names.map((name) => [name, unitMeter(unitAxis(index, model.document.graph, name))]));
+  await readTensors(model, names, feeds, options, (name, tensor) => {
+    const values = tensor && toNumbers(tensor);
+    if (values !== undefined) meters.get(name)?.add(values, tensor?.dims ?? []);
+  });
   const counts = new Map<string, UnitCount>();
-  for (const part of passes(names)) {
-    const meters = new Map(
-      part.map((name) => [name, activationMeter(unitAxis(index, model.document.graph, name), undefined)]),
-    );
-    await readTensors(model, part, feeds, options, (name, tensor) => meters.get(name)?.add(tensor));
-    for (const [name, meter] of meters) {
-      const { units } = meter.result();
-      if (units) counts.set(name, { count: units.count, neverPositive: units.neverPositive });
-    }
+  for (const [name, meter] of meters) {
+    const units = meter.result();
+    if (units) counts.set(name, { count: units.count, neverPositive: units.neverPositive });
   }
   return counts;
 }

@@ -45,7 +45,15 @@ export function batchArrays(
   const entries = Object.entries(inputs).map(([name, { elemType, dims }]) => {
     const shape = [batch, ...dims];
     const data = arrayFor(elemType, elementCount(shape));
-    if (data === undefined) throw new OnnxMishError('bad-data', `input '${name}' has type ${elemType}`);
+    if (data === undefined) {
+      throw new OnnxMishError(
+        'bad-data',
+        `the input '${name}' takes ${elemType}, and training needs numbers`,
+        {
+          fix: 'Give a model whose inputs are numbers',
+        },
+      );
+    }
     return [name, { elemType, dims: shape, data }] as const;
   });
   return Object.fromEntries(entries);

@@ -1,6 +1,6 @@
 import { withExposed } from '../providers/exposed-model.js';
 import type { EditableModel } from '../providers/loaded-model.js';
-import { type Tensors, toNumbers } from '../providers/tensor.js';
+import { elementCount, type Tensors, toNumbers } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
 import type { RunOptions } from './batch-of-copy.js';
 
@@ -33,7 +33,7 @@ export async function channelMoments(
           const tensor = get(tensors, name);
           const values = tensor && toNumbers(tensor);
           const [samples = 1, channels = 1, ...inside] = tensor?.dims ?? [];
-          const places = inside.reduce((product, dim) => product * dim, 1);
+          const places = elementCount(inside);
           if (values === undefined || places < 2) continue;
           const meter = meters.get(name) ?? {
             ...{ count: 0, mean: new Float64Array(channels), squares: new Float64Array(channels) },

@@ -8,7 +8,7 @@ export interface EpochScore {
 export interface Epoch extends EpochScore {
   /** Number of the epoch, from 1. */
   readonly epoch: number;
-  /** EpochScore of the model after the epoch on the validation samples; null without them. */
+  /** Score on the validation samples after the epoch; null without them. */
   readonly validation: EpochScore | null;
   /** Learning rate of the last step. */
   readonly rate: number;

@@ -2,11 +2,11 @@
 
 import { extractEdits } from '../onnx/extract.js';
 import { indexGraphs } from '../onnx/graph-index.js';
-import { type Edit, splice } from '../onnx/splice.js';
-import { weightEdit } from '../onnx/weights.js';
+import { splice } from '../onnx/splice.js';
 import { withSession } from '../providers/with-session.js';
 import { type Evaluation, evaluateSession } from './evaluate.js';
 import { type FilterLayout, filterLayout } from './filters.js';
+import { stateEdits } from './state-edits.js';
 import type { ProviderTrainerOptions, ResolvedSettings } from './trainer-options.js';
 import type { CheckedSamples, TrainingPlan } from './training-plan.js';
 
@@ -23,17 +23,6 @@ export function filtersOf({ model: { document }, step }: TrainingPlan): Readonly
   return found;
 }
 
-/** Returns the edits that write weights and running statistics into the training copy. */
-async function weightEdits({ model, step }: TrainingPlan, weights: Values): Promise<Edit[]> {
-  const edits: Edit[] = [];
-  for (const { input, weight } of step.state) {
-    const values = weights.get(input);
-    if (weight !== undefined && values !== undefined)
-      edits.push(await weightEdit(model.document, weight, values));
-  }
-  return edits;
-}
-
 /** Runs the model with these weights on samples. */
 export async function evaluateWeights(
   plan: TrainingPlan,
@@ -44,7 +33,10 @@ export async function evaluateWeights(
 ): Promise<Evaluation> {
   const { model, step, batch, outputDims } = plan;
   const { document } = model;
-  const edits = [...extractEdits(document, [step.scores]), ...(await weightEdits(plan, weights))];
+  const edits = [
+    ...extractEdits(document, [step.scores]),
+    ...(await stateEdits(document, step.state, weights)),
+  ];
   const scores = {
     loss,
     scores: step.scores,

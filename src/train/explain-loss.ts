@@ -1,13 +1,13 @@
 // Explains why the loss of a step is NaN or infinite.
 import { OnnxMishError } from '../base/error.js';
 import { type Node, nodeLabel } from '../onnx/document.js';
-import { type Edit, splice } from '../onnx/splice.js';
-import { weightEdit } from '../onnx/weights.js';
+import { splice } from '../onnx/splice.js';
 import { withExposed } from '../providers/exposed-model.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
 import type { RunOptions } from './batch-of-copy.js';
+import { stateEdits } from './state-edits.js';
 import type { FailedStep } from './stepper.js';
 import type { TrainingStep } from './training-step.js';
 
@@ -82,11 +82,7 @@ async function firstNonFinite(
   options: RunOptions,
 ): Promise<Node | undefined> {
   const { document } = model;
-  const edits: Edit[] = [];
-  for (const { input, weight } of step.state) {
-    const values = state.get(input);
-    if (weight !== undefined && values !== undefined) edits.push(await weightEdit(document, weight, values));
-  }
+  const edits = await stateEdits(document, step.state, state);
   const moved = await model.edited(splice(document.source, edits));
   const { nodes, initializers } = moved.document.graph;
   const names = nodes.flatMap(({ outputs }) => outputs.filter((name) => name !== ''));

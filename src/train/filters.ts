@@ -2,6 +2,7 @@
 import { attribute, type Node, type Scope } from '../onnx/document.js';
 import type { GraphIndex, Use } from '../onnx/graph-index.js';
 import type { Weight } from '../onnx/weights.js';
+import { elementCount } from '../providers/tensor.js';
 
 /** Division of a weight's elements into filters. */
 export interface FilterLayout {
@@ -83,7 +84,7 @@ function ofTransposed(
 
 /** Returns the number of the filter of each element. */
 export function filterNumbers({ dims, axes }: FilterLayout): Uint32Array {
-  const count = dims.reduce((product, dim) => product * dim, 1);
+  const count = elementCount(dims);
   const numbers = new Uint32Array(count);
   let below = count;
   for (const [axis, dim] of dims.entries()) {

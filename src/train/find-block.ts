@@ -1,6 +1,6 @@
 import { type ComposedNode, composeModel } from '../onnx/compose.js';
 import type { Provider, SessionOptions } from '../providers/provider.js';
-import type { Tensor } from '../providers/tensor.js';
+import { elementCount, type Tensor } from '../providers/tensor.js';
 import { withSession } from '../providers/with-session.js';
 import { createTape } from './autodiff/tape.js';
 import { blockedConv, blockedWeights, meanOfPlaces, toBlocked, toPlain } from './rewrite/blocks.js';
@@ -36,12 +36,8 @@ function comparison(block: number): Uint8Array {
 }
 
 function wave(dims: readonly number[], pace: number): Tensor {
-  const count = dims.reduce((product, dim) => product * dim, 1);
-  return {
-    elemType: 'f32',
-    dims,
-    data: Float32Array.from({ length: count }, (_, at) => Math.sin(at * pace)),
-  };
+  const data = Float32Array.from({ length: elementCount(dims) }, (_, at) => Math.sin(at * pace));
+  return { elemType: 'f32', dims, data };
 }
 
 /** The block size on each provider that was asked. */

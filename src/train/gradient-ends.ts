@@ -2,12 +2,13 @@ import type { Node, OnnxDocument } from '../onnx/document.js';
 import { namesInside } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
+import { elementCount } from '../providers/tensor.js';
 import { listNames, listNodes, type TrainingRemark } from './training-remark.js';
 import type { TrainingStep } from './training-step.js';
 
 /**
- * Describes where a training step's gradients end, by operator, with the weights that cannot be trained for it: the node's weights, and
- * those before the node that no gradient reaches on another way.
+ * Describes where a training step's gradients end, by operator, and names the weights that cannot be trained because of it: the node's
+ * weights, and those before the node that no gradient reaches by another path.
  */
 export function gradientEnds(
   document: OnnxDocument,
@@ -32,15 +33,13 @@ export function gradientEnds(
   return [...groups.values()].map((nodes) => {
     const lost = weightsOf(nodes);
     const what =
-      lost.length === 0
-        ? 'every weight is still reached on another way'
-        : `${listNames(lost)} cannot be trained`;
+      lost.length === 0 ? 'another path reaches every weight' : `${listNames(lost)} cannot be trained`;
     return { code: 'gradient-ends', text: `No gradient flows through ${listNodes(nodes)}: ${what}` };
   });
 }
 
 const hasElements = (weight: Weight | undefined) =>
-  weight !== undefined && weight.tensor.dims.reduce((product, dim) => product * dim, 1) > 1;
+  weight !== undefined && elementCount(weight.tensor.dims) > 1;
 
 /** Names the values that these depend on, themselves included, without passing through the nodes in `ends`. */
 function namesBefore(

@@ -60,7 +60,10 @@ export interface GraphOptimizer {
     before: string,
     scalars: readonly string[],
   ): RunShares & { readonly counted: string };
-  /** Adds a step to the tape, and returns the states but for a sum of gradients. `scalars` names the tensors that hold the scalars. */
+  /**
+   * Adds a step to the tape. The result has all states but the sum of gradients of `accumulate`. `scalars` names the tensors that hold
+   * the scalars.
+   */
   update(
     tape: Tape,
     parameter: string,

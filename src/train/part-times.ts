@@ -1,4 +1,4 @@
-// Seconds of the parts of trainings: as seen, as measured before, or as the numbers of their samples tell.
+// Seconds of the parts of trainings: seen, measured before, or estimated from the numbers of their samples.
 import { type RecentMean, recentMean } from './recent-mean.js';
 
 /** Seconds of the parts of a training. */
@@ -47,8 +47,9 @@ const MIN_SECONDS = 1e-6;
 const PASSES_PER_STEP = 3;
 
 /**
- * Keeps times. A part that was seen, short ones three times, has the mean of its later times. Another part has what was measured before, else what its samples
- * tell, times the ratio of what other kinds took to what was expected of them.
+ * Keeps times. The time of a part that was seen often enough is the mean of its later times. The time of another part is what was measured
+ * before, else an estimate from its number of samples; both are multiplied by the ratio of what other kinds took to what was expected
+ * of them.
  */
 export function partTimes(samples: SampleCounts): PartTimes {
   const kept = keptMeans();

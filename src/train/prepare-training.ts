@@ -38,7 +38,7 @@ export interface TrainableModel {
   readonly remarks: readonly TrainingRemark[];
   /** Number of samples of each run, if the copy takes batches of this size only. */
   readonly batch: number | undefined;
-  /** Final activation that the loss includes, and that passes its input on in the copy, because the shape changes behind it. */
+  /** Final activation that the loss includes, and that became an Identity in the copy, because nodes behind it change the shape. */
   readonly omitted: Node | undefined;
   /**
    * Returns the edits that give the original's weights new values, by their names in the copy. Names and element types
@@ -159,7 +159,7 @@ function originsIn(document: OnnxDocument, origins: ReadonlyMap<string, Constant
   };
 }
 
-/** The smallest numbers that round to infinity in float16. */
+/** The smallest number that rounds to infinity in float16. */
 const MAX_HALF = 65_520;
 
 function refuseOverflow({ name, type }: Weight, values: ArrayLike<number>): void {

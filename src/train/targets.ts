@@ -30,16 +30,21 @@ export interface TargetRows {
   read(indices: ArrayLike<number>, into: Float32Array): void;
 }
 
-const isTensor = (targets: Targets): targets is Tensor => 'elemType' in targets;
+/** Returns whether targets are a tensor, not a list of class numbers. */
+export const isTargetTensor = (targets: Targets): targets is Tensor => 'elemType' in targets;
+
+/** Returns the number of samples that have a target. */
+export const targetCount = (targets: Targets): number =>
+  isTargetTensor(targets) ? (targets.dims[0] ?? 0) : targets.length;
 
 /** Returns the shape of the targets of one sample; undefined for a list of class numbers. */
 export function targetDims(targets: Targets): readonly number[] | undefined {
-  return isTensor(targets) ? targets.dims.slice(1) : undefined;
+  return isTargetTensor(targets) ? targets.dims.slice(1) : undefined;
 }
 
 /** Returns the numbers of targets. Throws `bad-data` for strings. */
 export function targetNumbers(targets: Targets): ArrayLike<number> {
-  const numbers = isTensor(targets) ? toNumbers(targets) : targets;
+  const numbers = isTargetTensor(targets) ? toNumbers(targets) : targets;
   if (numbers !== undefined) return numbers;
   throw bad('the targets are strings', 'Give numbers; for classes, numbers from 0');
 }
@@ -73,7 +78,7 @@ export function targetRows(
   const { origin, layout = scoreLayout(dims) } = checks;
   const numbers = targetNumbers(targets);
   const length = elementCount(dims);
-  const given = isTensor(targets) ? (targets.dims[0] ?? 0) : numbers.length;
+  const given = targetCount(targets);
   if (given !== count)
     throw bad(
       `there ${given === 1 ? 'is' : 'are'} ${plural(given, 'target')} for ${plural(count, 'sample')}`,
@@ -90,7 +95,7 @@ export function targetRows(
     );
   }
   if (numbers.length !== count * length) {
-    const [first, ...inner] = isTensor(targets) ? targets.dims : [numbers.length];
+    const [first, ...inner] = isTargetTensor(targets) ? targets.dims : [numbers.length];
     const shape = [origin?.indices === undefined ? first : 'N', ...inner];
     throw bad(
       `the targets have shape [${shape}], but the output has [N, ${dims}]`,

@@ -8,6 +8,7 @@ import { decodeModel, encodeModel, type ModelProto } from '../onnx/model-passes/
 import { splice } from '../onnx/splice.js';
 import { type FloatType, floatType } from '../onnx/types.js';
 import type { EditableModel } from '../providers/loaded-model.js';
+import { elementCount } from '../providers/tensor.js';
 import { listNames, type TrainingRemark } from './training-remark.js';
 
 /** Place of a constant in the original model. */
@@ -78,7 +79,7 @@ function otherFloats({ scopes }: OnnxDocument): ReadonlySet<FloatType> {
     const type = floatType(elemType);
     if (type !== undefined && type !== 'f32' && (type !== 'f64' || isWide)) types.add(type);
   };
-  const isWide = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1) > 1;
+  const isWide = (dims: readonly number[]) => elementCount(dims) > 1;
   for (const { inputs, initializers, nodes } of scopes) {
     for (const { elemType } of inputs) add(elemType, false);
     for (const { elemType, dims } of initializers.values()) add(elemType, isWide(dims));

@@ -68,13 +68,12 @@ export interface TrainingGraph {
 
 /** Prefix of all names that training adds to a model. */
 export const TRAIN_PREFIX = 'onnx-mish/train/';
-const PREFIX = TRAIN_PREFIX;
-const [LOSS, CORRECT, COUNTED] = [`${PREFIX}loss`, `${PREFIX}correct`, `${PREFIX}counted`];
+const [LOSS, CORRECT, COUNTED] = [`${TRAIN_PREFIX}loss`, `${TRAIN_PREFIX}correct`, `${TRAIN_PREFIX}counted`];
 /** State of a step of several runs: the number of predictions that counted so far. */
-const COUNTED_BEFORE = `${PREFIX}counted-before`;
-const scalarName = (name: string) => `${PREFIX}scalar/${name}`;
-const nextName = (name: string) => `${PREFIX}next/${name}`;
-const stateName = (state: string, weight: string) => `${PREFIX}${state}/${weight}`;
+const COUNTED_BEFORE = `${TRAIN_PREFIX}counted-before`;
+const scalarName = (name: string) => `${TRAIN_PREFIX}scalar/${name}`;
+const nextName = (name: string) => `${TRAIN_PREFIX}next/${name}`;
+const stateName = (state: string, weight: string) => `${TRAIN_PREFIX}${state}/${weight}`;
 
 /**
  * Writes a copy of a model as a training step. Every batch must have the shapes of the probe's run. No gradient flows
@@ -90,11 +89,11 @@ export function trainingGraph(
   const used = neededNodes(document, loss.reads);
   const nodes = document.graph.nodes.filter((node) => used.has(node));
   const norms = options.batchNorm === 'train' ? trainableNorms(document, index, nodes) : NO_NORMS;
-  const given = createTape(opsetOf(document.graph), probe.dims, PREFIX, probe.constant);
+  const given = createTape(opsetOf(document.graph), probe.dims, TRAIN_PREFIX, probe.constant);
   const rewritten = rewriteForward(given, nodes, {
     ...{ block: options.block, trainedNorms: new Set(norms.keys()), outputs: loss.reads },
   });
-  const tape = createTape(given.opset, rewritten.dims, PREFIX, probe.constant, options.avoidsGroups);
+  const tape = createTape(given.opset, rewritten.dims, TRAIN_PREFIX, probe.constant, options.avoidsGroups);
   const found = loss.add(tape, rewritten.outputs);
   const moving = movingTensors(
     rewritten.nodes,
@@ -150,7 +149,7 @@ export function lossGraph(
   loss: GraphLoss,
   weights: readonly Weight[],
 ): Pick<TrainingGraph, 'model' | 'loss'> {
-  const tape = createTape(opsetOf(document.graph), probe.dims, PREFIX, probe.constant);
+  const tape = createTape(opsetOf(document.graph), probe.dims, TRAIN_PREFIX, probe.constant);
   const found = loss.add(tape, loss.reads);
   const kept = alive(tape.nodes, [found.loss]);
   const appended: ComposedNode[] = [...kept, ['Identity', [found.loss], [LOSS]]];

@@ -18,7 +18,7 @@ export interface TimedTraining {
 export interface TrainingsClock<T> {
   /** Adds times that were measured before the trainings. */
   measured(kind: string, times: Partial<TrainingTimes>): void;
-  /** Notes the begin of a training. */
+  /** Notes the start of a training. */
   begun(training: T): void;
   /** Notes a step: its number, and the number of all steps of the training. */
   step(training: T, step: number, of: number): void;
@@ -51,7 +51,7 @@ interface Progress {
   /** Finished share of the steps of the epoch in progress. */
   inEpoch: number;
   points: number;
-  /** Number of epochs since the begin or a checkpoint. */
+  /** Number of epochs since the start, or since a checkpoint. */
   timed: number;
   /** Seconds before the last step. */
   untilStep: number;
@@ -61,7 +61,7 @@ interface Progress {
 }
 
 /**
- * Creates the clock of some trainings. One worker may train them in any order, also an epoch each in turn. The time between two events
+ * Creates the clock of some trainings. One worker may train them in any order, and may change to another after an epoch. The time between two events
  * belongs to the part of the training that ends with the second event.
  */
 export function trainingsClock<T extends TimedTraining>(
@@ -175,7 +175,8 @@ function recorder<T extends TimedTraining>(
       }
       state.done = epoch;
       state.inEpoch = 0;
-      if (hasSteps || rest >= 0) state.timed++; // one before a checkpoint comes at once
+      // An epoch from before a checkpoint took no time here.
+      if (hasSteps || rest >= 0) state.timed++;
     },
     point(training, done) {
       const [state, seconds] = event(training);

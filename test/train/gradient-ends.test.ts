@@ -35,10 +35,39 @@ test('a node where gradients end is told with the weights that cannot be trained
   expect(remarks).toEqual([
     {
       code: 'gradient-ends',
-      text: "No gradient flows through 'Hardmax most': every weight is still reached on another way",
+      text: "No gradient flows through 'Hardmax most': another path reaches every weight",
     },
     { code: 'gradient-ends', text: "No gradient flows through 'RNN cell': 'W', 'R', 'w' cannot be trained" },
   ]);
+});
+
+test.each([
+  ['Slice', ['h', 'two', 'four', 'given'], 2],
+  ['Slice', ['h', 'none', 'four', 'axis', 'given'], 2],
+  ['Pad', ['h', 'pads', '', 'given'], 5],
+])('gradients end at a %s of %j, whose axes or steps differ between batches', async (op, inputs, columns) => {
+  const nodes = [
+    node('MatMul', ['x', 'w'], ['h']),
+    node(op, inputs, ['e']),
+    node('MatMul', ['e', 'v'], ['y']),
+  ];
+  const initializers = [
+    ...[floats('w', [4, 4], [...wave(16, 0.3)]), floats('v', [columns, 2], [...wave(2 * columns, 0.8)])],
+    ...[ints('none', [1], [0]), ints('two', [1], [2]), ints('four', [1], [4])],
+    ...[ints('axis', [1], [2]), ints('pads', [2], [1, 0])],
+  ];
+  const bytes = model({
+    ...{ nodes, initializers, opset: op === 'Pad' ? 18 : 13, outputs: [value('y', 1)] },
+    inputs: [value('x', 1, [2, 3, 4]), value('given', 7, [1])],
+  });
+  const loaded = await modelFromBytes(bytes);
+  const feeds = { x, given: { elemType: 'i64', dims: [1], data: BigInt64Array.of(2n) } };
+  const { step, session } = await openTraining(loaded, feeds, nodeProvider('cpu'), {
+    ...{ output: 'y', loss: 'mse', optimizer: graphOptimizer({ kind: 'sgd' }) },
+  });
+  await session.close();
+  expect(step.withoutGradient.map(({ opType }) => opType)).toEqual([op]);
+  expect(step.unreached.map(({ name }) => name)).toEqual(['w']);
 });
 
 test('a node whose attributes its gradient does not cover is told, too', async () => {

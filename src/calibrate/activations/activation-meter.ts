@@ -132,8 +132,8 @@ export function activationMeter(axis: UnitAxis, slope: number | undefined): Acti
   };
 }
 
-/** Returns a meter that counts each unit's positive elements. */
-function unitMeter(where: UnitAxis) {
+/** Returns a meter that counts each unit's positive elements; its result is null for a scalar, or if the number of units differs between runs. */
+export function unitMeter(where: UnitAxis) {
   let axis: number | undefined;
   let positives: Float64Array | undefined;
   let seen = new Float64Array();

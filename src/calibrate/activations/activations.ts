@@ -1,6 +1,6 @@
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
-import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
+import { type Dataset, type Feeds, firstFeed, samplesOfRun } from '../../data/dataset.js';
 import { splitFeeds } from '../../data/split.js';
 import { type SiteReport, siteReport } from '../../mish/results.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
@@ -94,7 +94,7 @@ export async function measureActivations(
   const places = found.sites.map((site) => placeOf(site, analysis.index));
   const { dataset, shapes } = await tryOut(model, options);
   const all = dataset.feeds.length;
-  const batch = samplesOfRun(dataset, shapes);
+  const batch = await samplesOfRun(dataset);
   const limit = Math.min(all, Math.max(1, Math.floor(samples / batch)));
   const feeds = limit < all ? splitFeeds(dataset.feeds, [1], { seed, limit })[0]?.feeds : dataset.feeds;
 
@@ -165,8 +165,4 @@ async function tryOut(
     await opened.run(feed);
     return { dataset, shapes: dimsOf(feed) };
   });
-}
-
-function samplesOfRun({ samples, feeds }: Dataset<Feeds>, shapes: Record<string, readonly number[]>): number {
-  return samples === undefined ? (Object.values(shapes)[0]?.[0] ?? 1) || 1 : samples / feeds.length;
 }

@@ -9,7 +9,7 @@ export interface NewIntegers {
   readonly zeroPoints: readonly number[];
 }
 
-/** Largest distance from the zero point where a quantiser left a bit unused, against overflows of 16-bit sums. */
+/** Largest distance from the zero point in weights of 7 bits, which quantisers write where sums of 16 bits could overflow. */
 const REDUCED = 64;
 
 /** Returns the largest distance from the zero point that symmetric integers may have. */

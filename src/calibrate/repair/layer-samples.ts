@@ -3,7 +3,7 @@ import { affordableWork, PART_SECONDS } from '../work/budget.js';
 import type { RunCosts } from '../work/run-costs.js';
 import type { Geometry } from './layer-rows.js';
 
-/** Number of training samples that every layer gets: the images of neighbouring positions are alike, so that few say little. */
+/** Minimum number of training samples of a layer: rows of neighbouring positions are alike, so that many rows of few samples say little. */
 const MIN_TRAINING_SAMPLES = 384;
 /** Number of training samples of a layer whose samples take much work and have many rows. */
 const MIN_SAMPLES_OF_MANY_ROWS = 16;

@@ -5,12 +5,10 @@ import { floatValues } from '../../onnx/scalar.js';
 import type { Edit } from '../../onnx/splice.js';
 import { type OpenData, readWeight, type Weight, weightEdit } from '../../onnx/weights.js';
 import { elementCount } from '../../providers/tensor.js';
+import { DEFAULT_EPSILON } from '../../train/autodiff/rule.js';
 import { type Geometry, geometryOf } from './layer-rows.js';
 import type { Linear } from './least-squares.js';
 import type { LinearLayer } from './linear-layers.js';
-
-/** BatchNormalization's default epsilon. */
-const DEFAULT_EPSILON = 1e-5;
 
 /** Reads a layer's weights as a linear map for each group, with the sizes of `Geometry`. Throws as `readWeight` does. */
 export async function linearMaps(

@@ -108,9 +108,9 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | str
   const bias = weightOf(index, scope, third);
   if (bias === undefined) return 'its bias is not constant';
   if (shared(bias)) return `its bias '${third}' is read in other places as well`;
-  const [outputs = 0] = op === 'Gemm' ? [gemmOutputs(node, weight)] : [undefined];
-  const fits = bias.tensor.dims.length === 1 && (op !== 'Gemm' || bias.tensor.dims[0] === outputs);
-  return fits ? { ...base, bias } : `its bias has the shape [${bias.tensor.dims}]`;
+  const { dims } = bias.tensor;
+  const fits = dims.length === 1 && (op !== 'Gemm' || dims[0] === gemmOutputs(node, weight));
+  return fits ? { ...base, bias } : `its bias has the shape [${dims}]`;
 }
 
 /** Returns why an input is not a stored weight. */

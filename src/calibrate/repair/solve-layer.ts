@@ -71,7 +71,7 @@ function isLarge(layer: LinearLayer): boolean {
   return depth > MAX_DEPTH || depth + outputs > MAX_WIDTH;
 }
 
-/** Returns how many iterations the large layers have work for, each. */
+/** Returns the number of iterations of each large layer, for which all of them together have time. */
 export function iterationsFor(layers: readonly LinearLayer[], rows: number): number {
   const works = layers.filter(isLarge).map((layer) => {
     const { groups, depth, outputs } = geometryOf(layer);

@@ -1,5 +1,6 @@
 import { OnnxMishError } from '../../base/error.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
+import type { Subset } from '../../data/split.js';
 import type { AccuracyWithIntervals } from '../../metrics/accuracy.js';
 import type { Drift } from '../../metrics/drift.js';
 import type { Difference } from '../../metrics/paired.js';
@@ -18,6 +19,15 @@ export interface ModelComparison {
   /** Top-1 minus the original's on the same samples, a share with its 95 % interval; null without labels. */
   readonly difference?: Difference | null | undefined;
 }
+
+/** Comparison of a model with the original, with the accuracy of the original. */
+export interface FullComparison extends ModelComparison {
+  /** Accuracy of the original by the labels; null without labels. */
+  readonly original: AccuracyWithIntervals | null;
+}
+
+/** Compares a candidate with the original on a subset of the samples. */
+export type CompareCandidate = (candidate: Spliced, subset: Subset) => Promise<FullComparison>;
 
 /** Opens a model to read its inputs and outputs, and returns its data set. */
 export async function dataFor(
@@ -40,7 +50,7 @@ export async function compareWithOriginal(
   edited: Spliced,
   data: Dataset<Feeds>,
   options: CompareOptions,
-): Promise<ModelComparison & { readonly original: ModelComparison['accuracy'] }> {
+): Promise<FullComparison> {
   return model.withEdited(edited, (copy) =>
     withSession(model.file, options, (original) =>
       withSession(copy, options, async (swapped) => {

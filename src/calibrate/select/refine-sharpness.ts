@@ -5,7 +5,7 @@ import type { Plan } from '../../mish/plan.js';
 import type { SiteReport } from '../../mish/results.js';
 import type { Spliced } from '../../onnx/splice.js';
 import { type Limit, type LimitVerdict, limitText, limitVerdicts } from './budget.js';
-import type { ModelComparison } from './compare-with-original.js';
+import type { CompareCandidate } from './compare-with-original.js';
 import {
   defaultBudget,
   degradationOf,
@@ -25,10 +25,7 @@ export interface RefineOptions<T> {
   readonly sharpens: (site: PlanSite) => boolean;
   /** Swaps the plan's sites and repairs the model. */
   readonly tryOut: (plan: Plan, steps: number | undefined) => Promise<T>;
-  readonly compare: (
-    candidate: Spliced,
-    subset: Subset,
-  ) => Promise<ModelComparison & { readonly original: ModelComparison['accuracy'] }>;
+  readonly compare: CompareCandidate;
   /** Samples that no weight was solved from. */
   readonly held: Subset;
   /** Number of these samples. */
@@ -37,7 +34,7 @@ export interface RefineOptions<T> {
   readonly onProgress: (step: string, done: number, of: number) => void;
 }
 
-/** Factors of every sharpness to try. More would give ReLU for the last tenth of a percent. */
+/** Factors of every sharpness to try. With larger ones, Mish would hardly differ from ReLU. */
 const FACTORS = [1, 1.5, 2.5, 4] as const;
 
 /**

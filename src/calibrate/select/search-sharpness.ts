@@ -3,12 +3,13 @@ import type { Subset } from '../../data/split.js';
 import { top1Drop } from '../../metrics/accuracy.js';
 import { median } from '../../metrics/statistics.js';
 import type { Plan } from '../../mish/plan.js';
+import type { SiteReport } from '../../mish/results.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
 import { type Limit, type LimitVerdict, limitVerdicts } from './budget.js';
-import type { ModelComparison } from './compare-with-original.js';
+import type { CompareCandidate, FullComparison, ModelComparison } from './compare-with-original.js';
 import { rankModel } from './rank.js';
 import { type Degradation, type TrialOptions, worst } from './trial.js';
 
@@ -56,10 +57,7 @@ export interface SharpenOptions<T extends Tried> {
   readonly steps: number;
   /** Swaps the plan's sites and repairs the model with `steps` gradient steps; the search compares `repaired`. */
   readonly tryOut: (plan: Plan, steps: number) => Promise<T>;
-  readonly compare: (
-    candidate: Spliced,
-    subset: Subset,
-  ) => Promise<ModelComparison & { readonly original: ModelComparison['accuracy'] }>;
+  readonly compare: CompareCandidate;
   /** Samples that the search uses. */
   readonly search: Subset;
   /** Samples on which the result must be within the budget as well. */
@@ -142,6 +140,11 @@ export async function sharpen<T extends Tried>(
   return { attempt: found.attempt, report: { budget: budget ?? [], trials, kept, verdicts }, notes };
 }
 
+/** Returns whether a site was a LeakyReLU with a slope and becomes Mish itself. */
+export function losesSlope({ kind, leak, alpha }: SiteReport): boolean {
+  return kind === 'leakyrelu' && leak === undefined && alpha !== 0;
+}
+
 /** Returns the factor of each site, to multiply the scale by; null for a site that keeps a sharpness of 1. */
 async function weightsOf<T extends Tried>({
   plan,
@@ -159,8 +162,7 @@ async function weightsOf<T extends Tried>({
   });
   const noises = plan.sites.map(({ scope, output }) => {
     const site = ranking.sites.find((one) => one.scope === scope && one.output === output);
-    if (site === undefined || (site.kind === 'leakyrelu' && site.leak === undefined && site.alpha !== 0))
-      return null;
+    if (site === undefined || losesSlope(site)) return null;
     const { sqnr = null, maxAbs = null } = site.estimate ?? {};
     if (maxAbs === 0) return MIN_NOISE_RATIO;
     return sqnr === null ? 1 : 10 ** (-sqnr / 10);
@@ -177,11 +179,7 @@ function rounded(scale: number, weight: number | null): number {
 }
 
 /** Returns the degradation of a model from its comparison with the original. */
-export function degradationOf({
-  drift,
-  accuracy,
-  original,
-}: ModelComparison & { readonly original: ModelComparison['accuracy'] }): Degradation {
+export function degradationOf({ drift, accuracy, original }: FullComparison): Degradation {
   const lost = accuracy === null || original === null ? null : top1Drop(original, accuracy);
   return { ...worst(drift), top1Drop: lost };
 }

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../../base/error.js';
+import { samplesOfRun } from '../../data/dataset.js';
 import { labelsOf } from '../../data/labels.js';
 import { datasetOf, type Subset, splitFeeds } from '../../data/split.js';
 import { type Plan, planOf } from '../../mish/plan.js';
@@ -8,7 +9,7 @@ import type { OnProvider } from '../../providers/provider.js';
 import { findCandidates, refuseAutoBeta } from './candidates.js';
 import { compareWithOriginal, dataFor } from './compare-with-original.js';
 import { checkBudget, type SharpnessOptions, type SharpnessReport, sharpen } from './search-sharpness.js';
-import { samplesOfRun, type TrialOptions } from './trial.js';
+import type { TrialOptions } from './trial.js';
 
 export interface SharpenSwapOptions
   extends SharpnessOptions,
@@ -40,7 +41,7 @@ export async function sharpenModel(
   const [search, test] = splitFeeds(dataset.feeds, SUBSET_SHARES, { seed, limit });
   if (search === undefined || test === undefined || search.runs === 0) {
     throw new OnnxMishError('bad-data', 'the search needs at least two runs of samples', {
-      fix: 'Give more',
+      fix: 'Give more samples',
     });
   }
   checkBudget(options.budget, labelsOf(dataset) !== undefined);

@@ -3,7 +3,7 @@ import { OnnxMishError } from '../../base/error.js';
 import { ownProperty } from '../../base/own.js';
 import { plural } from '../../base/plural.js';
 import { sha256 } from '../../base/sha256.js';
-import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
+import { type Dataset, type Feeds, samplesOfRun } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
 import { labelsIn, labelsOf, labelsPerSample, type SampleLabels } from '../../data/labels.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
@@ -191,13 +191,6 @@ async function hashOf(split: readonly Subset[]): Promise<string> {
   let digest = '';
   for (const { feeds } of split) digest += await hashFeeds(feeds);
   return sha256(digest);
-}
-
-/** Returns the number of samples in a run. */
-export async function samplesOfRun({ feeds, samples }: Dataset<Feeds>): Promise<number> {
-  if (samples !== undefined) return Math.max(1, samples / feeds.length);
-  const [first] = Object.values((await firstFeed(feeds)) ?? {});
-  return Math.max(1, first?.dims[0] ?? 1);
 }
 
 /** Returns a function from a run's number to its labels. */

@@ -9,6 +9,7 @@ import {
   plus,
   reluMask,
   scaled,
+  square,
   times,
   unbroadcast,
   zero,
@@ -93,7 +94,6 @@ const positive = (tape: Tape, x: string) => tape.mask('Greater', x, zero(tape));
 /** Adds a derivative: 1 where the mask is 1, else `below`. */
 const above = (tape: Tape, mask: string, below: string) =>
   plus(tape, mask, times(tape, complement(tape, mask), below));
-const square = (tape: Tape, x: string) => times(tape, x, x);
 const number = (node: Node, name: string, otherwise: number) => attribute(node, name)?.f ?? otherwise;
 
 const SELU_ALPHA = 1.6732632423543772;

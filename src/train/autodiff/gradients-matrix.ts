@@ -1,29 +1,18 @@
-import type { ComposedValue } from '../../onnx/compose.js';
 import { attribute } from '../../onnx/document.js';
-import { type Gradient, type Gradients, times, unbroadcast, zero } from './rule.js';
-import type { Tape } from './tape.js';
+import { type Gradient, type Gradients, gemm, times, unbroadcast } from './rule.js';
 
-/** Adds a Gemm. Before opset 11 its third input is required. */
-function gemmNode(
-  tape: Tape,
-  inputs: readonly string[],
-  attributes: Readonly<Record<string, ComposedValue>>,
-): string {
-  return tape.node('Gemm', tape.opset < 11 ? [...inputs, zero(tape)] : inputs, attributes);
-}
-
-const gemm: Gradient = (tape, node, g) => {
+const ofGemm: Gradient = (tape, node, g) => {
   const [x = '', w = '', c = ''] = node.inputs;
   const alpha = { f: attribute(node, 'alpha')?.f ?? 1 };
   const [transA, transB] = ['transA', 'transB'].map((name) =>
     (attribute(node, name)?.i ?? 0) === 0 ? 0 : 1,
   );
   const gx = transA
-    ? gemmNode(tape, [w, g], { alpha, transA: transB ?? 0, transB: 1 })
-    : gemmNode(tape, [g, w], { alpha, transB: transB ? 0 : 1 });
+    ? gemm(tape, [w, g], { alpha, transA: transB ?? 0, transB: 1 })
+    : gemm(tape, [g, w], { alpha, transB: transB ? 0 : 1 });
   const gw = transB
-    ? gemmNode(tape, [g, x], { alpha, transA: 1, transB: transA ?? 0 })
-    : gemmNode(tape, [x, g], { alpha, transA: transA ? 0 : 1 });
+    ? gemm(tape, [g, x], { alpha, transA: 1, transB: transA ?? 0 })
+    : gemm(tape, [x, g], { alpha, transA: transA ? 0 : 1 });
   if (c === '') return [gx, gw];
   const beta = tape.floats([attribute(node, 'beta')?.f ?? 1]);
   const full = tape.dims(node.outputs[0] ?? '');
@@ -43,7 +32,7 @@ const matMul: Gradient = (tape, node, g) => {
   const aDims = [...full.slice(0, -2), ...da.slice(-2)];
   if (db.length === 2) {
     const flat = (name: string, last: number) => tape.reshape(name, [-1, last]);
-    const gb = gemmNode(tape, [flat(a, da.at(-1) ?? 1), flat(g, db[1] ?? 1)], { transA: 1 });
+    const gb = gemm(tape, [flat(a, da.at(-1) ?? 1), flat(g, db[1] ?? 1)], { transA: 1 });
     return [unbroadcast(tape, ga, aDims, da), gb];
   }
   const gb = tape.node('MatMul', [flip(a, da.length), g]);
@@ -70,7 +59,7 @@ const einsum: Gradient = (tape, node, g) => {
 
 /** The gradients of matrix products. */
 export const MATRIX: Gradients = {
-  Gemm: gemm,
+  Gemm: ofGemm,
   MatMul: matMul,
   Einsum: einsum,
 };

@@ -10,10 +10,9 @@ import {
   recurrentRule,
   sideBySide,
 } from './recurrence.js';
-import { complement, type Gradients, plus, reluMask, times } from './rule.js';
+import { complement, type Gradients, plus, reluMask, square, times } from './rule.js';
 import type { Tape } from './tape.js';
 
-const square = (tape: Tape, x: string) => times(tape, x, x);
 /** Derivatives of sigmoid and tanh, from their results. */
 const ofSigmoid = (tape: Tape, y: string) => times(tape, y, complement(tape, y));
 const ofTanh = (tape: Tape, y: string) => complement(tape, square(tape, y));

@@ -56,7 +56,14 @@ function copied(
   return result.name;
 }
 
-/** Reads integers from an attribute or, in other opsets, an input; undefined if they are not constant. */
+/** Returns whether one of these inputs differs between batches. */
+const isVarying = (tape: Tape, { inputs }: Node, slots: readonly number[]) =>
+  slots.some((slot) => {
+    const name = inputs[slot] ?? '';
+    return name !== '' && tape.constant(name) === undefined;
+  });
+
+/** Reads integers from an attribute or, in other opsets, an input; undefined if they are absent or not constant. */
 function settings(tape: Tape, node: Node, name: string, slot: number): readonly number[] | undefined {
   const input = node.inputs[slot] ?? '';
   return attribute(node, name)?.ints ?? (input === '' ? undefined : tape.constant(input));
@@ -66,7 +73,7 @@ const slice: Gradient = (tape, node, g) => {
   const [dims, out] = [tape.dims(node.inputs[0] ?? ''), tape.dims(node.outputs[0] ?? '')];
   const rank = dims.length;
   const starts = settings(tape, node, 'starts', 1);
-  if (starts === undefined) return [];
+  if (starts === undefined || isVarying(tape, node, [3, 4])) return [];
   const axes = settings(tape, node, 'axes', 3) ?? starts.map((_, axis) => axis);
   const steps = settings(tape, node, 'steps', 4) ?? starts.map(() => 1);
   const [from, by] = [dims.map(() => 0), dims.map(() => 1)];
@@ -89,7 +96,7 @@ const pad: Gradient = (tape, node, g) => {
   const rank = dims.length;
   const pads = settings(tape, node, 'pads', 1);
   const axes = settings(tape, node, 'axes', 3) ?? dims.map((_, axis) => axis);
-  if (pads === undefined) return [];
+  if (pads === undefined || isVarying(tape, node, [3])) return [];
   const begins = dims.map(() => 0);
   for (const [place, axis] of axes.entries()) begins[(axis + rank) % rank] = pads[place] ?? 0;
   const mode = attribute(node, 'mode')?.s ?? 'constant';

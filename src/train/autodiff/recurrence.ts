@@ -1,7 +1,7 @@
 // Parts that the gradients of RNN, GRU and LSTM share. Each direction of a node is handled by itself. Its gates are computed again
 // from the hidden states.
 import { attribute, type Node } from '../../onnx/document.js';
-import type { Gradient } from './rule.js';
+import { type Gradient, gemm } from './rule.js';
 import type { Tape } from './tape.js';
 
 /** Lengths of a recurrent node: places of the sequence, samples, features of a place, hidden units. */
@@ -38,7 +38,7 @@ export interface Recurrence extends Sizes {
 
 /** Gradients of one direction. */
 export interface RecurrenceGradients {
-  /** Gradients of `fromInput` and `fromHidden`. The latter has the gates whose recurrent weights read `before`. */
+  /** Gradients of `fromInput` and `fromHidden`. */
   readonly input: string;
   readonly hidden: string;
   /** Recurrent weights' gradient, where it is not that of `fromHidden`. */
@@ -105,20 +105,7 @@ export function recurrentGradient(
 ): string {
   const { tape, hidden } = direction;
   const rows = flat(tape, gradient, direction, gates * hidden);
-  return product(tape, rows, flat(tape, read, direction, hidden), { transA: 1 });
-}
-
-/** Adds a product of matrices, with a bias where there is one. */
-function product(
-  tape: Tape,
-  a: string,
-  b: string,
-  attributes: Readonly<Record<string, number>>,
-  bias?: string,
-): string {
-  // Before opset 11, Gemm needs its third input.
-  const c = bias ?? (tape.opset < 11 ? tape.floats([0], [1]) : undefined);
-  return tape.node('Gemm', c === undefined ? [a, b] : [a, b, c], attributes);
+  return gemm(tape, [rows, flat(tape, read, direction, hidden)], { transA: 1 });
 }
 
 /** Returns the gradient rule of an operator with a number of gates. `cell` adds the gradients of one direction. */
@@ -257,7 +244,9 @@ function directionOf(
   const recurrentBias = bias(wide);
   const apart = (rows: string) => tape.reshape(rows, [places, samples, wide]);
   const part = (sequence: string, columns: number, matrix: string, added: string | undefined) =>
-    apart(product(tape, flat(tape, sequence, sizes, columns), matrix, { transB: 1 }, added));
+    apart(
+      gemm(tape, [flat(tape, sequence, sizes, columns), matrix, ...(added ? [added] : [])], { transB: 1 }),
+    );
   const [ownW, ownR] = [weights(w, features), weights(r, hidden)];
   const ownGradients = gradients && tape.split(own(gradients), places, 0);
   const ownLast = last && at(tape, last, order);
@@ -280,13 +269,13 @@ function gradientsOf(direction: Recurrence, gates: number, found: RecurrenceGrad
     flat(tape, gradient, direction, wide),
   );
   const bias = (rows = '') => tape.reshape(tape.sum(rows, [0]), [1, wide]);
-  const weight = product(tape, input ?? '', flat(tape, x, direction, features), { transA: 1 });
+  const weight = gemm(tape, [input ?? '', flat(tape, x, direction, features)], { transA: 1 });
   const r = found.r ?? recurrentGradient(direction, gates, found.hidden, direction.before);
   return {
     w: tape.reshape(weight, [1, wide, features]),
     r: tape.reshape(r, [1, wide, hidden]),
     b: sideBySide(tape, [bias(input), bias(recurrent)], 1),
-    x: tape.reshape(product(tape, input ?? '', direction.w, {}), [places, samples, features]),
+    x: tape.reshape(gemm(tape, [input ?? '', direction.w], {}), [places, samples, features]),
     before: found.before,
     cells: found.cells,
   };

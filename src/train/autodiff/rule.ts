@@ -1,4 +1,5 @@
 // Parts that gradient rules share.
+import type { ComposedValue } from '../../onnx/compose.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
 import type { Tape } from './tape.js';
@@ -25,6 +26,8 @@ export const zero = (tape: Tape) => tape.floats([0]);
 /** Adds factor × x; x itself for a factor of 1. */
 export const scaled = (tape: Tape, x: string, factor: number) =>
   factor === 1 ? x : times(tape, x, tape.floats([factor]));
+/** Adds x². */
+export const square = (tape: Tape, x: string) => times(tape, x, x);
 /** Adds 1 - x. */
 export const complement = (tape: Tape, x: string) => minus(tape, one(tape), x);
 
@@ -60,7 +63,18 @@ export function sumOfChannels(tape: Tape, x: string, dims: readonly number[]): s
   return tape.reshape(tape.sum(x, axesAroundChannels(dims)), [dims[1] ?? 1]);
 }
 
+/** Default epsilon of normalisations. */
 export const DEFAULT_EPSILON = 1e-5;
+
+/** Adds a Gemm. Before opset 11, its third input is required. */
+export function gemm(
+  tape: Tape,
+  inputs: readonly string[],
+  attributes: Readonly<Record<string, ComposedValue>>,
+): string {
+  const isWhole = inputs.length > 2 || tape.opset >= 11;
+  return tape.node('Gemm', isWhole ? inputs : [...inputs, zero(tape)], attributes);
+}
 
 /** Adds 1 / √x. */
 export const inverseRoot = (tape: Tape, x: string) => over(tape, one(tape), tape.node('Sqrt', [x]));
