@@ -17,8 +17,7 @@ import {
   type FullComparison,
   isNoWorse,
 } from './select/compare-with-original.js';
-import { degradationScore } from './select/ranking.js';
-import { degradationOf } from './select/search-sharpness.js';
+import { degradationOf, degradationScore } from './select/degradation.js';
 
 type Options = CalibrateOptions & OnProvider;
 type Way = NonNullable<CalibrateOptions['int8']>;

@@ -2,9 +2,8 @@ import type { Subset } from '../data/split.js';
 import type { CalibrateOptions } from './options.js';
 import type { PreparedAttempts } from './prepare-attempts.js';
 import type { CompareCandidate } from './select/compare-with-original.js';
-import { degradationScore } from './select/ranking.js';
-import { degradationOf, losesSlope } from './select/search-sharpness.js';
-import type { Degradation } from './select/trial.js';
+import { type Degradation, degradationOf, degradationScore } from './select/degradation.js';
+import { losesSlope } from './select/search-sharpness.js';
 
 /** Reason why LeakyReLUs became mixtures though Mish was to be written. Figures are on validation samples, before gradient steps. */
 export interface LeakyReport {

@@ -2,8 +2,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
 import { sha256 } from '../base/sha256.js';
-import type { LabelledData } from '../finetune/options.js';
-import { dataDigest } from '../finetune/prepare.js';
+import { dataDigest, type Prepared } from '../finetune/prepare.js';
 import { type DataParts, type LabelledPart, someOf, splitData } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
@@ -27,7 +26,7 @@ export interface Experiment {
   readonly model: LoadedModel;
   readonly architecture: Architecture;
   readonly parts: DataParts;
-  readonly source: LabelledData['source'];
+  readonly source: Prepared['source'];
   /** Test samples that are scored after each epoch. */
   readonly curve: LabelledPart;
   readonly activations: readonly ReplacementName[];

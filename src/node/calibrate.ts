@@ -2,8 +2,8 @@
 
 import type { SiteWithCurvedShare } from '../calibrate/activations/curved-share.js';
 import type { ModelComparison } from '../calibrate/select/compare-with-original.js';
+import type { Degradation } from '../calibrate/select/degradation.js';
 import type { BudgetResult } from '../calibrate/select/swap-within-budget.js';
-import type { Degradation } from '../calibrate/select/trial.js';
 
 export type { InputStatistics, Units } from '../calibrate/activations/activation-meter.js';
 export {
@@ -33,6 +33,7 @@ export {
   parseBudget,
 } from '../calibrate/select/budget.js';
 export type { ModelComparison } from '../calibrate/select/compare-with-original.js';
+export type { Degradation } from '../calibrate/select/degradation.js';
 export { type FoundSet, findLargestSet, type SetSearch } from '../calibrate/select/find-largest-set.js';
 export type { RankOptions, RankProgress } from '../calibrate/select/rank.js';
 export { parseRanking, RANKING_SCHEMA, type RankedSite, type Ranking } from '../calibrate/select/ranking.js';
@@ -44,7 +45,7 @@ export type {
   KeepOptions,
   KeepProgress,
 } from '../calibrate/select/swap-within-budget.js';
-export type { Degradation, Drawn } from '../calibrate/select/trial.js';
+export type { Drawn } from '../calibrate/select/trial.js';
 export type { Histogram } from '../metrics/histogram.js';
 export {
   activations,

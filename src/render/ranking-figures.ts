@@ -1,7 +1,8 @@
 // Sentences and rows of tables of a ranking, for every view.
 import { plural } from '../base/plural.js';
+import type { Degradation } from '../calibrate/select/degradation.js';
 import type { Ranking } from '../calibrate/select/ranking.js';
-import type { Degradation, Drawn } from '../calibrate/select/trial.js';
+import type { Drawn } from '../calibrate/select/trial.js';
 import { pointsText, signed } from '../metrics/paired.js';
 import { figure, percent } from './figures.js';
 

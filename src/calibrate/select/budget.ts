@@ -7,7 +7,7 @@ import {
   parseLimit,
   sqnrForLimit,
 } from '../../metrics/limits.js';
-import type { Degradation } from './trial.js';
+import type { Degradation } from './degradation.js';
 
 /** Figures that a budget can limit. */
 export const MEASURES = [

@@ -3,7 +3,8 @@ import type { OptionHint } from '../../base/option-hint.js';
 import { REPLACEMENTS, type ReplacementName } from '../../mish/activation-kinds.js';
 import { FORMS, type FormName, TARGETS, type Target } from '../../mish/forms.js';
 import type { SiteReport, SkipReport } from '../../mish/results.js';
-import type { Degradation, Drawn } from './trial.js';
+import { type Degradation, degradationScore } from './degradation.js';
+import type { Drawn } from './trial.js';
 
 export const RANKING_SCHEMA = 'onnx-mish/ranking@1';
 
@@ -40,12 +41,6 @@ export interface Ranking {
   readonly skipped: readonly SkipReport[];
   /** Spearman's correlation of estimate and measurement, over sites with both; null for fewer than three sites. */
   readonly spearman: number | null;
-}
-
-/** Returns the SQNR in dB, infinite for identical outputs, -infinite for broken ones. A larger score is better. */
-export function degradationScore({ sqnr, maxAbs, broken, problem }: Degradation): number {
-  if (broken > 0 || problem !== null) return Number.NEGATIVE_INFINITY;
-  return sqnr ?? (maxAbs === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
 }
 
 /** Sorts sites from the least to the most degrading: measured sites, then estimated ones, then the rest. Ties keep their order. */

@@ -6,13 +6,8 @@ import type { SiteReport } from '../../mish/results.js';
 import type { Spliced } from '../../onnx/splice.js';
 import { type Limit, type LimitVerdict, limitText, limitVerdicts } from './budget.js';
 import type { CompareCandidate } from './compare-with-original.js';
-import {
-  defaultBudget,
-  degradationOf,
-  medianBeta,
-  type SharpnessReport,
-  type SharpnessTrial,
-} from './search-sharpness.js';
+import { degradationOf } from './degradation.js';
+import { defaultBudget, medianBeta, type SharpnessReport, type SharpnessTrial } from './search-sharpness.js';
 
 type PlanSite = Plan['sites'][number];
 

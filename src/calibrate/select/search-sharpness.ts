@@ -1,6 +1,5 @@
 import { OnnxMishError } from '../../base/error.js';
 import type { Subset } from '../../data/split.js';
-import { top1Drop } from '../../metrics/accuracy.js';
 import { median } from '../../metrics/statistics.js';
 import type { Plan } from '../../mish/plan.js';
 import type { SiteReport } from '../../mish/results.js';
@@ -9,9 +8,10 @@ import type { Spliced } from '../../onnx/splice.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
 import { type Limit, type LimitVerdict, limitVerdicts } from './budget.js';
-import type { CompareCandidate, FullComparison, ModelComparison } from './compare-with-original.js';
+import type { CompareCandidate, ModelComparison } from './compare-with-original.js';
+import { degradationOf } from './degradation.js';
 import { rankModel } from './rank.js';
-import { type Degradation, type TrialOptions, worst } from './trial.js';
+import type { TrialOptions } from './trial.js';
 
 /** A trial of the search: a sharpness for each site, and its verdicts. */
 export interface SharpnessTrial {
@@ -176,12 +176,6 @@ async function weightsOf<T extends Tried>({
 /** Returns a sharpness of at least 1, rounded to three digits. */
 function rounded(scale: number, weight: number | null): number {
   return weight === null || scale === 1 ? 1 : Math.max(1, Number((scale * weight).toPrecision(3)));
-}
-
-/** Returns the degradation of a model from its comparison with the original. */
-export function degradationOf({ drift, accuracy, original }: FullComparison): Degradation {
-  const lost = accuracy === null || original === null ? null : top1Drop(original, accuracy);
-  return { ...worst(drift), top1Drop: lost };
 }
 
 /** Returns the budget of a search without a given budget. */

@@ -8,9 +8,9 @@ import type { OnProvider } from '../../providers/provider.js';
 import { backtrack } from './backtrack.js';
 import { type Limit, type LimitVerdict, limitText, limitVerdicts } from './budget.js';
 import { findCandidates } from './candidates.js';
+import { type Degradation, degradationScore } from './degradation.js';
 import { findLargestSet } from './find-largest-set.js';
-import { degradationScore } from './ranking.js';
-import { type Degradation, type Drawn, type Trial, type TrialOptions, withTrial } from './trial.js';
+import { type Drawn, type Trial, type TrialOptions, withTrial } from './trial.js';
 
 export interface KeepOptions
   extends TrialOptions,

@@ -8,7 +8,7 @@ import { hashFeeds } from '../../data/hash-feeds.js';
 import { labelsIn, labelsOf, labelsPerSample, type SampleLabels } from '../../data/labels.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
 import { top1Drop } from '../../metrics/accuracy.js';
-import { type Drift, driftMeter } from '../../metrics/drift.js';
+import { driftMeter } from '../../metrics/drift.js';
 import { accuracyDifference, type LabelMeters, labelMeters } from '../../metrics/label-meters.js';
 import type { FormName } from '../../mish/forms.js';
 import type { Plan } from '../../mish/plan.js';
@@ -17,25 +17,7 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { byteCount, type Tensors } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
-
-/** Degradation of a model with swapped sites, compared with the original; the worst of its outputs counts. */
-export interface Degradation {
-  /** Signal-to-noise ratio of the float outputs, in dB; null means infinite if `maxAbs` is 0, else unknown. */
-  readonly sqnr: number | null;
-  /** Largest absolute difference of an element; null if an output has broken elements. */
-  readonly maxAbs: number | null;
-  readonly cosine: number | null;
-  /** Share of rows, 0 to 1, with the same top class; null if no output looks like class scores. */
-  readonly agreement: number | null;
-  /** Loss of top-1 accuracy in percentage points; null without labels. */
-  readonly top1Drop: number | null;
-  /** 95 % interval of `top1Drop`, paired by sample; absent without labels, and in rankings of earlier versions. */
-  readonly top1DropInterval?: readonly [low: number, high: number] | undefined;
-  /** Number of broken elements: NaN, or infinite where the original is not. */
-  readonly broken: number;
-  /** Reason for missing figures, such as a model that does not run; null if measured. */
-  readonly problem: string | null;
-}
+import { type Degradation, NO_FIGURES, worst } from './degradation.js';
 
 export interface TrialOptions {
   /** Returns the data set for the model's inputs and outputs. */
@@ -136,7 +118,7 @@ export async function withTrial<T>(
       return degradations;
     };
 
-    const unchanged = (await compare(undefined, [...split.keys()])).at(-1) ?? NOTHING;
+    const unchanged = (await compare(undefined, [...split.keys()])).at(-1) ?? NO_FIGURES;
     if (unchanged.broken > 0) throw returnsNaN(document.source.name);
     const trial: Trial = {
       unchanged,
@@ -162,7 +144,7 @@ export async function withTrial<T>(
           );
         } catch (error) {
           if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
-          return parts.map(() => ({ ...NOTHING, problem: error.what }));
+          return parts.map(() => ({ ...NO_FIGURES, problem: error.what }));
         }
       },
     };
@@ -175,16 +157,6 @@ const returnsNaN = (where: string) =>
     where,
     fix: 'Leave out these samples',
   });
-
-const NOTHING: Degradation = {
-  sqnr: null,
-  maxAbs: null,
-  cosine: null,
-  agreement: null,
-  top1Drop: null,
-  broken: 0,
-  problem: null,
-};
 
 /** Returns the SHA-256 of the drawn feeds. */
 async function hashOf(split: readonly Subset[]): Promise<string> {
@@ -265,33 +237,5 @@ function degradationMeter(outputs: readonly string[]) {
       const { low, high } = accuracyDifference(accuracy);
       return { ...drift, top1Drop: lost, top1DropInterval: [-100 * high, -100 * low] };
     },
-  };
-}
-
-/** Returns the worst figure of each kind over several outputs. */
-export function worst(drifts: readonly Drift[]): Omit<Degradation, 'top1Drop' | 'top1DropInterval'> {
-  const of = (values: readonly (number | null)[], choose: (...values: number[]) => number) => {
-    const measured = values.filter((value) => value !== null);
-    return measured.length < values.length || measured.length === 0 ? null : choose(...measured);
-  };
-  const maxAbs = of(
-    drifts.map((drift) => drift.maxAbs),
-    Math.max,
-  );
-  // An unchanged output has no noise, so its SQNR is not compared.
-  const noisy = drifts.filter((drift) => drift.maxAbs !== 0);
-  const sqnr = of(
-    noisy.map((drift) => drift.sqnr ?? (drift.maxAbs === null ? null : Number.NEGATIVE_INFINITY)),
-    Math.min,
-  );
-  const cosines = drifts.map(({ cosine }) => cosine);
-  const scores = drifts.flatMap(({ top1 }) => top1 ?? []);
-  return {
-    sqnr: sqnr === Number.NEGATIVE_INFINITY ? null : sqnr,
-    maxAbs,
-    cosine: of(cosines, Math.min),
-    agreement: scores.length === 0 ? null : Math.min(...scores),
-    broken: drifts.reduce((sum, { broken }) => sum + broken, 0),
-    problem: drifts.find(({ problem }) => problem !== null)?.problem ?? null,
   };
 }

@@ -1,4 +1,4 @@
-import type { Degradation } from '../../calibrate/select/trial.js';
+import type { Degradation } from '../../calibrate/select/degradation.js';
 import { signed } from '../../metrics/paired.js';
 import { withMinus } from '../../render/figures.js';
 import { top1Interval } from '../../render/ranking-figures.js';

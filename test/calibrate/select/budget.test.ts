@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { limitText, limitVerdicts, parseBudget } from '../../../src/calibrate/select/budget.js';
-import type { Degradation } from '../../../src/calibrate/select/trial.js';
+import type { Degradation } from '../../../src/calibrate/select/degradation.js';
 
 const HARM: Degradation = {
   sqnr: 20,

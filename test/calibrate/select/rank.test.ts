@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { degradationScore, type Ranking, spearman } from '../../../src/calibrate/select/ranking.js';
+import { degradationScore } from '../../../src/calibrate/select/degradation.js';
+import { type Ranking, spearman } from '../../../src/calibrate/select/ranking.js';
 import { seededFeeds } from '../../../src/data/dataset.js';
 import { accuracy } from '../../../src/metrics/accuracy.js';
 import { differenceOfShares } from '../../../src/metrics/paired.js';

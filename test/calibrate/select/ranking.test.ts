@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { OptionHint } from '../../../src/base/option-hint.js';
+import type { Degradation } from '../../../src/calibrate/select/degradation.js';
 import {
   checkSame,
   parseRanking,
@@ -8,7 +9,6 @@ import {
   ranked,
   spearman,
 } from '../../../src/calibrate/select/ranking.js';
-import type { Degradation } from '../../../src/calibrate/select/trial.js';
 
 const harm = (sqnr: number | null, more: Partial<Degradation> = {}): Degradation => {
   return { sqnr, maxAbs: 1, cosine: 1, agreement: null, top1Drop: null, broken: 0, problem: null, ...more };
