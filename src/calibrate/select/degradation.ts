@@ -21,7 +21,7 @@ export interface Degradation {
 }
 
 /** Degradation without figures. */
-export const NO_FIGURES: Degradation = {
+export const UNMEASURED: Degradation = {
   sqnr: null,
   maxAbs: null,
   cosine: null,

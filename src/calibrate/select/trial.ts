@@ -17,7 +17,7 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { byteCount, type Tensors } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
-import { type Degradation, NO_FIGURES, worst } from './degradation.js';
+import { type Degradation, UNMEASURED, worst } from './degradation.js';
 
 export interface TrialOptions {
   /** Returns the data set for the model's inputs and outputs. */
@@ -118,7 +118,7 @@ export async function withTrial<T>(
       return degradations;
     };
 
-    const unchanged = (await compare(undefined, [...split.keys()])).at(-1) ?? NO_FIGURES;
+    const unchanged = (await compare(undefined, [...split.keys()])).at(-1) ?? UNMEASURED;
     if (unchanged.broken > 0) throw returnsNaN(document.source.name);
     const trial: Trial = {
       unchanged,
@@ -144,7 +144,7 @@ export async function withTrial<T>(
           );
         } catch (error) {
           if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
-          return parts.map(() => ({ ...NO_FIGURES, problem: error.what }));
+          return parts.map(() => ({ ...UNMEASURED, problem: error.what }));
         }
       },
     };
