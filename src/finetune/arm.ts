@@ -4,7 +4,7 @@ import { mean } from '../metrics/statistics.js';
 import { matches } from '../mish/sites.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { readWeight, weightOf } from '../onnx/weights.js';
-import type { LoadedModel } from '../providers/loaded-model.js';
+import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import type { Evaluation } from '../train/evaluate.js';
 import { createTrainer, type ModelTrainer } from '../train/train-model.js';
@@ -85,27 +85,32 @@ export function resultsOf({ losses, correct, counted }: Evaluation): SampleResul
   };
 }
 
-/** Returns how far each trained weight is from its values in the model, the furthest first. */
-export async function movedWeights(
-  { document, openData }: LoadedModel,
-  trainer: ModelTrainer,
-): Promise<FinetuneRun['moved']> {
-  const index = indexGraphs(document);
-  const after = trainer.weights();
+/** Returns how far each trained weight of the result is from its values in the model, the furthest first. */
+export async function movedWeights(model: LoadedModel, trainer: ModelTrainer): Promise<FinetuneRun['moved']> {
+  // The trainer's weights may be those of a copy with more nodes, such as inserted batch normalisations.
+  const result = await model.edited(await trainer.model());
+  const [before, after] = [valuesIn(model), valuesIn(result)];
   const moved: FinetuneRun['moved'] = [];
   for (const name of trainer.trained) {
-    const weight = weightOf(index, document.graph, name);
-    const values = after.get(name);
-    if (weight === undefined || values === undefined) continue;
-    const before = await readWeight(document, weight, openData);
+    const [old, values] = [await before(name), await after(name)];
+    if (old === undefined || values === undefined) continue;
     let [squares, difference] = [0, 0];
-    for (let at = 0; at < before.length; at++) {
-      squares += (before[at] ?? 0) ** 2;
-      difference += ((values[at] ?? 0) - (before[at] ?? 0)) ** 2;
+    for (let at = 0; at < old.length; at++) {
+      squares += (old[at] ?? 0) ** 2;
+      difference += ((values[at] ?? 0) - (old[at] ?? 0)) ** 2;
     }
     moved.push({ weight: name, change: squares === 0 ? null : Math.sqrt(difference / squares) });
   }
   return moved.toSorted(
     (a, b) => (b.change ?? Number.POSITIVE_INFINITY) - (a.change ?? Number.POSITIVE_INFINITY),
   );
+}
+
+/** Returns a function that reads a weight of a model's main graph; its result is undefined for other names. */
+function valuesIn({ document, openData }: EditableModel) {
+  const index = indexGraphs(document);
+  return async (name: string) => {
+    const weight = weightOf(index, document.graph, name);
+    return weight && readWeight(document, weight, openData);
+  };
 }

@@ -5,23 +5,21 @@ import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider, Session, SessionOptions } from '../providers/provider.js';
 import { withSession } from '../providers/with-session.js';
 import { batchArrays } from '../train/batches.js';
+import { RUN_SAMPLES } from './limits.js';
 import type { LabelledPart } from './split-data.js';
-
-/** Number of samples in a run, if the model takes any number. */
-const BATCH_SAMPLES = 16;
 
 /** Returns runs of the first samples of a part, which are read on each pass. A model's fixed batch size decides on theirs. */
 export function feedsOf(
   { inputs: samples, count }: LabelledPart,
   { document: { graph } }: EditableModel,
   maxSamples: number,
-  maxBatch = BATCH_SAMPLES,
+  maxBatch = RUN_SAMPLES,
 ): LazyFeeds & { readonly samples: number } {
   const fixed = graph.inputs
     .filter(({ name }) => !graph.initializers.has(name))
     .map(({ dims }) => dims?.[0])
     .find((dim) => typeof dim === 'number' && dim > 0);
-  const batch = typeof fixed === 'number' ? fixed : Math.min(BATCH_SAMPLES, maxBatch, count);
+  const batch = typeof fixed === 'number' ? fixed : Math.min(RUN_SAMPLES, maxBatch, count);
   const runs = Math.floor(Math.min(count, maxSamples) / batch);
   async function* read() {
     for (let run = 0; run < runs; run++) {

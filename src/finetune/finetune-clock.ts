@@ -6,6 +6,7 @@ import { stepTimer } from '../train/step-timer.js';
 import { DEFAULT_BATCH_SAMPLES } from '../train/trainer-options.js';
 import { type TrainingsClock, trainingsClock } from '../train/trainings-clock.js';
 import { type ArmOptions, openArm } from './arm.js';
+import { LATENCY_LIMITS, MAX_UNIT_SAMPLES, RUN_SAMPLES } from './limits.js';
 import type { FinetuneRun } from './report-schema.js';
 import { type DataParts, firstOf } from './split-data.js';
 
@@ -33,10 +34,8 @@ export interface TimedTrainings {
 
 /** Number of steps after which the time is estimated. */
 const ESTIMATE_STEPS = 20;
-/** Maximum number of samples that a training's measures read in the end. */
-const MAX_JUDGED_SAMPLES = 256;
-/** Seconds and samples of the measurement of latency. */
-const LATENCY = { minSeconds: 0.5, maxSeconds: 10, samples: 30 * 2 * 16 };
+/** Minimum number of samples that the models of a pair run for the latency. */
+const LATENCY_SAMPLES = LATENCY_LIMITS.minPairs * 2 * RUN_SAMPLES;
 
 /**
  * Creates the clock of all trainings, some of which have finished. It passes name, share and seconds left to `onProgress`, and once an
@@ -49,7 +48,7 @@ export function finetuneClock(
 ): FinetuneClock {
   const runs = seeds.flatMap((seed) => arms.map((arm) => ({ arm, seed, kind: arm })));
   const { train, validation, test } = parts;
-  const judged = Math.min(MAX_JUDGED_SAMPLES, test.count);
+  const judged = Math.min(MAX_UNIT_SAMPLES, test.count);
   /** Returns the seconds of the measures that follow the trainings. */
   const judging = (secondsOf: PartTimes['get']): number => {
     const [arm = 'swapped'] = arms;
@@ -61,7 +60,8 @@ export function finetuneClock(
     );
     const units = open + (arms.length + 1) * judged * pass;
     if (arms.length === 1) return units;
-    const timed = Math.min(LATENCY.maxSeconds, Math.max(LATENCY.minSeconds, LATENCY.samples * pass));
+    const { minSeconds, maxSeconds } = LATENCY_LIMITS;
+    const timed = Math.min(maxSeconds, Math.max(minSeconds, LATENCY_SAMPLES * pass));
     return units + timedForms * timed;
   };
   const clock = trainingsClock(runs, {

@@ -8,6 +8,7 @@ import type { LoadedModel } from '../providers/loaded-model.js';
 import { measureLatency, takingTurns } from '../validate/latency.js';
 import { type ArmOptions, openArm, teacherOf } from './arm.js';
 import { feedsOf, withModelSession } from './feeds.js';
+import { LATENCY_LIMITS, MAX_UNIT_SAMPLES } from './limits.js';
 import type { Prepared } from './prepare.js';
 import type { FinetuneReport, FinetuneRun } from './report-schema.js';
 import { editedModel, type PlannedSwap } from './start.js';
@@ -93,9 +94,6 @@ async function trainedModel(
   }
 }
 
-/** Number of test samples on which units are measured. */
-const MAX_UNIT_SAMPLES = 256;
-
 async function unitsOf(
   original: LoadedModel,
   swapped: LoadedModel,
@@ -136,9 +134,6 @@ async function unitsOf(
   });
 }
 
-/** Limits of the pairs of runs, and of seconds, for the latency: small models have a narrow interval long before half a second. */
-const LATENCY = { minPairs: 30, maxPairs: 1000, minSeconds: 0.5, maxSeconds: 10 };
-
 /** Returns whether a model is trained in the exp form and written in another form of the same function, so that both are timed. */
 export const timesExp = ({ report, trainedIn }: Pick<PlannedSwap, 'report' | 'trainedIn'>): boolean =>
   trainedIn === 'exp' && report.form !== 'exp';
@@ -159,7 +154,7 @@ async function latencyOf(
   const ratioOf = async (model: LoadedModel) => {
     const { ratio } = await withModelSession(control, inTurns, (first) =>
       withModelSession(model, inTurns, (second) =>
-        measureLatency(first, second, [feed, feed], { ...LATENCY, signal: options.signal }),
+        measureLatency(first, second, [feed, feed], { ...LATENCY_LIMITS, signal: options.signal }),
       ),
     );
     return { ratio: ratio.value, low: ratio.low, high: ratio.high };

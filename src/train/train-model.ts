@@ -1,3 +1,4 @@
+import { stopIfAborted } from '../base/abort.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
 import { trainingDigest } from './digest-training.js';
@@ -48,7 +49,7 @@ export interface ModelTrainer extends AsyncIterable<Epoch> {
  *
  * Throws as `scan` does; `bad-data` for samples that do not fit, labels out of range or of one class, NaN, or a batch
  * larger than the data; `bad-usage` for a model without weights and for a checkpoint of another model or other options;
- * `run-failed`.
+ * `run-failed`, `aborted`.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';
@@ -68,6 +69,7 @@ export async function createTrainer(
 ): Promise<ModelTrainer> {
   const model = given instanceof Uint8Array ? await modelFromBytes(given) : given;
   const settings = resolveSettings(options);
+  stopIfAborted(options.signal);
   const plan = await planTraining(model, options, settings);
   const validation = options.validation && plan.check(options.validation);
   const digest = await trainingDigest(model, options, settings, plan, validation);
@@ -75,6 +77,7 @@ export async function createTrainer(
     resume: options.resume,
     validates: validation !== undefined,
   });
+  stopIfAborted(options.signal);
   const runner = await createEpochRunner(plan, settings, options);
   const stepsTaken = () => progress.epochs.length * runner.stepsPerEpoch;
   runner.restore(progress.state, stepsTaken());

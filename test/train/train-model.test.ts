@@ -190,6 +190,17 @@ describe('a training', () => {
     await trainer.close();
   });
 
+  test('that was aborted before it began opens nothing', async () => {
+    const opened: unknown[] = [];
+    const open: Provider['open'] = (...given) => {
+      opened.push(given);
+      return provider.open(...given);
+    };
+    const options = { ...classification, provider: { ...provider, open }, signal: AbortSignal.abort() };
+    await expect(createTrainer(linearModel(2), options)).rejects.toMatchObject({ code: 'aborted' });
+    expect(opened).toEqual([]);
+  });
+
   test('can be left and continued', async () => {
     const trainer = await createTrainer(linearModel(2), { ...classification, epochs: 4 });
     const seen: number[] = [];
