@@ -297,6 +297,6 @@ describe('an error is thrown for', () => {
   });
 
   test('bytes that are not a model', async () => {
-    expect(await failure(activations(new Uint8Array(9), fed({ x })))).toMatchObject({ code: 'malformed' });
+    expect(await failure(activations(new Uint8Array(9), fed({ x })))).toMatchObject({ code: 'not-onnx' });
   });
 });
