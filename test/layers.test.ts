@@ -202,7 +202,6 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'web/workbench/engine/comparer.ts': STEPS,
   'web/workbench/engine/finetuner.ts': STEPS,
   'web/workbench/engine/repairer.ts': STEPS,
-  'web/workbench/engine/runner.ts': 'the worker’s end of each message, with a module for each',
 };
 const MAX_IMPORTS = 15;
 

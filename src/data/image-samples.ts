@@ -2,6 +2,7 @@
 import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensors } from '../providers/tensor.js';
 import {
+  countOf,
   type ImageOptions,
   type ImageSource,
   imageInput,
@@ -30,11 +31,11 @@ export function imageSamples(
     const known = kept.get(index);
     if (known !== undefined) return known;
     const pixels = await source.decode(index, { width, height, resize: options.resize });
-    if ((kept.size + 1) * length <= MAX_KEPT_BYTES) kept.set(index, pixels);
+    if ((kept.size + 1) * pixels.data.length <= MAX_KEPT_BYTES) kept.set(index, pixels);
     return pixels;
   };
   return {
-    count: source.count ?? source.labels?.length ?? 0,
+    count: countOf(source),
     inputs: { [name]: { elemType, dims } },
     async read(indices: ArrayLike<number>, batch: Tensors) {
       const into = batch[name]?.data as Float32Array; // every type of image input holds numbers

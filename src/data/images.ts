@@ -95,17 +95,9 @@ export function imageFeeds(
   const input = imageInput(inputs, options);
   const values = valuesOf(input, options);
   const { labels } = source;
-  const picks = evenly(source.count ?? labels?.length ?? 0, options.limit);
+  const picks = evenly(countOf(source), options.limit);
   const { batch, width, height } = input;
   const box: Box = { width, height, resize: options.resize };
-  const least = Math.max(width, height);
-  if (options.resize !== undefined && options.resize < least) {
-    throw bad(
-      `images whose shorter side is ${options.resize} cannot be cropped to ${width} x ${height}`,
-      `Give at least ${least} for the shorter side, or leave that out`,
-      { resize: least },
-    );
-  }
   const runs = picks.length / batch;
   if (!Number.isInteger(runs)) {
     const most = Math.floor(runs) * batch;
@@ -130,6 +122,16 @@ export function imageFeeds(
     samples: picks.length,
     ...(labels === undefined ? {} : { labels: picks.map((index) => labels[index] ?? 0) }),
   };
+}
+
+/** Returns the number of images. Throws `bad-data` for another number of labels. */
+export function countOf({ count, labels }: ImageSource): number {
+  if (count === undefined || labels === undefined || count === labels.length)
+    return count ?? labels?.length ?? 0;
+  throw bad(
+    `${plural(count, 'image')} with ${plural(labels.length, 'label')}`,
+    'Give the class of each image',
+  );
 }
 
 /** Resolves the options for the model's only input. Throws `bad-data`. */
@@ -171,15 +173,9 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
       { layout: null, data: null },
     );
   }
-  return {
-    name,
-    elemType,
-    layout,
-    depth: depth ?? 3,
-    batch: Math.max(1, first ?? 1),
-    width: side(width, 'wide'),
-    height: side(height, 'high'),
-  };
+  const crop = { width: side(width, 'wide'), height: side(height, 'high') };
+  checkResize(options.resize, crop);
+  return { name, elemType, layout, depth: depth ?? 3, batch: Math.max(1, first ?? 1), ...crop };
 
   function side(model: number | undefined, what: string): number {
     const { size = model } = options;
@@ -194,6 +190,17 @@ export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions):
     }
     return size;
   }
+}
+
+/** Throws `bad-data` for a shorter side that a crop exceeds. */
+function checkResize(resize: number | undefined, { width, height }: Pick<Box, 'width' | 'height'>): void {
+  const least = Math.max(width, height);
+  if (resize === undefined || resize >= least) return;
+  throw bad(
+    `images whose shorter side is ${resize} cannot be cropped to ${width} x ${height}`,
+    `Give at least ${least} for the shorter side, or leave that out`,
+    { resize: least },
+  );
 }
 
 /** Returns the position of the channel axis, if only one axis has length 3, or else only one has length 1. */

@@ -62,7 +62,9 @@ async function isStale(path: string, owner: string | undefined, pid: string): Pr
   return owner === machine() ? !isAlive(Number(pid)) : isForgotten(path);
 }
 
-function isAlive(pid: number): boolean {
+/** Returns whether a process of this machine runs. */
+export function isAlive(pid: number): boolean {
+  if (pid !== (pid | 0)) return false; // no process has such a number
   try {
     process.kill(pid, 0);
     return true;

@@ -121,7 +121,7 @@ async function fillDevice(path: string, fill: Fill): Promise<void> {
   try {
     await fill(handle);
   } finally {
-    await handle.close().catch(() => {}); // nothing was written
+    await handle.close().catch(() => {}); // a device stores nothing that closing could lose
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { plural } from '../base/plural.js';
 import {
+  betweenShares,
   type Difference,
   differenceOfCorrect,
   differenceOfMeans,
@@ -44,10 +45,10 @@ export function compareArms(pairs: readonly PairedResults[]): FinetuneComparison
     mcnemar: measure === 'loss' ? null : mcnemarOf(values(swapped), values(original)),
   }));
   const [only, ...others] = runs;
-  const overall =
-    only !== undefined && others.length === 0
-      ? only.difference
-      : differenceOverRuns(pairs.map(({ swapped, original }) => minus(values(swapped), values(original))));
+  const overRuns = () =>
+    differenceOverRuns(pairs.map(({ swapped, original }) => minus(values(swapped), values(original))));
+  const within = measure === 'loss' ? (difference: Difference) => difference : betweenShares;
+  const overall = only !== undefined && others.length === 0 ? only.difference : within(overRuns());
   return { measure, runs, overall, verdict: verdictOf(measure, overall) };
 }
 

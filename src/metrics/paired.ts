@@ -76,9 +76,15 @@ export const isBinary = (values: ArrayLike<number>) =>
  */
 export function differenceOfCorrect(first: ArrayLike<number>, second: ArrayLike<number>): Difference {
   if (isBinary(first) && isBinary(second)) return differenceOfShares(first, second);
-  const { value, low, high } = differenceOfMeans(first, second);
-  return { value, low: Math.max(-1, low), high: Math.min(1, high) };
+  return betweenShares(differenceOfMeans(first, second));
 }
+
+/** Returns a difference of shares with its interval within −1 and 1. */
+export const betweenShares = ({ value, low, high }: Difference): Difference => ({
+  value,
+  low: Math.max(-1, low),
+  high: Math.min(1, high),
+});
 
 /** Returns the mean difference of paired values, first minus second, with Student's interval. */
 export function differenceOfMeans(first: ArrayLike<number>, second: ArrayLike<number>): Difference {
@@ -107,6 +113,7 @@ export function differenceOverRuns(differences: readonly ArrayLike<number>[]): D
   const total = parts.reduce((sum, [variance]) => sum + variance, 0);
   const value = mean(byRun);
   if (total === 0) return { value, low: value, high: value };
+  if (total === Number.POSITIVE_INFINITY) return { value, low: -total, high: total };
   const freedom = total ** 2 / parts.reduce((sum, [variance, count]) => sum + variance ** 2 / count, 0);
   const half = quantileOfT(OUTSIDE, freedom) * Math.sqrt(total);
   return { value, low: value - half, high: value + half };

@@ -28,7 +28,7 @@ export async function hashFile(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Calculates the SHA-256 of the contents of files, in hexadecimal. Throws `io`, `aborted`. */
+/** Calculates the SHA-256 of the digests of files, in hexadecimal. Throws `io`, `aborted`. */
 export async function hashFiles(paths: readonly string[], signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   for (const path of paths) {

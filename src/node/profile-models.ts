@@ -23,10 +23,15 @@ export function profileModels(
   feeds: Tensors,
   options: ProfileOptions = {},
 ): Promise<Profile> {
-  return withModel(original, (before) =>
-    withModel(swapped, (after) =>
-      profileBoth(provider, { original: before, swapped: after }, feeds, options),
-    ),
+  return withModel(
+    original,
+    (before) =>
+      withModel(
+        swapped,
+        (after) => profileBoth(provider, { original: before, swapped: after }, feeds, options),
+        options,
+      ),
+    options,
   );
 }
 
@@ -48,5 +53,5 @@ export function profileModel(
   feeds: Tensors,
   options: ProfileOptions = {},
 ): Promise<ModelProfile> {
-  return withModel(model, (loaded) => profileOne(provider, loaded, feeds, options));
+  return withModel(model, (loaded) => profileOne(provider, loaded, feeds, options), options);
 }

@@ -17,5 +17,5 @@ import { WEB_PROVIDERS } from '../providers/web-providers.js';
 export function getProvider(name: ProviderName, settings?: BrowserSettings): Provider {
   const web = WEB_PROVIDERS.find((known) => known === name);
   if (web !== undefined) return browserProvider(web, settings);
-  return name === 'webgpu-native' ? { ...nodeProvider('webgpu'), name } : nodeProvider(name);
+  return nodeProvider(name, name === 'webgpu-native' ? 'webgpu' : name);
 }

@@ -114,7 +114,7 @@ export interface RgbImage {
 
 /**
  * Decodes an image, resizes it and crops the centre to `width` x `height`. With `resize`, the shorter side gets this
- * length, but at least covers the crop; without `resize`, the image just covers the crop. The filter is a triangle, scaled
+ * length, which is at least that of the crop’s longer side; without `resize`, the image just covers the crop. The filter is a triangle, scaled
  * with the image. The EXIF orientation is applied, colours become sRGB with 8 bits, gray becomes three equal channels,
  * transparency becomes black, and an animation is reduced to its first frame. Of 16 bits the upper 8 are kept. CMYK is converted
  * by its colour profile or a usual one.

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { OnnxMishError } from '../base/error.js';
 import { unlessAbsent } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
+import { isAlive } from '../files/temporary-names.js';
 import { writeText } from '../files/write-model.js';
 
 /** Name of the file with the process, in the folder of the runs. */
@@ -32,14 +33,4 @@ export async function refuseBusy(folder: string): Promise<void> {
 /** Notes in the folder that this process works there. Throws `io`. */
 export function claim(folder: string): Promise<void> {
   return writeText(join(folder, NAME), self(), true);
-}
-
-function isAlive(id: number): boolean {
-  try {
-    process.kill(id, 0);
-    return true;
-  } catch (error) {
-    // A process of another user may not be signalled.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -5,7 +5,7 @@ import { refuseExternal } from '../files/external-data.js';
 import { inspectDocument } from '../mish/inspect-document.js';
 import type { BrowserSettings } from '../providers/browser/provider.js';
 import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
-import { PROVIDERS, type ProviderName, type RunnableModel } from '../providers/provider.js';
+import { PROVIDERS, type ProviderName, type RunnableModel, type ValueInfo } from '../providers/provider.js';
 import { modelInfo } from '../validate/model-info.js';
 import type { InspectedModel, ValidationOptions } from '../validate/options.js';
 import type { ModelInfo, Report } from '../validate/report-schema.js';
@@ -128,14 +128,16 @@ export async function validateFiles(
     .map(providerName)
     .map((name) => getProvider(name, settings));
   const { seed, runs = 4 } = options;
+  const noise = (inputs: readonly ValueInfo[]) =>
+    seededFeeds(inputs, { ...options, seed, count: Math.max(1, runs) });
   if (providers.length === 0) {
     throw new OnnxMishError('bad-usage', 'no provider was named', {
       fix: `Choose from ${PROVIDERS.join(', ')}`,
     });
   }
   return validate({
-    data: (inputs) => seededFeeds(inputs, { ...options, seed, count: Math.max(1, runs) }),
     ...options,
+    data: options.data ?? noise,
     original: typeof original === 'string' ? await fileCandidate(original, original, signal) : original,
     swapped: typeof swapped === 'string' ? await fileCandidate(swapped, swapped, signal) : swapped,
     providers,

@@ -11,3 +11,12 @@ const KNOWN_BUGS: Readonly<Partial<Record<WebProvider, (document: OnnxDocument) 
 export function knownBugs(provider: WebProvider, document: OnnxDocument): readonly string[] {
   return KNOWN_BUGS[provider]?.(document) ?? [];
 }
+
+/** Maximum number of listed bugs. */
+const MAX_LISTED_BUGS = 5;
+
+/** Returns the first bugs, and how many more there are. */
+export function shortened(bugs: readonly string[]): readonly string[] {
+  const more = bugs.length - MAX_LISTED_BUGS;
+  return more > 0 ? [...bugs.slice(0, MAX_LISTED_BUGS), `and ${more} more of the kind`] : bugs;
+}

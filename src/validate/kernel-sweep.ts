@@ -1,3 +1,4 @@
+import { isAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
 import { boundOf } from '../mish/bound.js';
 import { FORMS } from '../mish/forms.js';
@@ -106,7 +107,7 @@ const NO_FIGURES = {
 };
 
 /**
- * Runs a kernel on a provider over the points of `sweepPoints`. Never throws: `problem` holds the reason of a failure.
+ * Runs a kernel on a provider over the points of `sweepPoints`. Throws only `aborted`: `problem` holds the reason of a failure.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';
@@ -159,6 +160,7 @@ export async function sweep(
       await session.close();
     }
   } catch (error) {
+    if (isAborted(error)) throw error;
     return failed(error instanceof OnnxMishError ? error.what : String(error));
   }
 }

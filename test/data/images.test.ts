@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { OptionHint } from '../../src/base/option-hint.js';
 import { firstFeed, seededFeeds } from '../../src/data/dataset.js';
 import { hashFeeds } from '../../src/data/hash-feeds.js';
+import { imageSamples } from '../../src/data/image-samples.js';
 import {
   type ImageOptions,
   type ImageSource,
@@ -173,12 +174,19 @@ describe('errors', () => {
       { limit: 8 },
     ],
     ['a batch larger than all', [input([11, 3, 4, 5])], {}, /Give at least 11/],
-  ])('%s', (_, inputs, options, message, option) => {
+  ])('%s', (name, inputs, options, message, option) => {
     const fail = () => imageFeeds(mixed, inputs, options);
+    if (!/batch/.test(name)) expect(() => imageSamples(mixed, inputs, options)).toThrow(message);
     expect(fail).toThrow(expect.objectContaining({ code: 'bad-data' }));
     if (option !== undefined) expect(fail).toThrow(expect.objectContaining({ option }));
     expect(fail).toThrow(message);
   });
+});
+
+test.each([9, 11])('%i labels for 10 images are refused', (labels) => {
+  const images = { ...mixed, count: 10, labels: Array(labels).fill(0) };
+  for (const read of [imageFeeds, imageSamples])
+    expect(() => read(images, [NCHW], {})).toThrow(`10 images with ${labels} labels`);
 });
 
 describe('many images', () => {

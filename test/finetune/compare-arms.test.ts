@@ -27,6 +27,15 @@ describe('the comparison of both arms', () => {
     expect(compareArms([reversed]).verdict).toBe('worse');
   });
 
+  test('finds no difference on one sample, whatever the runs gave', () => {
+    const few = [0, 1].map((seed) => ({ seed, swapped: results([1]), original: results([seed]) }));
+    const { overall, verdict } = compareArms(few);
+    expect({ overall, verdict }).toEqual({
+      overall: { value: 0.5, low: -1, high: 1 },
+      verdict: 'no difference',
+    });
+  });
+
   test('is about the loss where there are no predictions, and a lower loss is better', () => {
     const losses = Array.from({ length: 50 }, (_, index) => 1 + (index % 7) / 10);
     const lower = { correct: null, losses: losses.map((loss, index) => loss - 0.5 - (index % 3) / 100) };

@@ -132,6 +132,13 @@ describe('drift', () => {
     const text = (value: string): Tensor => ({ elemType: 'string', dims: [1], data: [value] });
     expect(drift(text('a'), text('a')).problem).toBeNull();
     expect(drift(text('a'), text('b')).problem).toMatch(/strings differ/);
+    expect(drift(text('a'), text('a'))).toMatchObject({
+      n: 1,
+      maxAbs: 0,
+      cosine: 1,
+      sqnr: null,
+      problem: null,
+    });
   });
 
   test('counts rows with the same highest classes', () => {

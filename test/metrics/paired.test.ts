@@ -125,6 +125,18 @@ describe('paired differences', () => {
     ).toEqual({ value: 1, low: 1, high: 1 });
   });
 
+  test('of one sample say nothing, over any number of runs', () => {
+    const values = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(values, (runs) => {
+        const { value, low, high } = differenceOverRuns(runs.map((one) => [one]));
+        expect(value).toBeCloseTo(runs.reduce((sum, one) => sum + one, 0) / runs.length, 12);
+        expect([low, high]).toEqual([Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
+      }),
+      { seed: 21 },
+    );
+  });
+
   test('of shares in part lie between −1 and 1, for one sample too', () => {
     const share = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(

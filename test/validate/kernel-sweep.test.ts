@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FORMS, type FormName } from '../../src/mish/forms.js';
+import { getProvider } from '../../src/node/provider-by-name.js';
 import { fromHalf, toHalf } from '../../src/onnx/scalar.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import { sweep, sweepPoints, ulp } from '../../src/validate/kernel-sweep.js';
@@ -93,4 +94,9 @@ test('a sweep finds the x of an error in a kernel', async () => {
   const { maxAbs, maxAbsAt } = await sweep(broken, { kind: 'mish', form: 'exp', beta: 1 }, 'f32', 18);
   expect(maxAbs).toBeCloseTo(0.001, 5);
   expect(maxAbsAt).toBe(1.5);
+});
+
+test('an abort is no problem of a kernel', async () => {
+  const aborted = getProvider('wasm', { signal: AbortSignal.abort() });
+  await expect(sweep(aborted, { kind: 'relu' }, 'f32', 18)).rejects.toMatchObject({ code: 'aborted' });
 });

@@ -180,6 +180,23 @@ describe('run', () => {
     expect(await swap('exp')).toMatchObject({ ok: true, name: 'mlp.mish.onnx' });
   });
 
+  test('of several activations and swaps that are asked for at once, the last counts', async () => {
+    await open('mlp.onnx');
+    const names = await bench.page.evaluate(async () => {
+      const { bench } = globalThis as unknown as InPage;
+      const kinds = [undefined, 'swish', 'gelu'] as const;
+      const listed = await Promise.all(kinds.map((to) => bench.sites(to)));
+      const swaps = await Promise.all(
+        [[0, 1], [0], [1]].map((sites) =>
+          bench.swap({ form: 'exp', beta: 1, leaky: 'mish', to: 'gelu', sites }),
+        ),
+      );
+      const codes = [...listed, ...swaps].map((answer) => (answer.ok ? 'ok' : answer.problem.code));
+      return [...codes, ...swaps.flatMap((one) => (one.ok ? one.value.report.sites.length : []))];
+    });
+    expect(names).toEqual(['aborted', 'aborted', 'ok', 'aborted', 'aborted', 'ok', 1]);
+  });
+
   test('both models run on each provider and give events, a report and its HTML', async () => {
     // WebGPU compiles for half a minute on a software GPU. Sessions in a page and browserProvider run on it by default, too.
     const providers = [...(['wasm', 'webgl'] as const), ...(isHeavy ? (['webgpu'] as const) : [])];

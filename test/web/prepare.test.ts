@@ -5,6 +5,7 @@ import { scan } from '../../src/onnx/scan.js';
 import { WEB_PROVIDERS } from '../../src/providers/web-providers.js';
 import { prepare } from '../../src/web/session/prepare.js';
 import { ops, reluModel } from '../support/graph.js';
+import { value } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
 import { modelPath } from '../support/workbench-page.js';
 
@@ -41,6 +42,19 @@ test.each(['sigmoid', 'tanh', 'hard'] as const)(
       const { mish } = await inspect(prepared.model);
       expect(mish.map((site) => [site.form, site.beta, site.bound])).toEqual(Array(4).fill([form, 1, bound]));
       expect(ops(prepared.model).includes('HardSigmoid')).toBe(form === 'hard' && provider !== 'webgl');
+    }
+  },
+);
+
+test.each(['constructor', '__proto__', 'toString'])(
+  'a dimension called %s has no size that nobody gave',
+  async (dim) => {
+    const bytes = reluModel({ inputs: [value('x', 1, [dim, 4])] });
+    for (const dims of [{}, Object.fromEntries([[dim, 3]])]) {
+      const prepared = await prepare(await scan(bytes), 'webgl', { form: 'auto', dims });
+      if (!prepared.ready) throw new Error(prepared.refusal.reason);
+      const { graph } = await scan(prepared.model);
+      expect(graph.inputs.map((input) => input.dims)).toEqual([[Object.hasOwn(dims, dim) ? 3 : 0, 4]]);
     }
   },
 );

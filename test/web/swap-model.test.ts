@@ -1,12 +1,17 @@
 import { describe, expect, test } from 'vitest';
+import { sha256 } from '../../src/base/sha256.js';
 import { seededFeeds } from '../../src/data/dataset.js';
+import { sampleDoubt } from '../../src/data/sample-doubt.js';
 import { REPLACEMENTS } from '../../src/mish/activation-kinds.js';
 import { swap } from '../../src/mish/swap.js';
 import { getProvider } from '../../src/node/provider-by-name.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { modelFor, readModel, swapModel } from '../../src/web/workbench/engine/model.js';
+import { inspected } from '../../src/web/workbench/engine/sent.js';
 import { siteGraph } from '../../src/web/workbench/engine/site-graph.js';
 import { histogramOf } from '../../src/web/workbench/engine/site-histogram.js';
+import { externalModel } from '../support/external.js';
+import { tempFolder } from '../support/folder.js';
 import { model, node, value } from '../support/model.js';
 import { withoutDigest } from '../support/record.js';
 
@@ -55,5 +60,66 @@ describe.each(REPLACEMENTS)('a swap to %s in the workbench', (name) => {
       const { counts } = await histogramOf(loaded, { site: index, to }, getProvider('cpu'), data);
       expect(counts.reduce((sum, count) => sum + count)).toBe(12);
     }
+  });
+});
+
+describe('files of external data', () => {
+  const blob = (text: string) => new Blob([text]);
+  const give = async (locations: readonly [string, ...string[]], names: readonly string[]) => {
+    const bytes = externalModel(...locations) as Uint8Array<ArrayBuffer>;
+    const files = names.map((name) => ({ name, blob: blob(name) }));
+    const { external, missing } = await readModel({ name: 'net.onnx', blob: new Blob([bytes]) }, files);
+    const taken = [...external].map(async ([location, file]) => [location, await file.text()]);
+    return { taken: Object.fromEntries(await Promise.all(taken)), missing };
+  };
+
+  test.each<[readonly [string, ...string[]], readonly string[], object, readonly string[]]>([
+    [['w.bin'], ['w.bin'], { 'w.bin': 'w.bin' }, []],
+    [['a/w.bin'], ['w.bin'], { 'a/w.bin': 'w.bin' }, []],
+    [['a/w.bin'], ['net/b/w.bin', 'net/a/w.bin'], { 'a/w.bin': 'net/a/w.bin' }, []],
+    [['a/w.bin', 'b/w.bin'], ['w.bin'], {}, ['a/w.bin', 'b/w.bin']],
+    [
+      ['a/w.bin', 'b/w.bin'],
+      ['net/a/w.bin', 'net/b/w.bin'],
+      { 'a/w.bin': 'net/a/w.bin', 'b/w.bin': 'net/b/w.bin' },
+      [],
+    ],
+    [['w.bin', 'a/w.bin'], ['w.bin', 'a/w.bin'], { 'w.bin': 'w.bin', 'a/w.bin': 'a/w.bin' }, []],
+  ])('of the model with %j among %j are not mixed up', async (locations, names, taken, missing) => {
+    expect(await give(locations, names)).toEqual({ taken, missing });
+  });
+
+  test('are read for the doubt about pixels, where they have the variance of a normalisation', async () => {
+    const folder = await tempFolder();
+    const norm = ['scale', 'bias', 'mean', 'variance'];
+    const at = (name: string) => ({
+      ...{ name, dataType: 1, dims: [1], dataLocation: 1 },
+      externalData: [
+        { key: 'location', value: 'w.bin' },
+        { key: 'offset', value: String(4 * norm.indexOf(name)) },
+        { key: 'length', value: '4' },
+      ],
+    });
+    const bytes = model({
+      nodes: [node('BatchNormalization', ['x', ...norm], ['n']), node('Relu', ['n'], ['y'])],
+      inputs: [value('x', 1, ['N', 1, 4, 4])],
+      outputs: [value('y', 1, ['N', 1, 4, 4])],
+      initializers: norm.map(at),
+    });
+    const weights = new Uint8Array(Float32Array.of(1, 0, 0.5, 0.08).buffer);
+    await folder.write('w.bin', weights);
+    const session = await getProvider('cpu').open(await folder.write('net.onnx', bytes));
+    const sent = { name: 'net.onnx', blob: new Blob([bytes as Uint8Array<ArrayBuffer>]) };
+    const { model: loaded, info } = await inspected(sent, [['w.bin', new Blob([weights])]]);
+    expect(info.sha256).toBe(await sha256(bytes));
+    const x = { elemType: 'f32', dims: [16, 1, 4, 4], data: Float32Array.from({ length: 256 }, (_, i) => i) };
+    const doubt = await sampleDoubt(
+      loaded,
+      { source: 'npz', feeds: [{ x }] },
+      { provider: getProvider('cpu') },
+      session,
+    );
+    expect(doubt?.text).toContain('its batch normalisation expects the spread');
+    await session.close();
   });
 });

@@ -1,6 +1,6 @@
 import type { OnnxDocument } from '../../onnx/document.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
-import { knownBugs } from '../known-bugs.js';
+import { knownBugs, shortened } from '../known-bugs.js';
 import type { Provider, Shapes } from '../provider.js';
 import type { WebProvider } from '../web-providers.js';
 import { checkForWebgl, cureForWebgl, prepareForWebgl } from '../webgl/prepare.js';
@@ -40,6 +40,6 @@ export async function prepareFor(
   const special = PREPARATIONS[provider];
   if (special !== undefined) return special.prepare(document, shapes);
   const changed = withTensorOutputs(document);
-  const suspicions = knownBugs(provider, document);
+  const suspicions = shortened(knownBugs(provider, document));
   return { model: await changed?.model.bytes(), notes: changed?.notes, suspicions };
 }

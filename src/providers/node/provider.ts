@@ -22,15 +22,18 @@ import { ort } from './runtime.js';
 import { usableThreads } from './usable-threads.js';
 import { fromResults, toOrt, valueInfo } from './values.js';
 
-/** Returns a provider that runs in this process. `availability` returns whether it can be used. */
-export function nodeProvider(name: ProviderName): Provider {
+/**
+ * Returns a provider that runs in this process. `availability` returns whether it can be used. `backend` is ONNX Runtime's name for
+ * the provider.
+ */
+export function nodeProvider(name: ProviderName, backend: ProviderName = name): Provider {
   return {
     name,
     get version() {
       return version;
     },
-    availability: () => availability(name),
-    open: (model, options) => open(name, model, options),
+    availability: () => availability(backend),
+    open: (model, options) => open(backend, model, options),
   };
 }
 

@@ -3,6 +3,7 @@ import { inWebglForms } from '../../mish/webgl-forms.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
+import { shortened } from '../known-bugs.js';
 import type { Cure, Shapes, Unsupported } from '../provider.js';
 import { WEB } from '../web-providers.js';
 import { webglProblems } from './check.js';
@@ -30,20 +31,10 @@ export async function prepareForWebgl(whole: OnnxDocument, shapes: Shapes | unde
     model: await withShapes(runnable, shapes ?? { inputs: {}, outputs: {} }).bytes(),
     retargeted,
     notes: [WEB.webgl.notice, ...notes, ...(note === undefined ? [] : [note])],
-    suspicions: suspicionsOf(runnable),
+    suspicions: shortened(
+      webglMistakes(runnable).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`),
+    ),
   };
-}
-
-/** Maximum number of listed suspicions. */
-const MOST_SUSPICIONS = 5;
-
-function suspicionsOf(document: OnnxDocument): string[] {
-  const mistakes = webglMistakes(document);
-  const more = mistakes.length - MOST_SUSPICIONS;
-  return [
-    ...mistakes.slice(0, MOST_SUSPICIONS).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`),
-    ...(more > 0 ? [`and ${more} more of the kind`] : []),
-  ];
 }
 
 /** Rewrites a model for WebGL, as `retarget` does; undefined if only the form of Mish changes. */

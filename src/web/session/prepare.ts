@@ -156,12 +156,13 @@ function isLimited(form: FormName, elemType: string, provider: WebProvider): boo
  * any size for 0 in the first run, and then only this size.
  */
 function shapesOf({ graph }: OnnxDocument, given: Readonly<Record<string, number>>): Shapes {
+  const sizeOf = (dim: string) => (Object.hasOwn(given, dim) ? (given[dim] ?? 0) : 0);
   const numbers = (values: readonly DeclaredValue[]) =>
     Object.fromEntries(
       values.flatMap(({ name, dims }) =>
         dims === undefined || dims.every((dim) => typeof dim === 'number')
           ? []
-          : [[name, dims.map((dim) => (typeof dim === 'string' ? (given[dim] ?? 0) : (dim ?? 0)))]],
+          : [[name, dims.map((dim) => (typeof dim === 'string' ? sizeOf(dim) : (dim ?? 0)))]],
       ),
     );
   // WebGL ignores the rank of an output, but requires one.

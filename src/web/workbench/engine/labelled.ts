@@ -85,7 +85,8 @@ async function bundledMakers(): Promise<LabelledMakers> {
   return { data: maker(0, split), test: maker(split, labels.length) };
 }
 
-/** Returns a digest of names and sizes: a page would have to read all files for their contents. */
+/** Returns a digest of names, sizes and times: a page would have to read all files for their contents. */
 function digestOf(files: readonly NamedFile[]): Promise<string> {
-  return sha256(JSON.stringify(files.map(({ name, blob }) => [name, blob.size])));
+  const timeOf = (blob: Blob) => (blob instanceof File ? blob.lastModified : 0);
+  return sha256(JSON.stringify(files.map(({ name, blob }) => [name, blob.size, timeOf(blob)])));
 }

@@ -33,7 +33,7 @@ export async function readModel({ name, blob }: NamedFile, files: readonly Named
   const inspection = await inspectDocument(document);
   const external = new Map<string, Blob>();
   for (const location of inspection.externalData) {
-    const file = fileFor(location, files);
+    const file = fileFor(location, inspection.externalData, files);
     if (file !== undefined) external.set(location, file.blob);
   }
   const missing = inspection.externalData.filter((location) => !external.has(location));
@@ -45,11 +45,21 @@ export async function modelFor(model: Model, to: OtherActivation | undefined): P
   return { ...model, to, inspection: await inspectDocument(model.document, { to }) };
 }
 
-/** Returns the file for a location. A dropped file has no folder, so that its name is compared alone. */
-function fileFor(location: string, files: readonly NamedFile[]): NamedFile | undefined {
+/**
+ * Returns the file for a location, the last of several. A folder comes with its name, and a dropped file without its folder, so that
+ * its name counts alone where no other location ends in it.
+ */
+function fileFor(
+  location: string,
+  locations: readonly string[],
+  files: readonly NamedFile[],
+): NamedFile | undefined {
   const last = (path: string) => path.split(/[\\/]/).at(-1);
+  const isAmbiguous = locations.filter((other) => last(other) === last(location)).length > 1;
   return (
-    files.find(({ name }) => name === location) ?? files.find(({ name }) => last(name) === last(location))
+    files.findLast(({ name }) => name === location) ??
+    files.findLast(({ name }) => name.endsWith(`/${location}`)) ??
+    (isAmbiguous ? undefined : files.findLast(({ name }) => last(name) === last(location)))
   );
 }
 

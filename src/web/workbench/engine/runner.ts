@@ -2,9 +2,6 @@
 
 import { expose } from 'comlink';
 import type { ShapeOptions } from '../../../data/shapes.js';
-import { inspectDocument } from '../../../mish/inspect-document.js';
-import { modelInfo } from '../../../validate/model-info.js';
-import type { InspectedModel } from '../../../validate/options.js';
 import type { Report } from '../../../validate/report-schema.js';
 import { validateModels } from '../../../validate/validate.js';
 import {
@@ -27,7 +24,7 @@ import { pageHost } from './host.js';
 import './no-eval.js';
 import { answer } from './problem.js';
 import { pageProvider, REFERENCE } from './provider.js';
-import { externalOf, loadModel, ortBase, type Sent, type SentFiles } from './sent.js';
+import { externalOf, inspected, loadModel, ortBase, type Sent, type SentFiles } from './sent.js';
 import { histogramOf } from './site-histogram.js';
 
 /** A site, by its place among those for an activation to write, and the inputs of the model. */
@@ -53,12 +50,6 @@ async function providers(files: SentFiles, names: readonly PageProvider[]) {
   return names.map((name) => ({ name, provider: pageProvider(name, ortBase(), external) }));
 }
 
-async function inspected(sent: Sent): Promise<InspectedModel> {
-  const model = await loadModel(sent, []);
-  const [sha256 = ''] = await model.fingerprint();
-  return { model, info: modelInfo(sent.name, await inspectDocument(model.document), sha256) };
-}
-
 const runner: Runner = {
   arrays: (file) => answer(() => listArrays(file)),
 
@@ -79,8 +70,8 @@ const runner: Runner = {
       const [reference] = all;
       if (reference === undefined) throw new Error('the page has no WASM provider');
       return validateModels({
-        original: await inspected(original),
-        swapped: await inspected(swapped),
+        original: await inspected(original, files),
+        swapped: await inspected(swapped, files),
         cpu: reference.provider,
         providers: all.filter(({ name }) => choice.providers.includes(name)).map(({ provider }) => provider),
         data: await readInput(choice.input, choice),

@@ -2,9 +2,12 @@
 
 import { OnnxMishError } from '../../../base/error.js';
 import { sha256 } from '../../../base/sha256.js';
+import { inspectDocument } from '../../../mish/inspect-document.js';
 import { scan } from '../../../onnx/scan.js';
 import { toSource } from '../../../onnx/source.js';
 import { editableModel, type LoadedModel, modelInMemory } from '../../../providers/loaded-model.js';
+import { modelInfo } from '../../../validate/model-info.js';
+import type { InspectedModel } from '../../../validate/options.js';
 import type { External } from '../../harness/ort-provider.js';
 
 /** A model that is sent to a worker. */
@@ -43,4 +46,11 @@ export async function loadModel({ name, blob }: Sent, files: SentFiles): Promise
     return digests;
   };
   return { ...editableModel(document, openData), name, file: bytes, fingerprint };
+}
+
+/** Reads a model for a validation. Throws as `loadModel` does. */
+export async function inspected(sent: Sent, files: SentFiles): Promise<InspectedModel> {
+  const model = await loadModel(sent, files);
+  const digest = await sha256(await bytesOf(sent.blob));
+  return { model, info: modelInfo(sent.name, await inspectDocument(model.document), digest) };
 }

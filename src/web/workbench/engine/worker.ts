@@ -17,8 +17,16 @@ import { siteGraph } from './site-graph.js';
 
 let model: Model | undefined;
 let swapped: SwappedModel | undefined;
-/** Number of files read so far: a file that takes long must not replace one that was opened later. */
-let openings = 0;
+/** Number of each kind of request so far: what takes long must not replace what was asked for later. */
+const asked = { open: 0, sites: 0, swap: 0 };
+
+/** Counts a request, and returns a check that throws `aborted` after a later one of its kind. */
+function latest(kind: keyof typeof asked): () => void {
+  const number = ++asked[kind];
+  return () => {
+    if (number !== asked[kind]) throw aborted();
+  };
+}
 /** Functions that stop running jobs, each with an error for the caller. */
 const running = new Map<(why: OnnxMishError) => void, PageJob>();
 /** The last fine-tuning, with its state after the last whole epoch. */
@@ -140,15 +148,17 @@ async function answers<T>(work: () => Promise<WorkerAnswer<T>>): Promise<WorkerA
 const workbench: Workbench & TrainingBench & RepairBench = {
   open: (file, external) =>
     answer(async () => {
-      const opening = ++openings;
+      const check = latest('open');
       const read = await readModel(file, external);
-      if (opening !== openings) throw aborted();
+      check();
       return holdModel(read);
     }),
   sites: (to) =>
     answer(async () => {
+      const check = latest('sites');
       const original = opened();
       const listed = await modelFor(original, to);
+      check();
       if (model !== original) throw aborted();
       return holdModel(listed);
     }),
@@ -159,8 +169,10 @@ const workbench: Workbench & TrainingBench & RepairBench = {
     }),
   swap: (choice) =>
     answer(async () => {
+      const check = latest('swap');
       const original = opened();
       const result = await swapModel(original, choice);
+      check();
       if (model !== original) throw aborted();
       swapped = result;
       return result;
