@@ -7,7 +7,7 @@ export type PixelRange = 'bytes' | 'unit';
 
 /** Distance of the two best scores from which the answer counts as certain: a probability of 1 in float32. */
 const CERTAIN = 17;
-/** Smallest share of certain answers for pixels that are too large, and the largest for the right ones. */
+/** Smallest share of certain answers to pixels that are too large, and largest share of certain answers to the right pixels. */
 const MOST_CERTAIN = 0.6;
 const FEW_CERTAIN = 0.3;
 /** Smallest share of different answers that the right pixels must keep. A net that was trained on others keeps almost none. */
@@ -53,8 +53,8 @@ export function answersOf(outputs: readonly Tensor[]): Answer[] {
 }
 
 /**
- * Returns answers that are fewer than three, or one at each place of a sample: the scores of two classes, of a probability,
- * or of the channels at some places. None for features.
+ * Returns coarse answers: those of a classifier with two classes or a single probability, or those at some places of an output with
+ * scores for each place, such as a pixel. Outputs with more channels are features, which give none.
  */
 export function coarseAnswersOf(outputs: readonly Tensor[]): Answer[] {
   for (const tensor of outputs) {

@@ -42,7 +42,7 @@ export function classesOfPlaces(array: Tensor): ArrayLike<number> | undefined {
   return areClasses && !areRows ? numbers : undefined;
 }
 
-/** Tells whether the labels of a sample may be a one-hot row: a mask with a single 1 is none. */
+/** Tells whether the labels of a sample may be a one-hot row, by their shape: masks have two long axes or more. */
 export const isRow = (inner: readonly number[]): boolean => inner.filter((dim) => dim !== 1).length === 1;
 
 /** Returns the position of the 1 in each row; undefined unless each row has one 1 and otherwise zeros. */

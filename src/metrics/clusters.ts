@@ -4,8 +4,8 @@ import { type ShareInterval, wilsonInterval } from './wilson.js';
 
 /**
  * Returns the 95 % interval of the share of correct predictions, where samples are independent and the predictions of a sample are not.
- * It is Wilson's interval for the number of independent predictions that would have the variance of the share as a ratio of sums over
- * samples (W. G. Cochran, Sampling Techniques, 1977, section 2.11; L. Kish, 1965, for the effective number). Samples without
+ * It is Wilson's interval with the effective number of predictions (L. Kish, 1965): so many independent ones would give the share the
+ * same variance, which is that of a ratio of two sums over samples (W. G. Cochran, Sampling Techniques, 1977, section 2.11). Samples without
  * predictions do not count; with one prediction each, it is Wilson's interval itself.
  */
 export function clusteredInterval(correct: ArrayLike<number>, counted: ArrayLike<number>): ShareInterval {

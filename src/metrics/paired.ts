@@ -16,8 +16,8 @@ export interface McNemar {
   /** p of the exact binomial test. */
   readonly exact: number;
   /**
-   * Mid-p: p of the exact test less the probability of the observed split, of an even split less half of it (Fagerland and
-   * others, 2013, with its supplement).
+   * Mid-p: the p of the exact test minus the probability of the observed split, or minus half of that for an even split (Fagerland
+   * and others, 2013, with its supplement).
    */
   readonly midP: number;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { OnnxMishError } from '../base/error.js';
 import { unlessAbsent } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
+import { statOf } from '../files/same-file.js';
 import { isAlive } from '../files/temporary-names.js';
 import { writeText } from '../files/write-model.js';
 
@@ -30,7 +31,14 @@ export async function refuseBusy(folder: string): Promise<void> {
   });
 }
 
-/** Notes in the folder that this process works there. Throws `io`. */
-export function claim(folder: string): Promise<void> {
-  return writeText(join(folder, NAME), self(), true);
+/** Notes in the folder that this process works there. Throws `io`, also if another process was faster. */
+export async function claim(folder: string): Promise<void> {
+  const path = join(folder, NAME);
+  const isNoted = (await statOf(path)) !== undefined;
+  await refuseBusy(folder);
+  // Of two processes that find no note, only one can write it.
+  await writeText(path, self(), isNoted).catch(async (error: unknown) => {
+    await refuseBusy(folder);
+    throw error;
+  });
 }

@@ -15,6 +15,7 @@ test('a folder is refused while another process of this machine works in it, and
     code: 'io',
     what: `process ${other.pid} works on these runs`,
   });
+  await expect(claim(folder.path)).rejects.toMatchObject({ code: 'io' });
   other.kill('SIGKILL');
   await once(other, 'exit');
   await refuseBusy(folder.path);

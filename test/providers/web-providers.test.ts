@@ -49,6 +49,7 @@ test('one table names the web providers: other files name one only for what it a
   });
   expect(naming.sort()).toEqual(
     [
+      'bundler/cache-key.ts', // the target whose nodes are rewritten
       'bundler/request.ts', // the default target
       'calibrate/for-target.ts', // the fixes of WebGL
       'node/provider-by-name.ts', // webgpu-native

@@ -64,8 +64,8 @@ function envFor(specs: readonly string[], { platform, arch }: InstallFacts): Rec
 }
 
 /**
- * Paths of packages that lie outside of the project all the same: npx and dlx keep them for a while, Yarn’s Plug’n’Play in archives, and pnpm
- * in its store.
+ * Paths outside of the project that are no global installations: the caches of npx and dlx, the archives of Yarn’s Plug’n’Play, and
+ * pnpm’s store.
  */
 const ELSEWHERE = [
   /[\\/](_npx|dlx(-[^\\/]*)?)[\\/]/,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { getProvider } from '../../../src/node/provider-by-name.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { Tensor } from '../../../src/providers/tensor.js';
 import { model, node, value } from '../../support/model.js';
@@ -125,3 +126,12 @@ test.each(['cuda', 'tensorrt', 'webgpu', 'dml', 'coreml', 'wasm', 'webgl'] as co
     expect(availability.fix).not.toBe('');
   },
 );
+
+test('every provider of this process knows the version of ONNX Runtime once it was asked whether it works', async () => {
+  for (const name of ['cpu', 'webgpu-native'] as const) {
+    const provider = getProvider(name);
+    await provider.availability();
+    expect([provider.name, provider.version]).toEqual([name, getProvider('cpu').version]);
+    expect(provider.version).toMatch(/^\d/);
+  }
+});
