@@ -1,5 +1,6 @@
 import type { Advice } from '../../base/option-hint.js';
 import type { DataMaker } from '../../data/in-batches.js';
+import { randomDoubt } from '../../data/random-doubt.js';
 import { sampleDoubt } from '../../data/sample-doubt.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { withModel } from '../../node/load-model.js';
@@ -11,14 +12,17 @@ import { withFlags } from '../text/flags.js';
 import { sayNote } from '../text/say.js';
 import { isNoise } from './read-data.js';
 
-/** Prints advice, with flags, if the samples do not look like those that the model was trained on. Noise never does. */
+/**
+ * Prints advice, with flags, if the model draws random numbers, or if the samples do not look like those that the model was trained
+ * on. Noise never does.
+ */
 export async function sayDoubts(
   model: LoadedModel,
   data: DataMaker,
   flags: DataFlags,
   session: SessionOptions | undefined,
 ): Promise<void> {
-  if (isNoise(flags)) return;
+  if (isNoise(flags)) return sayRandom(model);
   await withSession(model.file, onCpu({ session }), (open) => sayDoubtsIn(open, model, data, flags, session));
 }
 
@@ -30,9 +34,14 @@ export async function sayDoubtsIn(
   flags: DataFlags,
   session: SessionOptions | undefined,
 ): Promise<void> {
-  if (isNoise(flags)) return;
+  if (isNoise(flags)) return sayRandom(model);
   const samples = data(open.inputs, open.outputs, { '*': 1 });
   const doubt = await sampleDoubt(model, samples, onCpu({ session }), open);
+  if (doubt !== undefined) sayDoubt(doubt);
+}
+
+function sayRandom({ document }: LoadedModel): void {
+  const doubt = randomDoubt(document);
   if (doubt !== undefined) sayDoubt(doubt);
 }
 

@@ -95,6 +95,13 @@ test('--data random is random data, and the output says so', async () => {
   expect(stdout).toContain('the inputs are noise, so these figures say little about real samples');
 });
 
+test('a model that draws random numbers is told, on random data too', async () => {
+  const [noise, sum] = [node('RandomNormalLike', ['x'], ['n']), node('Add', ['x', 'n'], ['z'])];
+  await folder.write('m.onnx', model({ nodes: [noise, sum, node('Relu', ['z'], ['y'])] }));
+  for (const data of ['random', 'd.npz'])
+    expect((await inspect('--data', data)).stderr).toContain('note: the model draws random numbers');
+});
+
 test('images are read for a model with their channels', async () => {
   const pool = model({
     nodes: [node('GlobalAveragePool', ['x'], ['z']), node('Relu', ['z'], ['y'], {}, { name: 'act' })],
