@@ -5,7 +5,7 @@ import { mish, sigmoid, softplus } from './reference.js';
 // The functions of elementwise operators, in float64. Booleans are 1 and 0.
 
 /** A number attribute of the node, or its default. */
-type Numbers = (name: string, otherwise: number) => number;
+export type Numbers = (name: string, otherwise: number) => number;
 type Op = (
   a: number,
   b: number,
@@ -160,12 +160,17 @@ function castsFloat(node: Node): boolean {
   return to === DataType.BOOL || floatType(to) !== undefined;
 }
 
-/** Reads the number attributes of a node; `call` gives those that refer to attributes of the function. */
+/**
+ * Reads the number attributes of a node; `call` gives those that refer to attributes of the function. NaN for a number that the call
+ * does not give.
+ */
 export function numbersOf(node: Node, call?: Node): Numbers {
   return (name, otherwise) => {
     const given = attribute(node, name);
-    const found = given?.ref === undefined ? given : call && attribute(call, given.ref);
-    return found === undefined ? otherwise : found.type === INT ? found.i : found.f;
+    if (given === undefined) return otherwise;
+    const found = given.ref === undefined ? given : call && attribute(call, given.ref);
+    if (found === undefined || found.ref !== undefined) return Number.NaN;
+    return found.type === INT ? found.i : found.f;
   };
 }
 

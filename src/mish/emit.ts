@@ -1,7 +1,7 @@
 import { onnx } from '../../proto/onnx.js';
 import { scalarTensor } from '../onnx/scalar.js';
 import type { FloatType } from '../onnx/types.js';
-import { type Channels, constantValue, type Form, stepsOf, type Variant } from './forms.js';
+import { type Channels, constantValue, FLOOR, type Form, stepsOf, type Variant } from './forms.js';
 
 const AttributeType = onnx.AttributeProto.AttributeType;
 /** The opset in which Clip's bounds became inputs. */
@@ -99,7 +99,7 @@ export function emit(emission: Emission): onnx.INodeProto[] {
       attributes.push({
         name: name === 'cap' ? 'max' : 'min',
         type: AttributeType.FLOAT,
-        f: asFloat32(value(name)),
+        f: Math.max(value(name), FLOOR.f32), // a float attribute is float32, also for float64
       });
       return false;
     });
@@ -122,9 +122,4 @@ export function emit(emission: Emission): onnx.INodeProto[] {
 export function constantNode(name: string, value: number, type: FloatType): onnx.INodeProto {
   const attribute = [{ name: 'value', type: AttributeType.TENSOR, t: scalarTensor(value, type) }];
   return { opType: 'Constant', name, output: [name], attribute };
-}
-
-/** Limits a value to float32, the type of float attributes. Float32's lowest value also works as the floor of float64. */
-function asFloat32(value: number): number {
-  return Math.max(value, -(2 - 2 ** -23) * 2 ** 127);
 }

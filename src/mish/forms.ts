@@ -96,7 +96,7 @@ export const SHARPEN: Step = { op: 'Mul', inputs: ['x', 'beta'], output: 'sharp'
 /** Input from which w / (w + 2) rounds to 1, where w = e(e + 2), e = e^x, and w / (w + 2) = tanh(ln(1 + e)). */
 const CAP = { f16: 5.5, f32: 20, f64: 20, bf16: 20 };
 /** The lowest finite value. WebGL's Clip needs a lower bound. */
-const FLOOR = {
+export const FLOOR = {
   f16: -65504,
   f32: -(2 - 2 ** -23) * 2 ** 127,
   f64: -Number.MAX_VALUE,

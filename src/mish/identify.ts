@@ -1,6 +1,7 @@
 import { approximations } from './approximations.js';
 import { gelu, hardSwish, SELU, tanhGelu } from './elementwise.js';
 import { type FormName, MAX_SLOPE } from './forms.js';
+import { MAX_CLAMP_BOUND } from './operands.js';
 import { leakyRelu, mixture, sigmoid, softplus } from './reference.js';
 
 export type ActivationName = Curve | Bend;
@@ -50,6 +51,9 @@ const POINTS = ((): readonly number[] => {
   for (let x = 8.25; x < 60; x *= 1.06) points.push(x);
   return [0, ...points, ...points.map((x) => -x)];
 })();
+
+/** Points where a ReLU is compared as well: a bound below them makes a clamp of it. */
+const FAR = [-MAX_CLAMP_BOUND, MAX_CLAMP_BOUND];
 
 type Candidate = Omit<Identity, 'difference' | 'name'> & {
   readonly name?: ActivationName;
@@ -178,6 +182,7 @@ export function identify(
     let nearest: (Identity & { readonly rank: number }) | undefined;
     for (const { f, name = family as ActivationName, ...parameters } of members(at, choices, tolerance)) {
       if (differenceOf(probed, of(f, PROBES), tolerance) > tolerance) continue;
+      if (family === 'leakyrelu' && differenceOf(evaluate(FAR), of(f, FAR), tolerance) > tolerance) continue;
       values ??= evaluate(POINTS);
       const difference = differenceOf(values, of(f, POINTS), tolerance);
       const rank = Math.max(

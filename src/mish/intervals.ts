@@ -1,6 +1,6 @@
 import { attribute, type Node } from '../onnx/document.js';
 import { kindOf } from './activation-kinds.js';
-import { elementwise, numbersOf } from './elementwise.js';
+import { elementwise, type Numbers, numbersOf } from './elementwise.js';
 import { wordSet } from './use-moves.js';
 
 // Interval arithmetic: from the ranges of a node's operands follows a range that holds all its results.
@@ -133,11 +133,8 @@ const pow = ([x = ALL, e = ALL]: readonly Interval[]): Interval => {
   return x.low >= 0 ? NON_NEGATIVE : ALL;
 };
 /** Returns the range of a Clip, whose bounds are attributes or operands. */
-const clip = ([x = ALL, least, most]: readonly (Interval | undefined)[], node: Node): Interval => {
-  const bound = (name: string, otherwise: number) => {
-    const value = attribute(node, name)?.f ?? otherwise;
-    return range(value, value);
-  };
+const clip = ([x = ALL, least, most]: readonly (Interval | undefined)[], number: Numbers): Interval => {
+  const bound = (name: string, otherwise: number) => range(number(name, otherwise), number(name, otherwise));
   const [from, to] = [least ?? bound('min', NEGATIVE_INFINITY), most ?? bound('max', POSITIVE_INFINITY)];
   const end = (value: number, low: number, high: number) => Math.min(Math.max(value, low), high);
   return range(end(x.low, from.low, to.low), end(x.high, from.high, to.high));
@@ -205,7 +202,7 @@ export const hasRule = ({ opType }: Node) => Object.hasOwn(BOUNDED, opType) || O
 /** Returns a range that holds all results of a node of the default domain. `call` gives attributes of a function. */
 export function intervalOf(node: Node, operands: readonly (Interval | undefined)[], call?: Node): Interval {
   if (operands.length === 0 || !hasRule(node)) return ALL;
-  if (node.opType === 'Clip') return clip(operands, node);
+  if (node.opType === 'Clip') return clip(operands, numbersOf(node, call));
   const rule = (isBounded(node) ? BOUNDED : OTHERS)[node.opType];
   return (
     rule?.(

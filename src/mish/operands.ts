@@ -96,10 +96,7 @@ export function createOperands(index: GraphIndex): Operands {
     return opType === 'Max' ? inputs.some(isOne) : inputs.every(isOne);
   }
 
-  const operands: Operands = {
-    constant: (scope, name) => constant(scope, name),
-    isNonNegative: (scope, name) => isNonNegative(scope, name),
-  };
+  const operands: Operands = { constant, isNonNegative };
   return operands;
 }
 
@@ -118,6 +115,9 @@ function ofConstant(node: Node): Constant {
 
 export const isEven = (power: number | undefined): boolean => power !== undefined && power % 2 === 0;
 
+/** Largest upper bound of a clamp. From this number on, a bound only keeps float16 from overflowing. */
+export const MAX_CLAMP_BOUND = 6e4;
+
 /** The bounds of a Clip: undefined for an absent bound, NaN for an unknown number. */
 export interface Bounds {
   readonly least: number | undefined;
@@ -128,7 +128,8 @@ export interface Bounds {
 export function boundsOfClip(node: Node, scope: Scope, operands: Operands): Bounds {
   const bound = (slot: number, name: string) => {
     const input = node.inputs[slot] ?? '';
-    if (input === '') return attribute(node, name)?.f;
+    const given = attribute(node, name);
+    if (input === '') return given?.ref ? Number.NaN : given?.f;
     return operands.constant(scope, input)?.value ?? Number.NaN;
   };
   return { least: bound(1, 'min'), most: bound(2, 'max') };

@@ -148,11 +148,12 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
 
   function compile(node: Node, call?: Node, depth = 0): Compiled | undefined {
     const callee = calls.callee(node);
+    const isGiven = (ref: string) =>
+      callee === undefined && call?.attributes.some(({ name }) => name === ref);
+    if (node.attributes.some(({ ref }) => ref !== undefined && !isGiven(ref))) return undefined;
     if (callee !== undefined) return depth < MAX_DEPTH ? compileCall(node, callee, depth) : undefined;
     const op = elementwise(node);
     if (op === undefined) return undefined;
-    const isGiven = (ref: string) => call?.attributes.some(({ name }) => name === ref);
-    if (node.attributes.some(({ ref }) => ref !== undefined && !isGiven(ref))) return undefined;
     const numbers = numbersOf(node, call);
     return (a, b, c, d, e) => op(a, b, c, numbers, node, d, e);
   }

@@ -1,7 +1,7 @@
 import type { Node, Scope } from '../onnx/document.js';
 import type { Calls } from '../onnx/function-calls.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
-import { boundsOfClip, type Operands } from './operands.js';
+import { boundsOfClip, MAX_CLAMP_BOUND, type Operands } from './operands.js';
 import { BINARY, isFloatCast, MOVES, movesValues, wordSet } from './use-moves.js';
 import type { InputUse, Question, UseVerdict } from './value-flow.js';
 
@@ -10,10 +10,8 @@ import type { InputUse, Question, UseVerdict } from './value-flow.js';
 
 /** Largest lower bound that is not a clamp. Such a bound only keeps the operand of a root or a division above zero. */
 const LEAST = 0.01;
-/** Smallest upper bound that is not a clamp. Such a bound only keeps float16 from overflowing. */
-const MOST = 6e4;
 
-const isUpper = (bound: number | undefined) => bound !== undefined && !(bound >= MOST);
+const isUpper = (bound: number | undefined) => bound !== undefined && !(bound >= MAX_CLAMP_BOUND);
 const isLower = (bound: number | undefined) => bound !== undefined && !(bound <= LEAST);
 
 const AFTER = 'a bound on its result makes it part of a clamp';

@@ -66,9 +66,7 @@ export interface DeclaredValue {
   readonly name: string;
   /** Number from TensorProto.DataType; 0 if the value is not a tensor, or its type is absent. */
   readonly elemType: number;
-  /** Whether the type is a sequence, a map or an optional. */
-  readonly container?: boolean;
-  /** The type of a sequence, optional or map, as a code of container-types.ts. */
+  /** The type of a sequence, optional or map, as a code of container-types.ts; absent for other types. */
   readonly containerType?: number;
   /** A number, a symbol, or null for an unknown dimension; undefined when the rank is unknown. */
   readonly dims: readonly (number | string | null)[] | undefined;

@@ -120,7 +120,7 @@ export async function scanSparse(
     same.length === 0 ? undefined : scanTensor(context, scope, same, 'a sparse tensor');
   const tensor = await scanned(values);
   await scanned(indices);
-  return tensor;
+  return tensor && { ...tensor, scalar: undefined }; // the other elements are 0
 }
 
 /** Scans the tensors of an attribute. Returns the tensor of the field `single`, whose occurrences merge. */
@@ -156,9 +156,9 @@ function readValue(reader: Reader, bytes: Uint8Array, at: number): DeclaredValue
   });
   const known = tensor?.shape == null ? undefined : (dims ?? []);
   const { sequenceType, mapType, optionalType } = proto.type ?? {};
-  const container = (sequenceType ?? mapType ?? optionalType) != null;
   const value = { name: proto.name, elemType: tensor?.elemType ?? 0, dims: known };
-  return container ? { ...value, container, containerType: containerType(proto.type) } : value;
+  if ((sequenceType ?? mapType ?? optionalType) == null) return value;
+  return { ...value, containerType: containerType(proto.type) };
 }
 
 /** Returns the type of a value as a code of container-types.ts; 0 for unknown. */

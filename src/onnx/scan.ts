@@ -9,6 +9,7 @@ import type {
   OnnxDocument,
   PlacedValue,
   Scope,
+  StoredTensor,
 } from './document.js';
 import {
   addSmall,
@@ -95,20 +96,16 @@ async function scanModel(reader: Reader): Promise<OnnxDocument> {
     return true;
   });
   const model = decode(reader, onnx.ModelProto, bytes, 0);
-  if (graphs.length === 0) {
-    throw new OnnxMishError('malformed', 'the file has no graph: it is not an ONNX model, or truncated', {
+  const incomplete = (what: string) =>
+    new OnnxMishError('malformed', what, {
       where: source.name,
       fix: 'Check that it was copied or downloaded whole',
     });
-  }
+  if (graphs.length === 0) throw incomplete('the file has no graph: it is not an ONNX model, or truncated');
   const opsets = opsetMap(model.opsetImport);
   // Before IR 3 models had a single operator set, without an import.
-  if (opsets.size === 0 && model.irVersion >= 3) {
-    throw new OnnxMishError('malformed', 'the model imports no operator set; the file may be truncated', {
-      where: source.name,
-      fix: 'Check that it was copied or downloaded whole',
-    });
-  }
+  if (opsets.size === 0 && model.irVersion >= 3)
+    throw incomplete('the model imports no operator set; the file may be truncated');
 
   const context: Context = {
     reader,
@@ -156,8 +153,18 @@ async function scanGraph(
   const placed = (part: Field, keep: (value: PlacedValue) => unknown): undefined | Promise<void> => {
     const value = scanValue(reader, scope, part);
     const place = ({ name, elemType, dims, ...more }: DeclaredValue) =>
-      void keep({ name, elemType, dims, ...(more.container && more), span: spanOf(part), frame });
+      void keep({
+        name,
+        elemType,
+        dims,
+        ...(more.containerType !== undefined && more),
+        span: spanOf(part),
+        frame,
+      });
     return value instanceof Promise ? value.then(place) : place(value);
+  };
+  const store = (tensor: StoredTensor | undefined) => {
+    if (tensor !== undefined) scope.initializers.set(tensor.name, tensor);
   };
   await walk(reader, field.body, field.end, (part) => {
     if (part.wire !== Wire.LEN) return addSmall(reader, part);
@@ -165,13 +172,9 @@ async function scanGraph(
       case GRAPH.node:
         return scanNode(context, scope, part, frame, depth);
       case GRAPH.initializer:
-        return scanTensor(context, scope, [part], 'an initializer', frame).then((tensor) => {
-          scope.initializers.set(tensor.name, tensor);
-        });
+        return scanTensor(context, scope, [part], 'an initializer', frame).then(store);
       case GRAPH.sparse:
-        return scanSparse(context, scope, [part]).then((values) => {
-          if (values !== undefined) scope.initializers.set(values.name, values);
-        });
+        return scanSparse(context, scope, [part]).then(store);
       case GRAPH.input:
         return placed(part, (value) => scope.inputs.push(value));
       case GRAPH.output:

@@ -32,7 +32,7 @@ export function tensorOutputs(document: OnnxDocument, containers: readonly strin
   const { graph } = document;
   const isContainer = new Set([
     ...containers,
-    ...graph.outputs.flatMap((one) => (one.container ? one.name : [])),
+    ...graph.outputs.flatMap((one) => (one.containerType === undefined ? [] : one.name)),
   ]);
   if (isContainer.size === 0) return { names: graph.outputs.map(({ name }) => name), containers: [] };
   const find = contentFinder(document);

@@ -155,6 +155,44 @@ describe('variants', () => {
     }
   });
 
+  test('an attribute that comes through two functions is not known', async () => {
+    const opsetImport = [
+      { domain: '', version: 17 },
+      { domain: 'local', version: 1 },
+    ];
+    const rest = { domain: 'local', input: ['a'], output: ['b'], attribute: ['alpha'], opsetImport };
+    const given = { alpha: { ref: 'alpha', type: 'FLOAT' } } as const;
+    // ln(1 + e^x) = relu(x) + ln(1 + e^-|x|), with a LeakyRelu of slope 0 as the ReLU
+    const softplus = [
+      node('LeakyRelu', ['a'], ['relu'], given),
+      node('Abs', ['a'], ['size']),
+      node('Neg', ['size'], ['minus']),
+      node('Exp', ['minus'], ['e']),
+      node('Constant', [], ['one'], { value_float: { f: 1 } }),
+      node('Add', ['e', 'one'], ['s']),
+      node('Log', ['s'], ['tail']),
+      node('Add', ['relu', 'tail'], ['b']),
+    ];
+    const functions = [
+      { name: 'Softplus', node: softplus, ...rest },
+      { name: 'Again', node: [node('Softplus', ['a'], ['b'], given, { domain: 'local' })], ...rest },
+    ];
+    const found = async (name: string, alpha: number) => {
+      const call = node(name, ['x'], ['s'], { alpha: { f: alpha } }, { domain: 'local' });
+      const nodes = [call, node('Tanh', ['s'], ['t']), node('Mul', ['t', 'x'], ['y'])];
+      const io = { inputs: [value('x', 1, [4])], outputs: [value('y', 1, [4])] };
+      return (await inspect(model({ opset: 17, nodes, functions, domains: { local: 1 }, ...io }))).mish
+        .length;
+    };
+    expect(await found('Softplus', 0)).toBe(1);
+    for (const [name, alpha] of [
+      ['Softplus', 0.25],
+      ['Again', 0.25],
+      ['Again', 0],
+    ] as const)
+      expect(await found(name, alpha), `${name} ${alpha}`).toBe(0);
+  });
+
   test('what others read stays', async () => {
     const nodes = [
       node('Identity', ['x'], ['i']),

@@ -153,23 +153,24 @@ describe('a ReLU without a Relu node', () => {
     return { ...parts, initializers: scalars, nodes };
   };
 
+  const behindLayer = ({ nodes, initializers, ...parts }: ReturnType<typeof spelled>) =>
+    model({
+      ...parts,
+      nodes: [
+        node('MatMul', ['given', 'w'], ['m']),
+        node('Add', ['m', 'bias'], ['x'], {}, { name: 'layer' }),
+        ...nodes,
+      ],
+      initializers: [...initializers, floats('w', [1, 1], [1]), floats('bias', [1], [0])],
+      inputs: [value('given', 1, [FEED.length, 1])],
+      outputs: [value('y', 1, [FEED.length, 1])],
+      values: [value('x', 1, [FEED.length, 1])],
+    });
+
   test('is a site behind a layer with weights, and is swapped as a whole', async () => {
     const random = createRandom(12);
     for (const expression of RELUS) {
-      const { nodes, initializers, ...parts } = spelled(expression, random);
-      const given = [
-        node('MatMul', ['given', 'w'], ['m']),
-        node('Add', ['m', 'bias'], ['x'], {}, { name: 'layer' }),
-      ];
-      const weights = [floats('w', [1, 1], [1]), floats('bias', [1], [0])];
-      const bytes = model({
-        ...parts,
-        nodes: [...given, ...nodes],
-        initializers: [...initializers, ...weights],
-        inputs: [value('given', 1, [FEED.length, 1])],
-        outputs: [value('y', 1, [FEED.length, 1])],
-        values: [value('x', 1, [FEED.length, 1])],
-      });
+      const bytes = behindLayer(spelled(expression, random));
       const name = JSON.stringify(expression);
       expect(short(await inspect(bytes)).sites, name).toEqual(['relu y']);
       const { bytes: after } = await swapped(bytes);
@@ -181,6 +182,24 @@ describe('a ReLU without a Relu node', () => {
       const { y } = await run(after, { given: { ...f32(FEED), dims: [FEED.length, 1] } });
       for (const [at, value] of FEED.entries()) expect(y?.[at]).toBeCloseTo(mish(value), 4);
     }
+  });
+
+  test('with an upper bound, at whatever height, is a clamp and no site', async () => {
+    const random = createRandom(14);
+    const clamps = (most: number): Expression[] => [
+      clip(x, 0, most),
+      min(max(x, 0), most),
+      max(min(x, most), 0),
+      sub(most, max(sub(most, max(x, 0)), 0)),
+      where(greater(x, 0), min(x, most), 0),
+    ];
+    for (const most of [61, 255, 59_999])
+      for (const clamp of clamps(most)) {
+        const { sites } = await inspect(behindLayer(spelled(clamp, random)));
+        expect(sites, JSON.stringify(clamp)).toEqual([]);
+      }
+    // The largest number of float16 is no bound.
+    expect((await inspect(behindLayer(spelled(clip(x, 0, 65_504), random)))).sites).toHaveLength(1);
   });
 
   test('is a mere bound behind other operators', async () => {

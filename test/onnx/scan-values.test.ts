@@ -91,6 +91,12 @@ describe('a sparse tensor', () => {
   const values = [...len(8, 's'), ...int(1, 3), ...int(2, 11)];
   const indices = [...len(8, 'places'), ...int(1, 3), ...int(2, 7)];
 
+  test('is no number, although it stores one: its other elements are 0', async () => {
+    const one = [...len(8, 's'), ...int(1, 1), ...int(2, 1), ...len(9, [0, 0, 192, 63])];
+    const found = await initializers(withGraphFields(len(15, [...int(3, 9), ...len(1, one)])));
+    expect(found.get('s')).toMatchObject({ elemType: 1, scalar: undefined });
+  });
+
   test('stands for its values', async () => {
     const found = await initializers(
       withGraphFields(len(15, [...int(3, 9), ...len(1, values), ...len(2, indices)])),
