@@ -3,7 +3,8 @@ import { flushDenormals, smallestDifference } from './denormals.js';
 
 /**
  * Differences between an output and its reference, over all runs. The figures are null if the tensors cannot be
- * compared or have a broken element: a mean over the finite elements would hide the problem. Denormals count as 0.
+ * compared or have a broken element: a mean over the finite elements would hide the problem. Denormals count as 0. Texts that
+ * differ have no figures but `top1`.
  */
 export interface Drift {
   readonly output: string;
@@ -21,7 +22,7 @@ export interface Drift {
    * `maxAbs` is 0.
    */
   readonly sqnr: number | null;
-  /** Share of rows with the same highest class, if the output looks like class scores. */
+  /** Share of rows with the same highest class, if the output looks like class scores; of texts, the share that is equal. */
   readonly top1: number | null;
   /** Share of rows with the same five highest classes in any order; null for five classes or fewer. */
   readonly top5: number | null;
@@ -29,6 +30,8 @@ export interface Drift {
   readonly broken: number;
   /** Number of elements of `broken` that are NaN or infinite in the reference. */
   readonly brokenInReference: number;
+  /** Whether the output has texts. */
+  readonly isText: boolean;
   /** Reason why the tensors cannot be compared. */
   readonly problem: string | null;
 }
@@ -78,6 +81,7 @@ export function driftMeter(output: string): DriftMeter {
   let problem: string | null = null;
   let seen = false;
   const rows: Agreements = { n: 0, top1: 0, ofMany: 0, top5: 0 };
+  let [isText, textsDiffer] = [false, false];
 
   return {
     add(reference, got) {
@@ -89,16 +93,22 @@ export function driftMeter(output: string): DriftMeter {
         problem = `its shape is [${got.dims}], expected [${reference.dims}]`;
         return;
       }
-      const [wanted, given] = [toFloats(reference), toFloats(got)];
-      if (wanted === undefined || given === undefined) {
-        n += elementCount(reference.dims);
-        const same = JSON.stringify(reference.data) === JSON.stringify(got.data);
-        if (same) seen = true;
-        else problem = 'its strings differ';
+      n += elementCount(reference.dims);
+      seen = true; // tensors without elements are equal
+      if (areTexts(reference.data) && areTexts(got.data)) {
+        isText = true;
+        const { data } = got;
+        const equal = reference.data.filter((text, at) => text === data[at]).length;
+        rows.n += data.length;
+        rows.top1 += equal;
+        textsDiffer ||= equal < data.length;
         return;
       }
-      n += wanted.length;
-      seen = true; // tensors without elements are equal
+      const [wanted, given] = [toFloats(reference), toFloats(got)];
+      if (wanted === undefined || given === undefined) {
+        problem = `its type is ${got.elemType}, expected ${reference.elemType}`;
+        return;
+      }
       sums = addDifferences(sums, wanted, given, smallestDifference(reference.elemType));
       const classes = classesOf(reference);
       if (classes === undefined) return;
@@ -107,7 +117,7 @@ export function driftMeter(output: string): DriftMeter {
     },
     result() {
       const { maxAbs, scale, sumAbs, squares, reference2, got2, dot, broken, brokenInReference } = sums;
-      const usable = problem === null && seen && broken === 0;
+      const usable = problem === null && seen && broken === 0 && !textsDiffer;
       const share = (count: number, of: number) => (problem === null && of > 0 ? count / of : null);
       const number = (value: number) => (usable && Number.isFinite(value) ? value : null);
       return {
@@ -123,10 +133,18 @@ export function driftMeter(output: string): DriftMeter {
         top5: share(rows.top5, rows.ofMany),
         broken,
         brokenInReference,
+        isText,
         problem,
       };
     },
   };
+}
+
+const areTexts = (data: Tensor['data']): data is readonly string[] => Array.isArray(data);
+
+/** Returns false for texts that differ: the share of equal ones is all that can be measured. */
+export function hasNumbers({ isText, maxAbs }: Pick<Drift, 'isText' | 'maxAbs'>): boolean {
+  return !isText || maxAbs !== null;
 }
 
 /** Sums over the elements of two tensors, from which the figures follow. */

@@ -52,7 +52,7 @@ export const drift = z.object({
   output: z.string().describe('Name of the output'),
   n: countSchema.describe('Number of compared elements'),
   maxAbs: measured.describe(
-    'Largest absolute difference; null, as the other figures, where any element is not finite',
+    'Largest absolute difference; null, as the other figures, where any element is not finite, or texts differ',
   ),
   scale: measured.default(null).describe('Largest absolute value of the reference'),
   meanAbs: measured.describe('Mean absolute difference'),
@@ -61,7 +61,7 @@ export const drift = z.object({
   sqnr: measured.describe('Signal to noise ratio in dB; null for identical outputs, whose maxAbs is 0'),
   top1: share
     .nullable()
-    .describe('Share of rows with the same highest class; null if the output is not class scores'),
+    .describe('Share of rows with the same highest class, or of equal texts; null for other outputs'),
   top5: share
     .nullable()
     .describe(
@@ -73,6 +73,7 @@ export const drift = z.object({
   brokenInReference: countSchema
     .default(0)
     .describe('Number of these elements that are NaN or infinite in the reference'),
+  isText: z.boolean().default(false).describe('Whether the output has texts'),
   problem: z.string().nullable().describe('Why the outputs cannot be compared'),
 });
 

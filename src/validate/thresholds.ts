@@ -1,5 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { top1Drop } from '../metrics/accuracy.js';
+import { hasNumbers } from '../metrics/drift.js';
 import {
   isValidLimit,
   isWithinLimit,
@@ -57,9 +58,9 @@ interface Rule {
 
 /** Thresholds that a user set, in the order of their verdicts; `maxParity` is checked with the default's code. */
 const RULES: readonly Rule[] = [
-  { name: 'maxAbs', values: ({ drift }) => drift.map(({ maxAbs }) => maxAbs) },
-  { name: 'minCosine', values: ({ drift }) => drift.map(({ cosine }) => cosine) },
-  { name: 'minSqnr', values: ({ drift }) => drift.map(sqnrForLimit) },
+  { name: 'maxAbs', values: ({ drift }) => drift.filter(hasNumbers).map(({ maxAbs }) => maxAbs) },
+  { name: 'minCosine', values: ({ drift }) => drift.filter(hasNumbers).map(({ cosine }) => cosine) },
+  { name: 'minSqnr', values: ({ drift }) => drift.filter(hasNumbers).map(sqnrForLimit) },
   { name: 'minAgreement', values: ({ drift }) => drift.flatMap(({ top1 }) => (top1 === null ? [] : [top1])) },
   { name: 'minTop1', values: ({ accuracy }) => (accuracy === null ? [] : [accuracy.swapped.top1]) },
   {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { driftMeter, highest, looksLikeScores } from '../../src/metrics/drift.js';
+import { driftMeter, hasNumbers, highest, looksLikeScores } from '../../src/metrics/drift.js';
 import { fromHalf, toHalf } from '../../src/onnx/scalar.js';
 import type { Tensor } from '../../src/providers/tensor.js';
 
@@ -90,9 +90,15 @@ describe('drift', () => {
       expect(drift(a, b)).toMatchObject({ ...nothing, broken: 1, brokenInReference, top1: 0 });
     }
     const infinite = tensor([1, 3], [1, Number.POSITIVE_INFINITY, 3]);
-    expect(drift(fine, infinite)).toMatchObject({ ...nothing, broken: 1, brokenInReference: 0, top1: 0 });
+    expect(drift(fine, infinite)).toMatchObject({
+      ...nothing,
+      broken: 1,
+      brokenInReference: 0,
+      isText: false,
+      top1: 0,
+    });
     expect(drift(infinite, fine)).toMatchObject({ ...nothing, broken: 1, brokenInReference: 1, top1: 0 });
-    expect(drift(infinite, infinite)).toMatchObject({ broken: 0, brokenInReference: 0 });
+    expect(drift(infinite, infinite)).toMatchObject({ broken: 0, brokenInReference: 0, isText: false });
   });
 
   test('counts integers, half floats and big integers as the numbers they are', () => {
@@ -131,14 +137,40 @@ describe('drift', () => {
     });
     const text = (value: string): Tensor => ({ elemType: 'string', dims: [1], data: [value] });
     expect(drift(text('a'), text('a')).problem).toBeNull();
-    expect(drift(text('a'), text('b')).problem).toMatch(/strings differ/);
+    expect(drift(text('a'), tensor([1], [1])).problem).toBe('its type is f64, expected string');
     expect(drift(text('a'), text('a'))).toMatchObject({
       n: 1,
       maxAbs: 0,
       cosine: 1,
       sqnr: null,
+      top1: 1,
       problem: null,
     });
+  });
+
+  test('of texts that differ, has the share of equal ones, over all runs', () => {
+    const texts = fc.array(fc.tuple(fc.constantFrom('cat', 'dog', ''), fc.constantFrom('cat', 'dog', '')), {
+      minLength: 1,
+    });
+    fc.assert(
+      fc.property(fc.array(texts, { minLength: 1, maxLength: 4 }), (runs) => {
+        const meter = driftMeter('label');
+        const text = (data: string[]): Tensor => ({ elemType: 'string', dims: [data.length], data });
+        for (const run of runs) meter.add(text(run.map(([a]) => a)), text(run.map(([, b]) => b)));
+        const result = meter.result();
+        const all = runs.flat();
+        const equal = all.filter(([a, b]) => a === b).length;
+        expect(result).toMatchObject({
+          n: all.length,
+          top1: equal / all.length,
+          broken: 0,
+          isText: true,
+          problem: null,
+        });
+        expect(result.maxAbs).toBe(equal === all.length ? 0 : null);
+        expect(hasNumbers(result)).toBe(equal === all.length);
+      }),
+    );
   });
 
   test('counts rows with the same highest classes', () => {

@@ -77,6 +77,7 @@ describe('thresholds', () => {
     top5: 1,
     broken: 0,
     brokenInReference: 0,
+    isText: false,
     problem: null,
   };
   const row = { drift: [drift], kernel: [], accuracy: null, latency: null, parity: null };

@@ -1,5 +1,5 @@
 import { type AccuracyWithIntervals, top1Drop } from '../../metrics/accuracy.js';
-import type { Drift } from '../../metrics/drift.js';
+import { type Drift, hasNumbers } from '../../metrics/drift.js';
 
 /** Degradation of a model with swapped sites, compared with the original; the worst of its outputs counts. */
 export interface Degradation {
@@ -37,17 +37,18 @@ export function worst(drifts: readonly Drift[]): Omit<Degradation, 'top1Drop' | 
     const measured = values.filter((value) => value !== null);
     return measured.length < values.length || measured.length === 0 ? null : choose(...measured);
   };
+  const numeric = drifts.filter(hasNumbers);
   const maxAbs = of(
-    drifts.map((drift) => drift.maxAbs),
+    numeric.map((drift) => drift.maxAbs),
     Math.max,
   );
   // An unchanged output has no noise, so its SQNR is not compared.
-  const noisy = drifts.filter((drift) => drift.maxAbs !== 0);
+  const noisy = numeric.filter((drift) => drift.maxAbs !== 0);
   const sqnr = of(
     noisy.map((drift) => drift.sqnr ?? (drift.maxAbs === null ? null : Number.NEGATIVE_INFINITY)),
     Math.min,
   );
-  const cosines = drifts.map(({ cosine }) => cosine);
+  const cosines = numeric.map(({ cosine }) => cosine);
   const scores = drifts.flatMap(({ top1 }) => top1 ?? []);
   return {
     sqnr: sqnr === Number.NEGATIVE_INFINITY ? null : sqnr,
