@@ -24,9 +24,11 @@ export function joinSections(sections: readonly (readonly string[])[]): string {
     .join('\n\n');
 }
 
-/** Formats a share as a percentage: `98.2 %`. */
+/** Formats a share as a percentage: `98.2 %`. A share below 1 has as many digits, up to six, as tell it from 100 %. */
 export function percent(share: number | null): string {
-  return share === null ? '–' : `${figure(100 * share)} %`;
+  if (share === null) return '–';
+  const texts = (share < 1 ? [3, 4, 5, 6] : [3]).map((digits) => figure(100 * share, digits));
+  return `${texts.find((text) => text !== '100') ?? '100'} %`;
 }
 
 /** Names an output that is judged by labels, with the threshold of one score per sample: `score > 0.5`. */

@@ -4,6 +4,7 @@ import type { Degradation } from '../calibrate/select/degradation.js';
 import type { Ranking } from '../calibrate/select/ranking.js';
 import type { Drawn } from '../calibrate/select/trial.js';
 import { pointsText, signed } from '../metrics/paired.js';
+import { ACTIVATIONS } from '../mish/activations.js';
 import { figure, percent } from './figures.js';
 
 /** Returns the result of a ranking as a sentence. */
@@ -19,6 +20,16 @@ export function concludeRanking({ sites, data }: Ranking): string {
   };
   if (sites.length === 1) return `Swapped alone on ${on}, ${first.label} gives ${text(first)}.`;
   return `Of ${plural(sites.length, 'site')}, each swapped alone on ${on}, ${first.label} does the least harm (${text(first)}) and ${last.label} the most (${text(last)}).`;
+}
+
+/** Names the activation that was written: `Mish in the exp form, β = 2`. */
+export function writtenActivation({
+  to = 'mish',
+  form,
+  beta,
+}: Pick<Ranking, 'to' | 'form' | 'beta'>): string {
+  const label = to === 'mish' ? `Mish in the ${form} form` : ACTIVATIONS[to].label;
+  return `${label}${beta === 1 ? '' : `, β = ${beta}`}`;
 }
 
 /** Describes drawn samples: `256 samples (npz)`, or noise. */

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { command as calibrate } from '../../src/cli/commands/calibrate.js';
 import { command as doctor } from '../../src/cli/commands/doctor.js';
+import { command as experiment } from '../../src/cli/commands/experiment.js';
 import { command as finetune } from '../../src/cli/commands/finetune.js';
 import { command as inspect } from '../../src/cli/commands/inspect.js';
 import { command as rank } from '../../src/cli/commands/rank.js';
@@ -98,6 +99,26 @@ test('the command line overrides the configuration', async () => {
   expect(plan).toMatchObject({ form: 'softplus', beta: 1, sites: [{}] });
   await folder.write('plan.json', JSON.stringify(plan));
   expect(await swapped('--plan', 'plan.json')).toMatchObject({ form: 'softplus', beta: 1, sites: [{}] });
+});
+
+test('samples of the command line take the place of the configuration’s, with what belongs to those', async () => {
+  const arrays = { data: 'a.npz', labels: 'y', scale: 0.5, dataLayout: 'nhwc' };
+  const images = { images: 'set', mean: [0, 0, 0], std: [1, 1, 1], size: 8 };
+  const folder = await project({
+    'arrays.json': { rank: arrays, finetune: arrays, swap: arrays },
+    'images.json': { rank: images, finetune: images, swap: images },
+  });
+  const stderr = async (...args: string[]) => (await folder.run(args)).stderr;
+  for (const command of ['rank', 'finetune']) {
+    const other = [command, 'models/m.onnx', '--config'];
+    expect(await stderr(...other, 'arrays.json', '--images', 'none')).toMatch(/none: .*not exist/);
+    const npz = ['--data', 'none.npz', '--labels', 'y'];
+    expect(await stderr(...other, 'images.json', ...npz)).toMatch(/none\.npz: .*not exist/);
+  }
+  const targets = ['--config', 'arrays.json', '--targets', 't'];
+  expect(await stderr('finetune', 'models/m.onnx', ...targets)).toMatch(/a\.npz: .*not exist/);
+  // Samples of the configuration are for swaps with --keep.
+  expect(await stderr('swap', 'models/m.onnx', '--config', 'arrays.json', '--dry-run')).toBe('');
 });
 
 test('models and paths are relative to the configuration’s folder, wherever the command runs', async () => {
@@ -200,7 +221,9 @@ test.each([
   [{ swap: { dim: { N: 'all' } } }, 'swap.dim.N has to be a number'],
   [{ validate: { minAgreement: 99 } }, 'validate.minAgreement has to be at most 1'],
   [{ validate: { timeout: 0 } }, 'validate.timeout has to be above 0'],
-  [{ validate: { mean: [1, 2] } }, 'validate.mean has to be'],
+  [{ validate: { mean: [1, 2] } }, 'validate.mean has to have at least 3 items'],
+  [{ validate: { std: [1, 1, 1, 1] } }, 'validate.std has to have at most 3 items'],
+  [{ validate: { providers: [] } }, 'validate.providers has to have at least 1 item'],
   [{ undo: { force: 'yes' } }, 'undo.force has to be a boolean'],
   [[], 'the configuration has to be an object'],
   ['no object', 'the configuration has to be an object'],
@@ -402,7 +425,7 @@ describe('the schema', () => {
   });
 
   // What is for one run only.
-  const ONCE = ['config', 'json', 'debug', 'output', 'shard', 'dryRun', 'plan', 'resume', 'export'];
+  const ONCE = ['config', 'json', 'debug', 'output', 'shard', 'dryRun', 'plan', 'resume', 'export', 'worker'];
   // What a configuration must not decide: to install packages, and who can reach the workbench. `html` is an earlier name.
   const NEVER = ['install', 'yes', 'host', 'html'];
 
@@ -415,6 +438,7 @@ describe('the schema', () => {
       validate,
       calibrate,
       finetune,
+      experiment,
       rank,
       report,
       ui,

@@ -197,6 +197,12 @@ test('--report writes the result as a page, and is refused before the search whe
   expect(page).toMatch(/not swapped, since the budget would be exceeded/);
   expect(await cli(args, { cwd })).toMatchObject({ code: 2, stderr: expect.stringContaining('keep.html') });
   expect((await cli([...args, '--force'], { cwd })).code).toBe(0);
+  for (const same of ['m.mish.onnx', './m.mish.onnx']) {
+    const both = ['swap', 'm.onnx', ...KEEP, 'max-abs<=0.001', '--report', same];
+    expect(await cli(both, { cwd })).toMatchObject({
+      ...{ code: 2, stderr: expect.stringContaining('output and report cannot go to the same file') },
+    });
+  }
   await write('keep.html', 'kept');
   const stray = await cli(['swap', 'm.onnx', '--report', 'keep.html'], { cwd });
   expect([stray.code, stray.stderr]).toEqual([2, expect.stringContaining('--report needs --keep')]);

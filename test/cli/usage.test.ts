@@ -123,6 +123,12 @@ test.each([
     ['swap', 'm.onnx', 'n.onnx', '-o', 'o.onnx'],
     'onnx-mish: o.onnx: -o names one file, and there may be many',
   ],
+  [
+    ['inspect', '-', '--junit', 'j.xml'],
+    'onnx-mish: standard input: --junit is for files\n  Leave out --junit, or name a file',
+  ],
+  [['inspect', 'm.onnx', '--scale', '1/255'], 'onnx-mish: --scale needs samples to run the model on\n'],
+  [['inspect', 'm.onnx', '--data-layout', 'nhwc'], 'onnx-mish: --data-layout needs samples to run the'],
   [['swap', '*.onnx', '--data', 'random'], 'onnx-mish: --data needs --keep\n'],
   [['inspect', '*.onnx', '--data', 'random'], 'onnx-mish: --data is for one model at a time\n'],
   [

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { figure, mapText, printable, short, tellApart } from '../../src/render/figures.js';
+import { figure, mapText, percent, printable, short, tellApart } from '../../src/render/figures.js';
+import { writtenActivation } from '../../src/render/ranking-figures.js';
 
 test('a long name loses its middle, and no character is split', () => {
   expect(short('abc', 3)).toBe('abc');
@@ -33,4 +35,17 @@ test('a negative figure has the minus of signed differences, an exponent a hyphe
     [0, '0'],
   ] as const)
     expect(figure(value)).toBe(text);
+});
+
+test('only a whole share is 100 %', () => {
+  const share = fc.integer({ min: 1, max: 100_000 }).chain((of) => fc.tuple(fc.nat(of), fc.constant(of)));
+  fc.assert(fc.property(share, ([part, of]) => (percent(part / of) === '100 %') === (part === of)));
+  expect([0.5, 0.9997, 1, 2.5, null].map(percent)).toEqual(['50 %', '99.97 %', '100 %', '250 %', '–']);
+});
+
+test('the form of Mish is not told of another activation', () => {
+  const mish = { form: 'exp', beta: 1 } as const;
+  expect(writtenActivation(mish)).toBe('Mish in the exp form');
+  expect(writtenActivation({ ...mish, to: 'swish', beta: 2 })).toBe('Swish, β = 2');
+  expect(writtenActivation({ ...mish, to: 'hardswish' })).toBe('HardSwish');
 });

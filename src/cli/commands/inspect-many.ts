@@ -8,13 +8,7 @@ import { integer } from '../text/text.js';
 import type { Flags } from './inspect-flags.js';
 
 /** Inspects all models that paths and globs name. Throws `bad-usage`. */
-export async function inspectMany(
-  many: Patterns,
-  flags: Pick<
-    Flags,
-    'json' | 'jobs' | 'junit' | 'force' | 'shard' | 'failFast' | 'only' | 'include' | 'exclude'
-  >,
-): Promise<void> {
+export async function inspectMany(many: Patterns, flags: Flags): Promise<void> {
   const { inputs } = await expandInputs(many);
   const jobs = inputs.map(({ path }) => ({ input: path }));
   await runMany<{ input: string }, Inspection>(

@@ -1,20 +1,12 @@
-import { Command, InvalidArgumentError } from 'commander';
-import { OnnxMishError } from '../../base/error.js';
+import { Command } from 'commander';
 import { checkedBy } from '../../files/unchanged.js';
 import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.js';
 import { noteOnCounts, noteOnImpliedRelus, noteOnMinusInfinity } from '../../mish/rare-notes.js';
 import { modelArgument } from '../io/files.js';
-import { dataOptions } from '../options/data-options.js';
+import { dataOptions, refuseSampleOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
 import { chooseModels, MANY_HELP, manyOptions, refuseForMany } from '../options/many-options.js';
-import {
-  commonOptions,
-  configOptions,
-  count,
-  dataAccess,
-  siteOptions,
-  toOption,
-} from '../options/options.js';
+import { commonOptions, configOptions, dataAccess, siteOptions, some, toOption } from '../options/options.js';
 import { describeDoubts, describeSkipped, within } from '../text/describe-swap.js';
 import { notesWithFlags, withFlags } from '../text/flags.js';
 import { jsonText, say } from '../text/say.js';
@@ -29,7 +21,7 @@ export function command(): Command {
     );
   siteOptions(toOption(command, 'activation that a swap would write (default: mish); silu is swish'));
   dataOptions(command, 'random for noise; without samples the model is not run')
-    .option('--samples <number>', 'maximal number of samples (default: 256; 32 for noise)', atLeastOne)
+    .option('--samples <number>', 'maximal number of samples (default: 256; 32 for noise)', some)
     .optionsGroup(GROUPS.output)
     .option(
       '--report <file>',
@@ -68,7 +60,7 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
   const chosen = chooseModels(models, flags, command);
   if ('many' in chosen) {
     refuseForMany(flags, ['data', 'images']);
-    checkStray(flags);
+    checkStray(command);
     const { inspectMany } = await import('./inspect-many.js'); // loaded late: the table library is slow to load
     return inspectMany(chosen.many, flags);
   }
@@ -77,7 +69,7 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
     const { inspectWithData: measure } = await import('./inspect-data.js'); // loaded late: ONNX Runtime is slow to load
     return measure(path, flags, (inspection) => describe(path, inspection, flags.all ?? false));
   }
-  checkStray(flags);
+  checkStray(command);
   const source = await modelArgument(path);
   try {
     const inspection = await checkedBy(source.checkUnchanged, () => inspect(source, flags));
@@ -89,21 +81,10 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
   }
 }
 
-function atLeastOne(text: string): number {
-  const value = count(text);
-  if (value === 0) throw new InvalidArgumentError('Write a number of at least 1.');
-  return value;
-}
-
 /** Throws `bad-usage` if an option is given that needs samples. */
-function checkStray(flags: Flags): void {
-  const { samples, report, labels, shape, dim, size, resize, mean, std, layout, channels, limit } = flags;
-  const needing = { samples, report, labels, shape, dim, size, resize, mean, std, layout, channels, limit };
-  const [stray] = Object.entries(needing).find(([, value]) => value !== undefined) ?? [];
-  if (stray === undefined) return;
-  throw new OnnxMishError('bad-usage', `--${stray} needs samples to run the model on`, {
-    fix: 'Give samples with --data samples.npz or --images folder',
-  });
+function checkStray(command: Command): void {
+  const fix = 'Give samples with --data samples.npz or --images folder';
+  refuseSampleOptions(command, 'samples to run the model on', fix);
 }
 
 function describe(path: string, model: Inspection, all: boolean): string {

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { dataOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
 import {
@@ -10,6 +10,7 @@ import {
   formOptions,
   number,
   siteOptions,
+  some,
 } from '../options/options.js';
 import type { Flags } from './run-rank.js';
 
@@ -23,7 +24,7 @@ export function command(): Command {
   dataOptions(command, 'random for noise').option(
     '--samples <number>',
     'maximal number of samples (default: 256; 32 for noise)',
-    atLeastOne,
+    some,
   );
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
   siteOptions(activationOptions(command)).addOption(leaky.choices(['mish', 'mixture']));
@@ -49,7 +50,7 @@ For each site swapped alone:
   SQNR       signal to noise of the output that moved most, in dB; the sites are listed by it
   max abs    the largest difference of an output element
   agreement  the share of rows whose top class stays, where an output looks like class scores
-  top-1      what accuracy loses, in percentage points, with --labels or --images
+  top-1      what accuracy gains, in percentage points (a loss is negative), with --labels or --images
 A big model can be ranked by the estimate (--estimate) and checked at the top (--top 10). With --resume nothing is
 measured twice: what was interrupted goes on, and --top can be raised. The file has to be of the same model, samples
 and activation. --json prints an onnx-mish/ranking@1, from which a plan for swap is a line of jq.
@@ -66,10 +67,4 @@ Examples:
       const { run } = await import('./run-rank.js'); // slow to load, and not needed for help
       await run(model, flags);
     });
-}
-
-function atLeastOne(text: string): number {
-  const value = count(text);
-  if (value === 0) throw new InvalidArgumentError('Write a number of at least 1.');
-  return value;
 }

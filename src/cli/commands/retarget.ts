@@ -15,10 +15,17 @@ import {
   outputOptions,
   quietOption,
 } from '../options/options.js';
-import { describeDoubts, describeFixes, describeSkipped, within } from '../text/describe-swap.js';
+import {
+  describeDoubts,
+  describeFixes,
+  describeSkipped,
+  type OtherChanges,
+  sameBytes,
+  within,
+} from '../text/describe-swap.js';
 import { notesWithFlags } from '../text/flags.js';
 import { beQuiet } from '../text/say.js';
-import { integer } from '../text/text.js';
+import { clean, integer } from '../text/text.js';
 
 export function command(): Command {
   const retarget = new Command('retarget')
@@ -76,7 +83,7 @@ async function run(
   });
 }
 
-function describe(report: RetargetReport): string[] {
+function describe(report: RetargetReport, changes: OtherChanges): string[] {
   const {
     form,
     sites,
@@ -106,9 +113,9 @@ function describe(report: RetargetReport): string[] {
   }
   lines.push(...describeFixes(fixes));
   if (sites.length + others.length + fixes.length + unchanged + skipped.length === 0) {
-    lines.push('  the model has no Mish: the output is the input, byte for byte');
+    lines.push(`  the model has no Mish${sameBytes(changes)}`);
   }
   lines.push(...describeDoubts(sites), ...describeSkipped(skipped));
   lines.push(`  ${integer(bytesIn)} → ${integer(bytesOut)} bytes`);
-  return [...lines, ...notesWithFlags(notes, report.noteOptions).map((note) => `  note: ${note}`)];
+  return [...lines, ...notesWithFlags(notes, report.noteOptions).map((note) => `  note: ${clean(note)}`)];
 }

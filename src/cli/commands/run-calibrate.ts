@@ -1,4 +1,4 @@
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { type Calibration, calibrateModel } from '../../calibrate/calibrate.js';
 import { parseBudget } from '../../calibrate/select/budget.js';
@@ -12,7 +12,7 @@ import { outputName, transformFile } from '../../node/transform-file.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import { renderCalibration } from '../../render/calibration.js';
 import { readInBatches } from '../io/batches.js';
-import { interruptible } from '../io/exit.js';
+import { EXIT, interruptible } from '../io/exit.js';
 import { isPiped, outputArgument, piped, runnable } from '../io/files.js';
 import { NOISE, requireSamples } from '../io/read-data.js';
 import { checkViews, writeTextTo } from '../io/views.js';
@@ -88,10 +88,8 @@ export async function run(input: string, flags: Flags): Promise<void> {
   if (flags.data === NOISE && flags.labels !== undefined) {
     throw new OnnxMishError('bad-usage', 'noise has no labels', { fix: 'Give the real samples with --data' });
   }
-  await checkViews({ html, force }, [input, flags.data, flags.labels]); // fail before the long run, not after
-  if (html !== undefined && resolve(html) === resolve(output ?? outputName(input, tag))) {
-    throw new OnnxMishError('bad-usage', 'model and report cannot go to the same file', { where: html });
-  }
+  const target = output ?? outputName(input, tag);
+  await checkViews({ html, force }, [input, flags.data, flags.labels], target); // fail before the long run, not after
   const from = await outputOfPipe(input, output);
   const matches = globs(flags.layers);
   const { fold, int8, seed } = flags;
@@ -125,7 +123,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   ).finally(bar.end);
   if (beta === undefined && flags.curved === undefined && (report.curved?.folded.length ?? 0) > 0)
     sayNote(DEFAULT_CHANGED);
-  if (report.sharpness?.kept === false) process.exitCode = 1;
+  if (report.sharpness?.kept === false) process.exitCode = EXIT.threshold;
   if (flags.json) sayJson({ input, ...written, ...report });
   else {
     const head = `${clean(input)} → ${clean(written.output)}`;

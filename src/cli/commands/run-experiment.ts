@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isAborted } from '../../base/abort.js';
 import { OnnxMishError, withDetails } from '../../base/error.js';
 import { experimentClock } from '../../experiment/clock.js';
@@ -56,10 +56,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
     });
   }
   checkLabelledFlags(flags, 'experiment');
-  await checkViews({ html, force }, [input, flags.data, flags.test]);
-  if (html !== undefined && resolve(html) === resolve(output)) {
-    throw new OnnxMishError('bad-usage', 'JSON and HTML cannot go to the same file', { where: html });
-  }
+  await checkViews({ html, force }, [input, flags.data, flags.test], output);
   const signal = interruptible();
   const options = experimentOptions(flags, signal, { note: sayNote, doubt: sayDoubt });
   const report = await withModel(
@@ -144,7 +141,12 @@ async function trainPending(
     jobs === 1
       ? [localWorker(experiment, folder)]
       : Array.from({ length: jobs }, () =>
-          processWorker({ program: program(), args: ['experiment', input, '--worker'], start, signal }),
+          processWorker({
+            program: program(),
+            args: ['experiment', input, '--worker', '--no-config'],
+            start,
+            signal,
+          }),
         );
   const end = () => void Promise.all(workers.map((worker) => worker.close()));
   signal.addEventListener('abort', end, { once: true });

@@ -1,4 +1,4 @@
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { checkTarget } from '../../files/write-atomically.js';
 import { finetuneModel } from '../../finetune/finetune.js';
@@ -61,10 +61,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
     });
   }
   checkLabelledFlags(flags, 'finetune');
-  await checkViews({ html, force }, [input, flags.data, flags.test]); // fail before the long run, not after
-  if (html !== undefined && resolve(html) === resolve(output)) {
-    throw new OnnxMishError('bad-usage', 'model and report cannot go to the same file', { where: html });
-  }
+  await checkViews({ html, force }, [input, flags.data, flags.test], output); // fail before the long run, not after
   const checkpoint = await openCheckpoint(output, flags);
   const signal = interruptible();
   const session = { threads: flags.threads, allowOutsideData };

@@ -44,7 +44,8 @@ export async function runKeep(
   const budget = parseBudget(flags.keep);
   requireSamples(flags, '--keep');
   const { samples, seed, dryRun, report: html, force } = flags;
-  await checkViews({ html, force }, [input, flags.data, flags.output]); // fail before the long run, not after
+  const output = flags.output ?? outputName(input, activationTag({ to: flags.to }));
+  await checkViews({ html, force }, [input, flags.data], dryRun ? undefined : output); // fail before the long run, not after
   const signal = interruptible();
   const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
 
@@ -75,7 +76,7 @@ export async function runKeep(
   };
   const writePage = () => result && writePageOf(result, basename(input), flags);
   const lines = (report: KeptReport) => {
-    const [first = '', ...rest] = describeSwapReport(report);
+    const [first = '', ...rest] = describeSwapReport(report, flags);
     return [first, ...describeKept(report), ...rest];
   };
 
@@ -167,6 +168,6 @@ function describeKept({ keep }: KeptReport): string[] {
     ...(takenBack === 0
       ? []
       : [`  ${plural(takenBack, 'site')} taken back, to keep the budget on the held-out samples`]),
-    ...notes.map((note) => `  note: ${note}`),
+    ...notes.map((note) => `  note: ${clean(note)}`),
   ];
 }

@@ -11,6 +11,7 @@ import type { SwapOptions } from '../../mish/swap.js';
 import { swapChoices } from '../../mish/swap-choices.js';
 import { rankSites } from '../../node/calibrate-files.js';
 import { isPath } from '../../providers/provider.js';
+import { writtenActivation } from '../../render/ranking-figures.js';
 import { interruptible } from '../io/exit.js';
 import { isPiped, modelArgument } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
@@ -44,7 +45,7 @@ export interface Flags
 export async function run(path: string, flags: Flags): Promise<void> {
   requireSamples(flags, 'rank');
   const { resume, samples, seed, report, force } = flags;
-  await checkViews({ html: report, force }, [path, flags.data, resume]); // fail before the long run, not after
+  await checkViews({ html: report, force }, [path, flags.data], resume); // fail before the long run, not after
   const signal = interruptible();
   const before = resume === undefined ? undefined : await readRanking(resume, signal);
   const model = await bytesOrPath(path, signal);
@@ -142,13 +143,12 @@ function describe(name: string, { data, sites, skipped, spearman, to, form, beta
   const heads = ['', 'site', 'kind', 'estimate', 'SQNR', 'max abs'];
   const titles = [...heads, ...(agreement ? ['agreement'] : []), ...(top1 ? ['top-1'] : [])];
   const unmeasured = sites.filter(({ measured }) => measured === null).length;
-  const sharpness = beta === 1 ? '' : `, β = ${beta}`;
   return [
     head,
     ...(rows.length === 0 ? ['  nothing to swap'] : [columns([titles, ...rows])]),
     ...(top1 ? ['  top-1: points gained, with the paired 95 % interval'] : []),
     ...describeSkipped(skipped),
-    ...(sharpness === '' ? [] : [`  Mish in the ${form} form${sharpness}`]),
+    ...(beta === 1 ? [] : [`  ${writtenActivation({ to, form, beta })}`]),
     ...(spearman === null ? [] : [`  estimate and measurement rank alike: Spearman ${spearman.toFixed(2)}`]),
     ...(unmeasured > 0 && unmeasured < sites.length
       ? [`  the last ${plural(unmeasured, 'site')} ranked by the estimate only`]

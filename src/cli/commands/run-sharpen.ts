@@ -51,7 +51,7 @@ export async function runSharpen(input: string, flags: Flags): Promise<void> {
     ).finally(bar.end);
   };
   const lines = (report: SharpenedReport) => {
-    const [first = '', ...rest] = describeSwapReport(report);
+    const [first = '', ...rest] = describeSwapReport(report, flags);
     return [first, ...describeSharpness(report), ...rest];
   };
 

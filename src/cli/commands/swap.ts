@@ -11,7 +11,7 @@ import { scan } from '../../onnx/scan.js';
 import type { OpenData } from '../../onnx/weights.js';
 import { isPiped, modelArgument, readJson } from '../io/files.js';
 import { runTransformation, type TransformFlags } from '../io/transform.js';
-import { type DataFlags, dataOptions } from '../options/data-options.js';
+import { dataOptions, refuseSampleOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
 import {
   chooseModels,
@@ -26,7 +26,6 @@ import {
   collectValues,
   commonOptions,
   configOptions,
-  count,
   dataAccess,
   fixOptions,
   formOptions,
@@ -35,11 +34,12 @@ import {
   outputOptions,
   quietOption,
   siteOptions,
+  some,
 } from '../options/options.js';
 import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
 import { beQuiet } from '../text/say.js';
 import { COST_NOTE } from '../text/say-cost.js';
-import { grown, integer } from '../text/text.js';
+import { growth, integer } from '../text/text.js';
 import type { Flags } from './swap-flags.js';
 
 export function command(): Command {
@@ -75,7 +75,7 @@ export function command(): Command {
   dataOptions(swap, 'for --keep; random for noise').option(
     '--samples <number>',
     'maximal number of samples for --keep (default: 512; 32 for noise)',
-    count,
+    some,
   );
   moveOption(outputOptions(swap, '<model>.mish.onnx, or .<activation>.onnx with --to'))
     .option('--report <file>', 'with --keep: write the result as an HTML file; - is standard output')
@@ -148,7 +148,7 @@ async function run(
   if ('many' in chosen) {
     refuseForMany({ ...given, 'beta auto': given.beta === 'auto' }, ['keep', 'beta auto', 'plan']);
     const flags = { ...given, plan: undefined, beta: given.beta === 'auto' ? undefined : given.beta };
-    checkStray(flags);
+    checkStray(command);
     const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
     return transformMany<SwapOptions & TransformFlags & ManyFlags, SwapReport>(chosen.many, flags, {
       ...{ tag: activationTag(flags), dry: flags.dryRun, done: flags.dryRun ? 'to be swapped' : 'swapped' },
@@ -161,7 +161,7 @@ async function run(
       head: ['sites', 'skipped', 'form', 'bytes', 'growth'],
       row: ({ sites, skipped, form, bytesIn, bytesOut }) => [
         ...[integer(sites.length), integer(skipped.length), form, integer(bytesOut)],
-        `+${grown(bytesIn, bytesOut)} %`,
+        growth(bytesIn, bytesOut),
       ],
     });
   }
@@ -191,11 +191,11 @@ async function run(
     const { runKeep } = await import('./run-keep.js'); // loaded late: ONNX Runtime is slow to load
     return runKeep(input, { ...flags, keep: flags.keep });
   }
-  checkStray(flags);
+  checkStray(command);
   const plan = flags.plan === undefined ? undefined : parsePlan(await readJson(flags.plan), flags.plan);
   if (flags.dryRun) {
     const { report } = await dryFile(input, { ...flags, plan });
-    return sayDryRun(input, report, flags.json ?? false, describeSwapReport(report));
+    return sayDryRun(input, report, flags.json ?? false, describeSwapReport(report, flags));
   }
   const options: SwapOptions & TransformFlags = { ...flags, plan };
   return runTransformation(input, options, {
@@ -222,18 +222,7 @@ async function dryFile(input: string, options: SwapOptions & DataAccess): Promis
 }
 
 /** Throws `bad-usage` if an option is given that needs --keep. */
-function checkStray(flags: DataFlags & Pick<Flags, 'samples' | 'report'>): void {
-  const { data, labels, images, shape, dim, samples, report } = flags;
-  const { size, resize, mean, std, layout, channels, limit } = flags;
-  const { scale, dataLayout } = flags;
-  const needing = {
-    ...{ data, labels, images, shape, dim, samples, report },
-    ...{ size, resize, mean, std, layout, channels, limit },
-    ...{ scale, 'data-layout': dataLayout },
-  };
-  const [stray] = Object.entries(needing).find(([, value]) => value !== undefined) ?? [];
-  if (stray === undefined) return;
-  throw new OnnxMishError('bad-usage', `--${stray} needs --keep`, {
-    fix: "Add a limit, for example --keep 'agreement>=0.99' or --keep 'sqnr>=30'",
-  });
+function checkStray(command: Command): void {
+  const fix = "Add a limit, for example --keep 'agreement>=0.99' or --keep 'sqnr>=30'";
+  refuseSampleOptions(command, '--keep', fix);
 }

@@ -5,7 +5,7 @@ import { runTransformation, type TransformFlags } from '../io/transform.js';
 import { chooseModels, MANY_HELP, type ManyFlags, manyOptions } from '../options/many-options.js';
 import { commonOptions, configOptions, dataAccess, outputOptions, quietOption } from '../options/options.js';
 import { beQuiet } from '../text/say.js';
-import { integer } from '../text/text.js';
+import { clean, integer } from '../text/text.js';
 
 /** Texts for the kinds of check after an undo. */
 const COMPARED = { file: 'whole file', structure: 'all but weights', edits: 'replaced bytes' } as const;
@@ -47,7 +47,7 @@ async function run(
       },
       describe: ({ bytes, notes }) => [
         `  ${integer(bytes)} bytes, as before the swap`,
-        ...notes.map((note) => `  note: ${note}`),
+        ...notes.map((note) => `  note: ${clean(note)}`),
       ],
     });
   }

@@ -10,13 +10,22 @@ const PATHS = ['outDir', 'swappedDir', 'data', 'images', 'test', 'report', 'juni
 /** Values of these keys that are not paths: noise, and standard output. */
 const NO_PATHS = ['random', '-'];
 
-/** Pairs of options that exclude each other: an option of the command line disables its rival in the configuration. */
+/** Options that only images have. */
+const OF_IMAGES = ['images', 'size', 'resize', 'mean', 'std', 'layout', 'channels', 'limit'];
+
+/**
+ * Pairs of options that exclude each other, or of which one is for samples of another kind: an option of the command line
+ * disables its rival in the configuration.
+ */
 const EXCLUSIVE = [
   ['form', 'target'],
   ['outDir', 'output'],
-  ['images', 'data'],
-  ['images', 'labels'],
-  ['images', 'targets'],
+  ...['data', 'labels', 'targets', 'scale', 'dataLayout'].map((name) => ['images', name]),
+  ...OF_IMAGES.map((name) => ['data', name]),
+  ['labels', 'targets'],
+  ['int8', 'to'],
+  ['int8', 'plan'],
+  ['report', 'html'],
   ['beta', 'curved'],
   ['samples', 'runs'],
   ['samples', 'limit'],

@@ -100,7 +100,7 @@ const arrays = {
   dataLayout: choice(LAYOUTS, 'Position of the channels in `data`, if the model has another'),
 };
 
-const quiet = { quiet: flag('Print no report and no notes, only errors and JSON') };
+const quiet = { quiet: flag('Print no report, notes or progress, only errors and JSON') };
 
 const FIX = 'Rewrite nodes that WebGL computes wrongly (default for the target webgl: true)';
 
@@ -123,7 +123,7 @@ const swap = z
     ...quiet,
     undo: flag('Keep the record from which undo restores the original (true unless given)'),
     keep: texts('Budget on samples, such as agreement>=0.99 or sqnr>=30'),
-    samples: count('Maximal number of samples for `keep`'),
+    samples: some('Maximal number of samples for `keep`'),
     report: text('HTML file for the result of `keep`, relative to this file'),
     fix: flag(FIX),
     opset: some('Opset to raise the model to, if its operators mean the same in that opset'),
@@ -314,7 +314,8 @@ const experiment = z.strictObject({
     .describe('Points along each direction of the loss landscape; false for none'),
   span: positive('Distance of the landscape’s edge, in filter norms'),
   jobs: some('Processes (default: one for each core)'),
-  threads: count('Threads of each process'),
+  threads: some('Threads of each process'),
+  force: output.force,
   report: text('HTML file for the report, relative to this file'),
 });
 

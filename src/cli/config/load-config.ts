@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { extname, relative, resolve } from 'node:path';
 import type { z } from 'zod';
 import { messageOf, OnnxMishError } from '../../base/error.js';
+import { plural } from '../../base/plural.js';
 import { onFile } from '../../files/file-error.js';
 import { isStream, readText, refuseLongText } from '../../files/read-stream.js';
 import { nearest } from '../text/nearest.js';
@@ -105,8 +106,12 @@ function problemsOf(issue: z.core.$ZodIssue): string[] {
       return [`${key} has to be ${article(kind ?? issue.expected)}`];
     }
     case 'too_small':
+      if (issue.origin === 'array')
+        return [`${key} has to have at least ${plural(Number(issue.minimum), 'item')}`];
       return [`${key} has to be ${issue.inclusive === false ? 'above' : 'at least'} ${issue.minimum}`];
     case 'too_big':
+      if (issue.origin === 'array')
+        return [`${key} has to have at most ${plural(Number(issue.maximum), 'item')}`];
       return [`${key} has to be ${issue.inclusive === false ? 'below' : 'at most'} ${issue.maximum}`];
     default:
       return [`${key} ${issue.message}`];

@@ -141,7 +141,7 @@ export async function readJson(path: string): Promise<unknown> {
     return JSON.parse(content);
   } catch (cause) {
     throw new OnnxMishError('bad-usage', 'the file is not valid JSON', {
-      where: path,
+      where: path === '-' ? 'standard input' : path,
       fix: 'Check the file',
       cause,
     });

@@ -5,7 +5,7 @@ import { plainTable } from '../../render/terminal.js';
 import { JOBS } from '../options/many-options.js';
 import { type Shard, shardOf } from '../options/shard.js';
 import { steps } from '../text/progress.js';
-import { say, sayJson } from '../text/say.js';
+import { say, sayJson, sayNote } from '../text/say.js';
 import { clean, plural } from '../text/text.js';
 import { EXIT, errorDocument, exitCode, interruptible, sayError } from './exit.js';
 import { checkViews, writeTextTo } from './views.js';
@@ -212,8 +212,8 @@ function countsOf(
   return parts.join(', ');
 }
 
-/** Prints to standard error how many files of earlier runs were skipped. */
+/** Prints a note with the number of files of earlier runs that were skipped. */
 export function sayLeftOut(leftOut: readonly string[]): void {
   if (leftOut.length === 0) return;
-  console.error(`onnx-mish: ${plural(leftOut.length, 'file')} of an earlier run skipped`);
+  sayNote(`${plural(leftOut.length, 'file')} of an earlier run skipped`);
 }

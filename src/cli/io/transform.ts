@@ -24,8 +24,8 @@ interface Transformation<Options, Report> {
     document: OnnxDocument,
     options: Options,
   ) => Promise<{ output: Spliced; report: Report }>;
-  /** Returns the lines that describe a report. */
-  readonly describe: (report: Report) => readonly string[];
+  /** Returns the lines that describe a report of these options. */
+  readonly describe: (report: Report, options: Options) => readonly string[];
   /** Note to print after the report of some models, unless JSON is printed. */
   readonly note?: ReportNote<Report> | undefined;
 }
@@ -48,7 +48,7 @@ export async function runTransformation<Options extends TransformFlags, Report e
   if (flags.json) return sayJson({ input, ...written, ...report });
   const head = `${clean(input)} → ${clean(written.output)}`;
   const moved = describeMoved(flags.externalData, written.data);
-  say([head, ...describe(report), ...describeCopied(written.copied), ...moved].join('\n'));
+  say([head, ...describe(report, flags), ...describeCopied(written.copied), ...moved].join('\n'));
   // A note would become a part of a model that is written to standard error.
   if (note?.concerns(report) && !isStderr(written.output))
     note.say({ input, output: written.output, report });

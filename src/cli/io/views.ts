@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { OnnxMishError, withDetails } from '../../base/error.js';
 import { isStream } from '../../files/read-stream.js';
@@ -21,10 +22,11 @@ export interface ViewFlags {
 /** Paths that a command reads, which a view must never replace, even with --force. */
 export type ReadPaths = readonly (string | undefined)[];
 
-/** Throws `io` if a view cannot be written. Called before a long run. */
+/** Throws `io` if a view cannot be written, and `bad-usage` if it is the `output` of the command. Called before a long run. */
 export async function checkViews(
   { html, junit, force = false }: ViewFlags,
   inputs: ReadPaths = [],
+  output?: string | undefined,
 ): Promise<void> {
   for (const path of [html, junit]) {
     if (path === undefined) continue;
@@ -36,12 +38,18 @@ export async function checkViews(
       const fix = 'Choose another name';
       throw new OnnxMishError('io', 'this file is an input of the command', { where: path, fix });
     }
+    if (output !== undefined && resolve(path) === resolve(output)) throw sameFile('output and report', path);
   }
   if (html === undefined || junit === undefined) return;
-  if (html === junit || (isStdout(html) && isStdout(junit))) {
-    throw new OnnxMishError('bad-usage', 'HTML and JUnit XML cannot go to the same file', { where: html });
-  }
+  if (resolve(html) === resolve(junit) || (isStdout(html) && isStdout(junit)))
+    throw sameFile('HTML and JUnit XML', html);
 }
+
+const sameFile = (what: string, where: string) =>
+  new OnnxMishError('bad-usage', `${what} cannot go to the same file`, {
+    where,
+    fix: 'Choose another name for one of them',
+  });
 
 /** Writes the report as HTML and JUnit XML, if requested. Returns the paths of the files. */
 export async function writeViews(
@@ -72,8 +80,8 @@ export async function writeTextTo(
   const signal = interruptible(); // from here on, an interrupt leaves no temporary file
   if (!(await isStream(path))) return withoutOutput(() => writeFile(path, text, force));
   const write = (sink: Writable) =>
-    new Promise<void>((resolve, reject) => {
-      sink.write(text, (error) => (error ? reject(error) : resolve()));
+    new Promise<void>((done, reject) => {
+      sink.write(text, (error) => (error ? reject(error) : done()));
     });
   await withSink(path, write, signal);
 }

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { OnnxMishError } from '../../base/error.js';
 import { readFactor } from '../../data/factor.js';
 import { LAYOUTS, type Layout } from '../../data/images.js';
 import type { DataAccess } from '../../files/external-data.js';
@@ -49,6 +50,20 @@ function wholeNumber(text: string): number {
   const number = Number(text);
   if (text.trim() !== '' && Number.isSafeInteger(number)) return number;
   throw new InvalidArgumentError('Give a whole number.');
+}
+
+/** Options that need samples; `seed` and `ignoreLabel` are among the idle options. */
+const OF_SAMPLES = [
+  ...(['data', 'labels', 'images', 'shape', 'dim', 'samples', 'report', 'scale', 'dataLayout'] as const),
+  ...(['size', 'resize', 'mean', 'std', 'layout', 'channels', 'limit'] as const),
+];
+
+/** Throws `bad-usage` for an option of samples on the command line. `needs` and `fix` say what the option needs, and what to do. */
+export function refuseSampleOptions(command: Command, needs: string, fix: string): void {
+  const stray = OF_SAMPLES.find((name) => command.getOptionValueSource(name) === 'cli');
+  if (stray === undefined) return;
+  const flag = stray === 'dataLayout' ? 'data-layout' : stray;
+  throw new OnnxMishError('bad-usage', `--${flag} needs ${needs}`, { fix });
 }
 
 /** Adds --scale and --data-layout to a command with --data. */

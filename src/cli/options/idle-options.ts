@@ -39,6 +39,14 @@ export const IDLE_OPTIONS: readonly IdleOptions[] = [
     isIdle: ({ swappedDir }, args) => args.length > 1 || swappedDir !== undefined,
   },
   {
+    ...{ command: 'validate', options: ['swappedDir', 'shard', 'failFast'] },
+    ...{ isIdle: (_, args) => args.length > 1, why: 'where the swapped model is given' },
+  },
+  {
+    ...{ command: 'ui', options: ['port', 'host', 'allowOutsideData'], why: 'with --export' },
+    isIdle: (flags) => flags.export !== undefined,
+  },
+  {
     ...{ command: 'validate', options: ['pairs', 'seconds'], why: 'with --no-latency' },
     isIdle: ({ latency }) => latency === false,
   },

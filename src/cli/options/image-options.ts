@@ -5,7 +5,7 @@ import { type ImageOptions, imageFeeds, LAYOUTS, type Layout, type Rgb } from '.
 import type { ShapeOptions } from '../../data/shapes.js';
 import type { ValueInfo } from '../../providers/provider.js';
 import { GROUPS } from './groups.js';
-import { count } from './options.js';
+import { some } from './options.js';
 
 /** Values of `imageOptions`, as parsed by commander. */
 export interface ImageFlags {
@@ -29,11 +29,11 @@ export function imageOptions(command: Command): Command {
         'samples: images in the folder, or labelled in a subfolder for each class',
       ).conflicts(['data', 'labels']),
     )
-    .option('--size <pixels>', 'width and height of the images (default: from the model)', positive)
+    .option('--size <pixels>', 'width and height of the images (default: from the model)', some)
     .option(
       '--resize <pixels>',
       'length of the shorter side before the crop (default: size of the crop)',
-      positive,
+      some,
     )
     .option('--mean <r,g,b>', 'mean to subtract from pixels of 0 to 1 (default: 0,0,0)', mean)
     .option('--std <r,g,b>', 'standard deviation to divide by (default: 1,1,1)', std)
@@ -47,7 +47,7 @@ export function imageOptions(command: Command): Command {
       ).choices(['rgb', 'bgr']),
     )
     .addOption(
-      new Option('--limit <number>', 'earlier name of --samples, for images').argParser(positive).hideHelp(),
+      new Option('--limit <number>', 'earlier name of --samples, for images').argParser(some).hideHelp(),
     );
 }
 
@@ -86,12 +86,6 @@ export function checkImageFlags(flags: ImageFlags): void {
   throw new OnnxMishError('bad-usage', `--${stray} needs --images`, {
     fix: 'Give images with --images folder',
   });
-}
-
-function positive(text: string): number {
-  const value = count(text);
-  if (value === 0) throw new InvalidArgumentError('Write a number of at least 1.');
-  return value;
 }
 
 function mean(text: string): Rgb {

@@ -52,7 +52,8 @@ export const JOBS = 4;
 export const MANY_HELP = `
 Many models: globs are expanded by onnx-mish itself (** at any depth, !glob leaves out), so quote them; they take no files
 of an earlier run and none of node_modules. A model that fails does not stop the others. At the end comes a table, or with
---json a line of JSON for each model; the exit code is 2 if any failed. --shard sorts models by path and deals them out.`;
+--json a line of JSON for each model; the exit code is the largest of all models. --shard sorts models by path and deals
+them out.`;
 
 /** Returns a single model, or the patterns of many. Throws `bad-usage` without a model, or for options that conflict. */
 export function chooseModels(
@@ -65,18 +66,18 @@ export function chooseModels(
   if (patterns === undefined || first === undefined) {
     return command.error("error: missing required argument 'model'", { code: 'commander.missingArgument' });
   }
-  const asked = (['outDir', 'shard'] as const).find((name) => command.getOptionValueSource(name) === 'cli');
+  const cases = command.name() === 'validate' ? ([] as const) : (['junit'] as const);
+  const forMany = ['outDir', 'shard', ...cases] as const;
   if (first === '-' && others.length === 0) {
+    const asked = forMany.find((name) => command.getOptionValueSource(name) === 'cli');
     if (asked === undefined) return { one: first };
     throw new OnnxMishError('bad-usage', `--${asked === 'outDir' ? 'out-dir' : asked} is for files`, {
       where: 'standard input',
-      fix: 'Give the output with -o',
+      fix: asked === 'outDir' ? 'Give the output with -o' : `Leave out --${asked}, or name a file`,
     });
   }
   const single = others.length === 0 && !isGlob(first, patterns.folder);
-  const isForMany = flags.outDir !== undefined || flags.shard !== undefined;
-  const hasCases = flags.junit !== undefined && command.name() !== 'validate';
-  if (single && !isForMany && !hasCases) {
+  if (single && forMany.every((name) => flags[name] === undefined)) {
     const plain = patterns.folder === '.' || isAbsolute(first);
     return { one: plain ? first : join(patterns.folder, first) };
   }

@@ -129,7 +129,7 @@ export function outputOptions(command: Command, name: string, { pipes = true } =
 
 /** Adds --quiet to a command that writes models. */
 export function quietOption(command: Command): Command {
-  return command.option('-q, --quiet', 'print no report and no notes, only errors and --json');
+  return command.option('-q, --quiet', 'print no report, notes or progress, only errors and --json');
 }
 
 /** Adds --allow-outside-data to a command that reads external data. */

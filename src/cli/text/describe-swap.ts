@@ -4,51 +4,55 @@ import { hasSiteInForm } from '../../mish/costs.js';
 import type { FixedNode } from '../../mish/fix-report.js';
 import { planOf } from '../../mish/plan.js';
 import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
+import type { MoveOptions } from '../../node/transform-file.js';
 import { notesWithFlags, withFlags } from './flags.js';
 import { say, sayJson } from './say.js';
-import { clean, grown, integer, plural } from './text.js';
+import { clean, growth, integer, plural } from './text.js';
+
+/** Options that change a model beside its activations. */
+export type OtherChanges = Pick<MoveOptions, 'externalData'> & { readonly opset?: number | undefined };
+
+/** Returns the end of a sentence about a model in which nothing was rewritten; empty if an option changes it all the same. */
+export function sameBytes({ opset, externalData = 'keep' }: OtherChanges): string {
+  return opset === undefined && externalData === 'keep' ? ': the output is the input, byte for byte' : '';
+}
 
 /** Describes a swap in lines of text. */
-export function describeSwapReport({
-  to,
-  form,
-  bound,
-  beta,
-  sites,
-  skipped,
-  int8,
-  fold,
-  fixes = [],
-  notes,
-  noteOptions,
-  bytesIn,
-  bytesOut,
-}: SwapReport): string[] {
+export function describeSwapReport(report: SwapReport, changes: OtherChanges = {}): string[] {
+  const { sites, skipped, fixes = [], notes, noteOptions, bytesIn, bytesOut } = report;
+  return [
+    sites.length === 0
+      ? `  nothing to swap${fixes.length === 0 ? sameBytes(changes) : ''}`
+      : `  ${describeWritten(report)}`,
+    ...describeMixtures(report),
+    ...describeInt8(report.int8),
+    ...describeFold(report.fold),
+    ...describeFixes(fixes),
+    ...describeDoubts(sites),
+    ...describeSkipped(skipped),
+    `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (${growth(bytesIn, bytesOut)})`,
+    ...notesWithFlags(notes, noteOptions).map((note) => `  note: ${clean(note)}`),
+  ];
+}
+
+/** Says how many sites became what: `4 Relu → Mish in the exp form`. */
+function describeWritten({ to, form, bound, beta, sites, int8 }: SwapReport): string {
   const kinds = [...new Set(sites.map((site) => site.kind))];
   const of = kinds
     .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
     .join(', ');
-  const mixtures = to === 'mish' ? sites.filter(({ leak }) => leak !== undefined).length : 0;
   const mish = hasSiteInForm({ sites, int8 })
     ? `Mish in the ${form} form${within(bound)}`
     : 'Mish on integers';
   const written = to === 'mish' ? mish : `${ACTIVATIONS[to].label}${slopes(sites)}`;
-  const sharpness = beta === 1 ? '' : `, β = ${beta}`;
-  return [
-    sites.length === 0
-      ? '  nothing to swap: the output is the input, byte for byte'
-      : `  ${of} → ${written}${sharpness}`,
-    ...(mixtures === 0
-      ? []
-      : [`  of these ${integer(mixtures)} as a mixture, αx + (1 - α)·Mish, which is not Mish itself`]),
-    ...describeInt8(int8),
-    ...describeFold(fold),
-    ...describeFixes(fixes),
-    ...describeDoubts(sites),
-    ...describeSkipped(skipped),
-    `  ${integer(bytesIn)} → ${integer(bytesOut)} bytes (+${grown(bytesIn, bytesOut)} %)`,
-    ...notesWithFlags(notes, noteOptions).map((note) => `  note: ${clean(note)}`),
-  ];
+  return `${of} → ${written}${beta === 1 ? '' : `, β = ${beta}`}`;
+}
+
+/** Returns a line with the number of mixtures, if there are any. */
+function describeMixtures({ to, sites }: SwapReport): string[] {
+  const mixtures = to === 'mish' ? sites.filter(({ leak }) => leak !== undefined).length : 0;
+  if (mixtures === 0) return [];
+  return [`  of these ${integer(mixtures)} as a mixture, αx + (1 - α)·Mish, which is not Mish itself`];
 }
 
 /** Describes the bound of an approximate form; empty for an exact form. A bound from a model may be anything. */

@@ -1,3 +1,6 @@
+import { short } from '../../render/figures.js';
+import { isSilent } from './say.js';
+
 /** Least time between two lines of progress, where standard error is not a terminal. */
 const LINE_MS = 10_000;
 
@@ -15,11 +18,20 @@ export interface Progress<Arguments extends readonly unknown[]> {
   readonly end: () => void;
 }
 
+/** Progress of a command that was told to be quiet. */
+const SILENT = { update() {}, end() {} };
+
+const DEFAULT_COLUMNS = 80;
+
+/** Returns text in the width of the terminal, without its middle where it is longer: a line that wraps could not be rewritten. */
+const fitted = (text: string) => short(text, Math.max(3, (process.stderr.columns || DEFAULT_COLUMNS) - 1));
+
 /**
  * Returns progress in percent for long work, on standard error: a line that is rewritten in a terminal, else a line at most
  * every 10 seconds.
  */
 export function progress(label: string): Progress<[done: number, total: number]> {
+  if (isSilent()) return SILENT;
   const start = performance.now();
   const lines = process.stderr.isTTY ? undefined : plainLines();
   const text = (done: number, total: number) => `${label} ${Math.floor((100 * done) / Math.max(total, 1))} %`;
@@ -30,7 +42,7 @@ export function progress(label: string): Progress<[done: number, total: number]>
       if (lines !== undefined) return lines.update(() => text(done, total));
       if (now - start < 500 || now - shown < 100) return;
       shown = now;
-      process.stderr.write(`\r${text(done, total)}`);
+      process.stderr.write(`\r${fitted(text(done, total))}`);
     },
     end() {
       lines?.end();
@@ -41,12 +53,13 @@ export function progress(label: string): Progress<[done: number, total: number]>
 
 /** Returns progress that names the current step, on standard error as `progress` does. */
 export function steps(): Progress<[step: string]> {
+  if (isSilent()) return SILENT;
   if (process.stderr.isTTY !== true) {
     const lines = plainLines();
     return { update: (step) => lines.update(() => `${step} …`), end: lines.end };
   }
   return {
-    update: (step) => void process.stderr.write(`\r\u001b[K${step} …`),
+    update: (step) => void process.stderr.write(`\r\u001b[K${fitted(`${step} …`)}`),
     end: () => void process.stderr.write('\r\u001b[K'),
   };
 }

@@ -13,10 +13,13 @@ export function renewWords(): void {
   onOneLine = false;
 }
 
-/** Prints no further text or note; JSON documents and errors stay. */
+/** Prints no further text, note or progress; JSON documents and errors stay. */
 export function beQuiet(): void {
   isQuiet = true;
 }
+
+/** Returns whether the command was told to be quiet. */
+export const isSilent = (): boolean => isQuiet;
 
 /** Sends all further text to standard error, because a report goes to standard output. */
 export function giveStandardOutputToText(): void {

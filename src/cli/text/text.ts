@@ -1,11 +1,12 @@
 import { integer, plural } from '../../base/plural.js';
+import { pointsText } from '../../metrics/paired.js';
 import { clean, cleanJson } from '../../render/clean.js';
 
 export { clean, cleanJson, integer, plural };
 
-/** Formats a file's growth in percent. */
-export function grown(from: number, to: number): string {
-  return (from === 0 ? 0 : (100 * (to - from)) / from).toFixed(2);
+/** Formats a file's growth in percent, with its sign: `+0.54 %`. */
+export function growth(from: number, to: number): string {
+  return `${pointsText(from === 0 ? 0 : (to - from) / from)} %`;
 }
 
 /** Returns a line for each data file that was copied. */

@@ -2,13 +2,13 @@ import { plural } from '../../base/plural.js';
 import { limitText } from '../../calibrate/select/budget.js';
 import type { BudgetResult, JudgedSet } from '../../calibrate/select/swap-within-budget.js';
 import type { SwapReport } from '../../mish/results.js';
-import { DEGRADATION_HEAD, degradationCells, describeDrawn } from '../ranking-figures.js';
+import { DEGRADATION_HEAD, degradationCells, describeDrawn, writtenActivation } from '../ranking-figures.js';
 import { htmlDocument } from './document.js';
 import { FactList, Name, Pill, Table } from './parts.js';
 import { Skipped } from './ranking.js';
 
 /** Report of a swap within a budget. */
-export interface BudgetReport extends Pick<SwapReport, 'sites' | 'skipped' | 'form' | 'beta'> {
+export interface BudgetReport extends Pick<SwapReport, 'to' | 'sites' | 'skipped' | 'form' | 'beta'> {
   readonly keep: Pick<
     BudgetResult,
     'budget' | 'of' | 'takenBack' | 'searched' | 'heldOut' | 'everything' | 'evaluations' | 'notes' | 'data'
@@ -16,7 +16,7 @@ export interface BudgetReport extends Pick<SwapReport, 'sites' | 'skipped' | 'fo
 }
 
 /** Returns an HTML page with a swap within a budget. The text in both arguments must be printable. */
-export async function budgetPage({ sites, skipped, form, beta, keep }: BudgetReport, model: string) {
+export async function budgetPage({ to, sites, skipped, form, beta, keep }: BudgetReport, model: string) {
   const { budget, of, takenBack, searched, heldOut, everything, evaluations, notes, data } = keep;
   const limits = budget.map(limitText).join(' and ');
   return htmlDocument(
@@ -30,7 +30,7 @@ export async function budgetPage({ sites, skipped, form, beta, keep }: BudgetRep
       <div class="wide">
         <FactList
           facts={{
-            Mish: <span>{`${form} form${beta === 1 ? '' : `, β = ${beta}`}`}</span>,
+            written: <span>{writtenActivation({ to, form, beta })}</span>,
             'models run': evaluations,
             'taken back':
               takenBack === 0 ? null : `${takenBack}, which exceeded the budget on held-out samples`,

@@ -277,10 +277,13 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<TabledChart |
     title: 'Error of each layer',
     caption: `On validation samples, before and after its repair, in the order of the network, on a log scale.${layers.length > shown.length ? ` The first ${shown.length} of ${layers.length}.` : ''}`,
     legend,
-    svg: await draw(
-      { data: { values: points }, layer: [line, marks] },
-      { height: (shown.length > 24 ? 16 : 24) * shown.length, labels: names, alone: true },
-    ),
+    svg:
+      points.length === 0
+        ? null
+        : await draw(
+            { data: { values: points }, layer: [line, marks] },
+            { height: (shown.length > 24 ? 16 : 24) * shown.length, labels: names, alone: true },
+          ),
     head: ['layer', 'before', 'after'],
     rows: shown.map(({ label, before, after }) => [label, errorText(before), errorText(after)]),
   };

@@ -140,8 +140,8 @@ function axes(span: number): string {
   const [right, bottom] = [LEFT + SIDE, TOP + SIDE];
   const ticks = [-span, 0, span].map((value) => figure(value));
   const labels = ticks.flatMap((words, at) => [
-    text(LEFT + (SIDE * at) / 2, bottom + 17, words.replace('-', '−'), at === 2 ? 'end' : 'middle'),
-    text(LEFT - 7, bottom - (SIDE * at) / 2 + 4, words.replace('-', '−'), 'end'),
+    text(LEFT + (SIDE * at) / 2, bottom + 17, words, at === 2 ? 'end' : 'middle'),
+    text(LEFT - 7, bottom - (SIDE * at) / 2 + 4, words, 'end'),
   ]);
   const middle = TOP + SIDE / 2;
   const titles = [

@@ -148,7 +148,7 @@ function Head({ report }: { report: Report }) {
           <FactList
             facts={{
               processor: `${host.cpu}, ${host.cores} cores`,
-              memory: `${figure(host.memory / 2 ** 30)} GiB`,
+              memory: host.memory === 0 ? null : `${figure(host.memory / 2 ** 30)} GiB`, // not every browser tells
               system: `${host.os}, ${host.arch}`,
               runtimes: `Node ${host.node}, ONNX Runtime ${host.onnxruntime}`,
             }}

@@ -1,11 +1,17 @@
 import type { Ranking } from '../../calibrate/select/ranking.js';
-import { concludeRanking, describeDrawn, RANKING_HEAD, rankingRows } from '../ranking-figures.js';
+import {
+  concludeRanking,
+  describeDrawn,
+  RANKING_HEAD,
+  rankingRows,
+  writtenActivation,
+} from '../ranking-figures.js';
 import { htmlDocument } from './document.js';
 import { FactList, Name, Table } from './parts.js';
 
 /** Returns an HTML page with the ranking of a model's sites, whose text must be printable. */
 export async function rankingPage(ranking: Ranking): Promise<string> {
-  const { model, sites, skipped, data, form, beta, spearman } = ranking;
+  const { model, sites, skipped, data, spearman } = ranking;
   return htmlDocument(
     `Sites of ${model.name}, ranked`,
     <>
@@ -18,7 +24,7 @@ export async function rankingPage(ranking: Ranking): Promise<string> {
         <FactList
           facts={{
             samples: <span>{describeDrawn(data)}</span>,
-            Mish: <span>{`${form} form${beta === 1 ? '' : `, β = ${beta}`}`}</span>,
+            written: <span>{writtenActivation(ranking)}</span>,
             estimate:
               spearman === null ? null : (
                 <span>{`ranks like the measurement with a Spearman correlation of ${spearman.toFixed(2)}`}</span>
@@ -31,8 +37,8 @@ export async function rankingPage(ranking: Ranking): Promise<string> {
         {sites.length === 0 ? <p>The model has no site to swap.</p> : <RankedSites ranking={ranking} />}
         <p class="soft">
           Each site was swapped alone. SQNR: signal to noise of the output that moved most, in dB; the larger,
-          the less harm. Agreement: share of rows whose top class stays. Top-1: loss of labelled accuracy, in
-          percentage points.
+          the less harm. Agreement: share of rows whose top class stays. Top-1: change of labelled accuracy,
+          in percentage points.
         </p>
       </div>
       <Skipped sites={skipped} />

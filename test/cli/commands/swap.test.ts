@@ -194,6 +194,18 @@ test('a model without sites is copied to the output', async () => {
   expect(await folder.read('m.mish.onnx')).toEqual(bytes);
 });
 
+test('an option that changes the model is not told as a copy, and growth has its sign', async () => {
+  const folder = await mixed();
+  await folder.write('none.onnx', model({ nodes: [node('Sigmoid', ['x'], ['y'])] }));
+  const run = async (...args: string[]) => (await cli([...args, '--force'], { cwd: folder.path })).stdout;
+  for (const option of ['--opset=18', '--external-data=file', '--external-data=inline']) {
+    expect(await run('swap', 'none.onnx', option)).not.toContain('byte for byte');
+    expect(await run('retarget', 'none.onnx', '--form', 'exp', option)).not.toContain('byte for byte');
+  }
+  expect(await run('swap', 'm.onnx')).toMatch(/ bytes \(\+[\d.]+ %\)/);
+  expect(await run('swap', 'm.mish.onnx', '--to', 'relu', '--no-undo')).toMatch(/ bytes \(−[\d.]+ %\)/);
+});
+
 test('undo and retarget print a summary', async () => {
   const folder = await mixed();
   await folder.run();

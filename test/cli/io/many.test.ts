@@ -133,7 +133,7 @@ test('a failure does not stop the other models, and is printed', async () => {
     ['c.onnx', 'c.mish.onnx', '1', '0', 'softplus', expect.anything(), expect.anything()],
   ]);
   expect(words.stdout).toMatch(/\n\n3 models: 2 swapped, 1 failed in \d+\.\d s\n$/);
-  expect(words.stderr).toContain('onnx-mish: 2 files of an earlier run skipped\n');
+  expect(words.stderr).toContain('note: 2 files of an earlier run skipped\n');
 });
 
 test('--fail-fast stops at the first failure', async () => {

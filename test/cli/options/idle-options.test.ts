@@ -6,7 +6,17 @@ import { tempFolder } from '../../support/folder.js';
 /** Values of options, where they need one. */
 const VALUES: Readonly<Record<string, string>> = {
   ...{ ignoreLabel: '255', seed: '3', form: 'exp', target: 'cpu', beta: '2', pairs: '5', seconds: '1' },
-  ...{ browser: 'chrome', timeout: '9', deviceId: '1', span: '2', patience: '3' },
+  ...{
+    browser: 'chrome',
+    timeout: '9',
+    swappedDir: 'out',
+    shard: '1/2',
+    port: '8080',
+    host: '127.0.0.1',
+    deviceId: '1',
+    span: '2',
+    patience: '3',
+  },
 };
 const flagOf = (option: string) => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 const given = (option: string) => [flagOf(option), ...[VALUES[option] ?? []].flat()];
@@ -18,6 +28,7 @@ const REASONS: Readonly<Record<string, readonly [idle: string, used: string]>> =
   'without --keep': ['', '--keep sqnr>=1 --data random'],
   'on samples, since it makes random inputs': ['--data s.npz', '--data random'],
   'where the swapped model is given': ['m.mish.onnx', ''],
+  'with --export': ['--export site', ''],
   'with --no-latency': ['--no-latency', ''],
   'without a provider in a browser': ['--providers cpu,cuda', '--providers cpu,webgl'],
   'without cuda, tensorrt or dml': ['--providers cpu,wasm', '--providers cuda'],

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { progress, renewProgress, steps } from '../../../src/cli/text/progress.js';
+import { beQuiet, renewWords } from '../../../src/cli/text/say.js';
 
 let written: string[] = [];
 const isTTY = Object.getOwnPropertyDescriptor(process.stderr, 'isTTY');
@@ -58,6 +59,32 @@ test('a short command prints no line', () => {
   for (const step of ['a', 'b', 'c']) bar.update(step);
   vi.advanceTimersByTime(9_000);
   bar.end();
+  expect(written).toEqual([]);
+});
+
+test('a line is no wider than the terminal, where its rest could not be rewritten', () => {
+  onTerminal(true);
+  const columns = process.stderr.columns;
+  process.stderr.columns = 20;
+  try {
+    steps().update('1 of 9: a/long/path/of/a/model.onnx');
+  } finally {
+    process.stderr.columns = columns;
+  }
+  expect(written).toEqual(['\r\u001b[K1 of 9: a…l.onnx …']);
+});
+
+test('--quiet has no progress', () => {
+  beQuiet();
+  for (const isTerminal of [true, false]) {
+    onTerminal(isTerminal);
+    for (const bar of [steps(), progress('writing')]) {
+      bar.update('a' as never, 1);
+      vi.advanceTimersByTime(60_000);
+      bar.end();
+    }
+  }
+  renewWords();
   expect(written).toEqual([]);
 });
 
