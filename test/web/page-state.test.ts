@@ -47,6 +47,14 @@ test('a swapped model of another choice is dropped, and a choice counts once its
   expect(reduce(listing, problem)).toMatchObject({ to: undefined, listing: null });
 });
 
+test('the histogram of a site is that of the current samples', () => {
+  const histogram = { from: 0, width: 1, counts: [1], below: 0, above: 0 } as unknown as SiteHistogram;
+  const counted = after({ kind: 'input', input: { site: 0, histogram } });
+  const changes = [{ kind: 'npz' }, { scale: '2' }, { runs: 9 }, { seed: 1 }, { dims: { N: '2' } }] as const;
+  for (const change of changes) expect(reduce(counted, { kind: 'feed', change }).input).toBeNull();
+  expect(reduce(counted, { kind: 'feed', change: { pairs: 5 } }).input?.histogram).toBe(histogram);
+});
+
 describe('choosing the model among files', () => {
   test('the model is the file that ends in .onnx, or the only file', () => {
     expect(modelAmong([file('w.data'), file('a.ONNX')], [])).toMatchObject({
@@ -130,10 +138,13 @@ describe('a doubt about samples', () => {
   const npz = { kind: 'npz', file: file('x.npz'), labels: null } as const;
 
   test('goes with the samples that it is about', () => {
-    const doubt: Action = { kind: 'doubt', doubt: { what: 'odd.', remedy: null } };
+    const doubt: Action = { kind: 'doubt', doubt: { what: 'odd.', remedy: null }, feed: START.feed };
     const doubted = reduce(START, doubt);
     expect(doubted).toMatchObject({ doubt: { what: 'odd.' }, announcement: 'odd.' });
     expect(reduce(doubted, { kind: 'feed', change: { scale: '1/255' } }).doubt).toBeNull();
+    expect(after({ kind: 'feed', change: { scale: '1/255' } }, doubt).doubt).toBeNull(); // it comes late
+    for (const change of [{ pairs: 5 }, { providers: [] }])
+      expect(reduce(doubted, { kind: 'feed', change }).doubt).not.toBeNull();
   });
 
   test('names the field that mends them, with what is typed there taken into account', () => {

@@ -83,6 +83,19 @@ describe('events of a training', () => {
     expect(reduceFinetune(learning, { kind: 'end', ended: 'stopped' }).training?.begun).toEqual([]);
   });
 
+  test('a doubt about earlier samples comes too late', () => {
+    const doubt: FinetuneEvent = { kind: 'doubt', doubt: { what: 'odd.', remedy: null } };
+    const samples = { kind: 'images', files: [] } as const;
+    expect(withEvent(started, doubt).doubt).not.toBeNull();
+    for (const action of [
+      { kind: 'samples', samples },
+      { kind: 'settings', change: { scale: '1/255' } },
+    ] as const)
+      expect(withEvent(reduceFinetune(started, action), doubt).doubt).toBeNull();
+    const other = reduceFinetune(started, { kind: 'settings', change: { epochs: 9 } });
+    expect(withEvent(other, doubt).doubt).not.toBeNull();
+  });
+
   test('another model removes the results, the same model does not', () => {
     expect(reduceFinetune(started, { kind: 'model', model }).training).not.toBeNull();
     expect(reduceFinetune(started, { kind: 'model', model: file('b.onnx') }).training).toBeNull();

@@ -71,7 +71,7 @@ test('a line is no wider than the terminal, where its rest could not be rewritte
   } finally {
     process.stderr.columns = columns;
   }
-  expect(written).toEqual(['\r\u001b[K1 of 9: a…l.onnx …']);
+  expect(written).toEqual(['\r\u001b[K1 of 9: a…el.onnx …']);
 });
 
 test('--quiet has no progress', () => {

@@ -29,7 +29,11 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
     async take(files) {
       const sorted = sortFiles(files);
       if ('problem' in sorted) return sorted.problem;
-      const { model, train, images } = sorted;
+      const { model, train, test, images } = sorted;
+      if (test !== undefined) {
+        const what = `${train?.name} and ${test.name} came together, and models run on one of them`;
+        return { code: 'bad-usage', what, fix: 'Give one .npz' };
+      }
       if (model.length > 0) await models.give(model);
       if (train !== undefined) {
         dispatch({ kind: 'feed', change: { kind: 'npz' } });

@@ -126,8 +126,8 @@ function optionsOf(props: {
 export function Legend({ lines }: { readonly lines: readonly Line[] }) {
   return (
     <ul class="legend">
-      {lines.map(({ label, colour, dash, width = 2, area = false }) => (
-        <li key={label}>
+      {lines.map(({ label, colour, dash, width = 2, area = false }, index) => (
+        <li key={`${index} ${label}`}>
           <svg viewBox="0 0 28 10" width="28" height="10" aria-hidden="true">
             {area ? (
               <rect width="28" height="10" style={{ fill: 'var(--area)', stroke: `var(${colour})` }} />

@@ -107,7 +107,7 @@ function rangeOf(xs: readonly number[]): readonly [number, number] {
 function CurveTable({ shape }: { readonly shape: Shape }) {
   const at = curves(TABLE_X, shape);
   const columns = [
-    [shape.to === undefined ? 'Mish' : ACTIVATIONS[shape.to].label, 'written'],
+    [nameOf(shape), 'written'],
     ['Derivative', 'derivative'],
     ['ReLU', 'relu'],
     [`LeakyReLU (${figure(shape.alpha)})`, 'leaky'],
@@ -120,8 +120,8 @@ function CurveTable({ shape }: { readonly shape: Shape }) {
         <thead>
           <tr>
             <th scope="col">x</th>
-            {columns.map(([name]) => (
-              <th key={name} scope="col">
+            {columns.map(([name, column]) => (
+              <th key={column} scope="col">
                 {name}
               </th>
             ))}
@@ -133,8 +133,8 @@ function CurveTable({ shape }: { readonly shape: Shape }) {
               <th scope="row" class="number">
                 {x}
               </th>
-              {columns.map(([name, column]) => (
-                <td key={name} class="number">
+              {columns.map(([, column]) => (
+                <td key={column} class="number">
                   {figure(at[column][row])}
                 </td>
               ))}

@@ -17,6 +17,7 @@ export function GraphSection({ state, model }: Pick<Parts, 'state'> & { readonly
   useEffect(() => {
     let isCurrent = true;
     if (!open) return;
+    setDrawn(undefined); // the graph of another site, or of another model
     drawnGraph(site).then((result) => isCurrent && setDrawn(result));
     return () => {
       isCurrent = false;

@@ -102,12 +102,16 @@ export async function swapChosen({ state, dispatch, valueFrom }: Asker): Promise
 /** Asks which providers run a model. */
 function askFits(asker: Asker, which: 'original' | 'swapped'): void {
   const { dispatch, valueFrom } = asker;
-  const current = asker.model;
+  const { model } = asker;
+  const { swapped } = asker.state();
+  /** Whether the model that was asked about is still the one on the page. */
+  const isCurrent = () =>
+    model === asker.model && (which === 'original' || swapped === asker.state().swapped);
   dispatch({ kind: 'fits', which, fits: 'asking' });
   asker.waitFor(async () => {
-    if (current !== asker.model) return;
+    if (!isCurrent()) return;
     const fits = await valueFrom('fits', bench.fits(which));
-    if (current === asker.model) dispatch({ kind: 'fits', which, fits: fits ?? null });
+    if (isCurrent()) dispatch({ kind: 'fits', which, fits: fits ?? null });
   });
 }
 

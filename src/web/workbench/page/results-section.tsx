@@ -11,7 +11,7 @@ import { Legend } from './chart.js';
 import { LatencyStrip } from './latency-strip.js';
 import { type Parts, PROVIDER_NAMES, ProblemNote, TableBox } from './parts.js';
 import { ReportButtons } from './report-buttons.js';
-import { choiceOf, counted, isSame, type PageRun, type PairTimes, type Row } from './state.js';
+import { choiceOf, counted, isSame, isSameSamples, type PageRun, type PairTimes, type Row } from './state.js';
 
 const nameOf = (provider: string) =>
   (PROVIDER_NAMES as Readonly<Record<string, string>>)[provider] ?? provider;
@@ -21,7 +21,8 @@ export function ResultsSection({ state, actions }: Parts) {
   const { run, model } = state;
   if (run === null || model === null) return null;
   const name = model.name.replace(/\.onnx$/i, '');
-  const old = run.ended !== 'no' && !isSame(run.choice, choiceOf(state));
+  const isCurrent = isSame(run.choice, choiceOf(state)) && isSameSamples(run.feed, state.feed);
+  const old = run.ended !== 'no' && !isCurrent;
   const { report } = run;
   return (
     <section class="card" aria-labelledby="results-title">

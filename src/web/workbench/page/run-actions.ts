@@ -6,7 +6,7 @@ import { bench } from './bench.js';
 import { likelyLabels } from './labels.js';
 import { swapChosen } from './model-actions.js';
 import { readFeed } from './shapes.js';
-import { type Action, choiceOf, type PageRun, type State } from './state.js';
+import { type Action, choiceOf, type Feed, type PageRun, type State } from './state.js';
 
 export interface RunActions {
   /** Swaps the chosen sites if necessary, and runs both models side by side. */
@@ -32,15 +32,23 @@ export function runActions(asker: Asker): RunActions {
       if (fed === undefined) return;
       const current = asker.model;
       stopped = false;
-      const { providers, pairs } = state().feed;
+      const { feed } = state();
+      const { providers, pairs } = feed;
       const choice = choiceOf(state());
       const empty = { pairs: {}, rows: [], report: null, ended: 'no' } as const;
-      dispatch({ kind: 'run', run: { choice, providers, wanted: pairs, step: 'Getting ready', ...empty } });
-      if (state().swapped === null && !(await swapChosen(asker))) return end('failed', 'The swap failed.');
+      dispatch({
+        kind: 'run',
+        run: { choice, feed, providers, wanted: pairs, step: 'Getting ready', ...empty },
+      });
+      const isSwapped = state().swapped !== null || (await swapChosen(asker));
+      if (current !== asker.model) return; // the run on the page is another one
+      if (!isSwapped) return end('failed', 'The swap failed.');
       await asker.before;
       if (current !== asker.model) return;
       if (stopped) return end('stopped', 'Stopped.');
-      const showEvent = proxy((event: RunEvent) => current === asker.model && dispatch(actionOf(event)));
+      const showEvent = proxy(
+        (event: RunEvent) => current === asker.model && dispatch(actionOf(event, feed)),
+      );
       const answer = await answerTo(bench.run({ ...fed, providers, pairs }, showEvent));
       if (current !== asker.model) return;
       if (answer.ok) {
@@ -72,11 +80,12 @@ export function runActions(asker: Asker): RunActions {
       const { site } = state();
       const fed = feedOf(state());
       if (fed === undefined) return;
-      dispatch({ kind: 'input', input: { site, histogram: undefined } });
+      const input = { site, histogram: undefined };
+      dispatch({ kind: 'input', input });
       const counting = valueFrom('histogram', bench.histogram(site, fed.input, fed.dims, fed.shapes));
       asker.waitFor(counting);
       const histogram = await counting;
-      if (state().input?.site !== site) return;
+      if (state().input !== input) return; // another site, or other samples
       dispatch({ kind: 'input', input: histogram === undefined ? null : { site, histogram } });
     },
   };
@@ -87,9 +96,9 @@ function feedOf({ feed, model }: State): ReturnType<typeof readFeed> {
   return model === null ? undefined : readFeed(feed, model.inspection.inputs);
 }
 
-/** Returns how an event of the worker changes the page. */
-function actionOf(event: RunEvent): Action {
-  if (event.kind === 'doubt') return event;
+/** Returns how an event of a run on these inputs changes the page. */
+function actionOf(event: RunEvent, feed: Feed): Action {
+  if (event.kind === 'doubt') return { ...event, feed };
   if (event.kind === 'step') return { kind: 'run-more', change: () => ({ step: event.text }) };
   if (event.kind === 'pairs') {
     const { provider, times } = event;

@@ -56,12 +56,20 @@ export interface Feed {
   readonly pairs: number;
 }
 
+/** Returns whether two feeds have the same samples; the providers and the number of timed pairs may differ. */
+export function isSameSamples(a: Feed, b: Feed): boolean {
+  const names = Object.keys(a) as (keyof Feed)[];
+  return names.every((name) => name === 'providers' || name === 'pairs' || a[name] === b[name]);
+}
+
 export type Row = Report['providers'][number];
 export type PairTimes = readonly (readonly [original: number, swapped: number])[];
 
 /** One run of both models: in progress, or its results. */
 export interface PageRun {
   readonly choice: SwapChoice;
+  /** The inputs when the run began. */
+  readonly feed: Feed;
   readonly providers: readonly PageProvider[];
   readonly wanted: number;
   readonly step: string;
@@ -164,7 +172,8 @@ export type Action =
   | { readonly kind: 'swapping' }
   | { readonly kind: 'swapped'; readonly choice: SwapChoice; readonly swapped: SwappedModel }
   | { readonly kind: 'feed'; readonly change: Partial<Feed> }
-  | { readonly kind: 'doubt'; readonly doubt: Doubt }
+  /** A doubt about the samples of a feed, which may be another one by now. */
+  | { readonly kind: 'doubt'; readonly doubt: Doubt; readonly feed: Feed }
   | { readonly kind: 'run'; readonly run: PageRun }
   | {
       readonly kind: 'run-more';
@@ -254,13 +263,9 @@ export function reduce(state: State, action: Action): State {
     case 'swapped':
       return swapped(state, action);
     case 'feed':
-      return {
-        ...state,
-        feed: { ...state.feed, ...action.change },
-        doubt: null,
-        problems: without(state.problems, 'run', 'histogram', 'feed'),
-      };
+      return fed(state, { ...state.feed, ...action.change });
     case 'doubt':
+      if (!isSameSamples(action.feed, state.feed)) return state;
       return { ...state, doubt: action.doubt, announcement: action.doubt.what };
     case 'run':
       return {
@@ -281,6 +286,12 @@ export function reduce(state: State, action: Action): State {
     case 'problem':
       return failed(state, action.place, action.problem);
   }
+}
+
+/** Takes inputs. A doubt and a histogram are about their samples. */
+function fed(state: State, feed: Feed): State {
+  const about = isSameSamples(feed, state.feed) ? {} : { doubt: null, input: null };
+  return { ...state, ...about, feed, problems: without(state.problems, 'run', 'histogram', 'feed') };
 }
 
 /** Takes the swapped model, unless the choice has changed while it was made. */

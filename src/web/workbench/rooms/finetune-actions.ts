@@ -43,6 +43,8 @@ export function finetuneActions(
     });
     const answer = await answerTo(bench.arrays(file));
     if (answer.ok) return dispatch({ kind: 'arrays', file, arrays: answer.value });
+    const { samples } = state();
+    if (samples?.kind !== 'npz' || samples.file !== file) return; // other samples were given meanwhile
     dispatch({ kind: 'problem', place: 'samples', problem: answer.problem });
   }
 

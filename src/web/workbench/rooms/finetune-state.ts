@@ -53,6 +53,8 @@ export interface Training {
   /** File of the model that is trained. */
   readonly model: NamedFile | undefined;
   readonly choice: FinetuneChoice;
+  /** The samples, and the settings, when the training began. */
+  readonly begunWith: Pick<FinetuneState, 'samples' | 'settings'>;
   readonly provider: ProviderEvent | null;
   readonly step: StepEvent;
   /** Epochs of both arms, in the order in which they ended. */
@@ -150,6 +152,7 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
       const training = {
         model: action.model,
         choice: action.choice,
+        begunWith: { samples: state.samples, settings: state.settings },
         provider: null,
         step: READY,
         epochs,
@@ -182,12 +185,23 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
   }
 }
 
+/** Returns whether two states train on the same samples, whatever their labels. */
+function trainsOnSame(a: Training['begunWith'], b: Training['begunWith']): boolean {
+  const filesOf = ({ samples }: Training['begunWith']) =>
+    samples?.kind === 'npz' ? samples.file : samples?.kind === 'images' ? samples.files : samples?.kind;
+  const hasSame = (name: (typeof CHANGES_SAMPLES)[number]) => a.settings[name] === b.settings[name];
+  return filesOf(a) === filesOf(b) && CHANGES_SAMPLES.every(hasSame);
+}
+
 function withEvent(state: FinetuneState, event: FinetuneEvent): FinetuneState {
   const { training } = state;
   if (training === null || training.ended !== 'no') return state;
   if (event.kind === 'provider') return { ...state, training: { ...training, provider: event } };
   if (event.kind === 'step') return { ...state, training: { ...training, step: event } };
-  if (event.kind === 'doubt') return { ...state, doubt: event.doubt, announcement: event.doubt.what };
+  if (event.kind === 'doubt') {
+    if (!trainsOnSame(training.begunWith, state)) return state;
+    return { ...state, doubt: event.doubt, announcement: event.doubt.what };
+  }
   if (event.kind === 'loss')
     return { ...state, training: { ...training, begun: [...training.begun, event] } };
   const { kind: _, ...epoch } = event;

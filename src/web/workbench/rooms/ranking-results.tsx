@@ -16,9 +16,8 @@ export function RankingResults({
   ranking,
   choice,
 }: RepairParts & { readonly ranking: Ranking; readonly choice: RepairChoice }) {
-  const { run } = repair;
   const measured = ranking.sites.filter((site) => site.measured !== null).length;
-  const whole = run?.work !== 'rank' || run.ended === 'done';
+  const whole = measured === ranking.sites.length;
   const old = JSON.stringify(repairChoice(repair, page)) !== JSON.stringify(choice);
   return (
     <section class="card" aria-labelledby="ranking-title">

@@ -30,9 +30,6 @@ export function repairActions(
   /** Number of works so far; events and answers of earlier ones are dropped. */
   let works = 0;
 
-  const show = (event: RankEvent) =>
-    event.kind === 'doubt' ? dispatchPage(event) : dispatch({ kind: 'event', event });
-
   /** Does a work, and returns its result; undefined if it failed, was stopped, or is not the last. */
   async function does<T>(
     work: RepairWork,
@@ -42,6 +39,9 @@ export function repairActions(
     const choice = repairChoice(state(), page.current());
     if (choice === undefined) return undefined;
     const current = ++works;
+    const { feed } = page.current();
+    const show = (event: RankEvent) =>
+      event.kind === 'doubt' ? dispatchPage({ ...event, feed }) : dispatch({ kind: 'event', event });
     dispatch({ kind: 'start', work, model: page.current().files?.model, choice, resume });
     const answer = await answerTo(ask(choice, (event) => current === works && show(event)));
     if (current !== works) return undefined;
