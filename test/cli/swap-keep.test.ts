@@ -153,7 +153,7 @@ describe('refused', () => {
     [[...KEEP, 'speed>=30'], /'speed' is not a measure/],
     [[...KEEP, 'top1-drop<=1'], /top1-drop<=1 needs labels.*\n.*--labels/],
     [[...KEEP, 'sqnr>=30', '--samples', '1'], /at least two runs of samples/],
-    [[...KEEP, 'sqnr>=30', '--samples', '0'], /must be a positive integer, got 0/],
+    [[...KEEP, 'sqnr>=30', '--samples', '0'], /Write a whole number of at least 1/],
     [[...KEEP, 'sqnr>=30', '--plan', 'plan.json'], /--plan <file>.*cannot be used with.*--keep/],
     [['--data', 's.npz'], /--data needs --keep.*\n.*agreement>=0\.99/],
     [['--samples', '3'], /--samples needs --keep/],
