@@ -62,7 +62,7 @@ export interface SwapOptions extends SiteOptions, FormOptions, ReplacementOption
   /** Sharpness β of x · tanh(softplus(βx)) or, for Swish, of x · sigmoid(βx): 1 by default, ReLU is the limit. */
   readonly beta?: number | undefined;
   /**
-   * NewActivation of LeakyRelu: Mish itself by default, or the mixture αx + (1 - α) · mish with LeakyRelu's slope α. As β grows,
+   * What replaces LeakyRelu: Mish itself by default, or the mixture αx + (1 - α) · mish with LeakyRelu's slope α. As β grows,
    * the mixture tends to LeakyRelu, and Mish to Relu.
    */
   readonly leaky?: 'mish' | 'mixture' | undefined;

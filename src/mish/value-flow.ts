@@ -15,8 +15,8 @@ export interface UseVerdict {
 /** Rules of a search along the uses of a value. */
 export interface Question {
   /**
-   * State of the value at the start, a number above zero. A decision for a state holds for every higher state. A value is
-   * therefore walked once for all sites, and again only in a higher state.
+   * State of the value at the start, a number above zero. What decides for a state decides for every higher state,
+   * too. So a value is walked once for all sites, and again only in a higher state.
    */
   readonly start: number;
   /**

@@ -104,7 +104,7 @@ function findIn(
   }
   return found.reverse();
 
-  /** Finds the largest identifiable region with this last node: ReLU6 of a ReLU includes the ReLU. */
+  /** Finds the largest group of nodes that ends in this node and is a known activation: ReLU6 of a ReLU includes the ReLU. */
   function match(node: Node): WrittenActivation | undefined {
     let best: WrittenActivation | undefined;
     regions.eachEndingIn(scope, node, canJoin, (structure, regionOf) => {
