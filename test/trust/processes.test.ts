@@ -179,7 +179,7 @@ test('a report does not take the place of what is read, forced or not', async ()
   const same = await cli(['calibrate', 'm.onnx', '--data', 'random', '-o', 'x', '--report', './x'], at);
   expect([same.code, same.stderr]).toEqual([
     2,
-    expect.stringContaining('model and report cannot go to the same file'),
+    expect.stringContaining('output and report cannot go to the same file'),
   ]);
   expect(await folder.list()).toEqual(['m.onnx', 'run.json', 'soft.onnx']);
   expect(await folder.read('m.onnx')).toEqual(MODEL);
