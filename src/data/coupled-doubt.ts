@@ -12,7 +12,7 @@ const MAX_DIFFERENCE = 0.05;
 /** A first axis that may not count samples. */
 export interface Coupling {
   readonly input: ValueInfo;
-  /** What the original does, for a message. */
+  /** Says what the original does with two samples; part of a message. */
   readonly text: string;
 }
 
@@ -54,14 +54,10 @@ export async function findCoupling(
 /**
  * Returns advice to run all samples at once, if the original couples them, see `findCoupling`. Throws what `findCoupling` throws.
  */
-export async function coupledDoubt(
-  feeds: Feeds,
-  run: (feeds: Tensors) => Promise<Tensors>,
-  inputs: readonly ValueInfo[],
-  outputs: readonly string[],
-): Promise<Advice | undefined> {
-  const coupling = await findCoupling(feeds, run, inputs, outputs);
+export async function coupledDoubt(...given: Parameters<typeof findCoupling>): Promise<Advice | undefined> {
+  const coupling = await findCoupling(...given);
   if (coupling === undefined) return undefined;
+  const [feeds] = given;
   const { input, text } = coupling;
   const [symbol] = input.dims;
   const [first] = await firstFeeds(feeds, 1);

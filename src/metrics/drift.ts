@@ -81,7 +81,7 @@ export function driftMeter(output: string): DriftMeter {
   let problem: string | null = null;
   let seen = false;
   const rows: Agreements = { n: 0, top1: 0, ofMany: 0, top5: 0 };
-  let [isText, textsDiffer] = [false, false];
+  let isText = false;
 
   return {
     add(reference, got) {
@@ -98,10 +98,8 @@ export function driftMeter(output: string): DriftMeter {
       if (areTexts(reference.data) && areTexts(got.data)) {
         isText = true;
         const { data } = got;
-        const equal = reference.data.filter((text, at) => text === data[at]).length;
         rows.n += data.length;
-        rows.top1 += equal;
-        textsDiffer ||= equal < data.length;
+        rows.top1 += reference.data.filter((text, at) => text === data[at]).length;
         return;
       }
       const [wanted, given] = [toFloats(reference), toFloats(got)];
@@ -117,6 +115,7 @@ export function driftMeter(output: string): DriftMeter {
     },
     result() {
       const { maxAbs, scale, sumAbs, squares, reference2, got2, dot, broken, brokenInReference } = sums;
+      const textsDiffer = isText && rows.top1 < rows.n;
       const usable = problem === null && seen && broken === 0 && !textsDiffer;
       const share = (count: number, of: number) => (problem === null && of > 0 ? count / of : null);
       const number = (value: number) => (usable && Number.isFinite(value) ? value : null);

@@ -36,7 +36,7 @@ export async function claim(folder: string): Promise<void> {
   const path = join(folder, NAME);
   const isNoted = (await statOf(path)) !== undefined;
   await refuseBusy(folder);
-  // Of two processes that find no note, only one can write it.
+  // Where there was no note, the file has to be new: if two processes come at once, the second fails.
   await writeText(path, self(), isNoted).catch(async (error: unknown) => {
     await refuseBusy(folder);
     throw error;

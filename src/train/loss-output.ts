@@ -14,10 +14,10 @@ const mayBeFloats = (elemType: number) =>
  * Returns the name of the output that the loss is computed from; by default the first of floats, since classifiers of scikit-learn
  * give the label first. Throws `bad-usage` for a missing output and for one without floats.
  */
-export function lossOutput({ graph, source }: OnnxDocument, wanted: string | undefined): string {
+export function lossOutput(document: OnnxDocument, wanted: string | undefined): string {
+  const { graph, source } = document;
   const names = graph.outputs.map(({ name }) => name);
-  const first = graph.outputs.find(({ elemType }) => mayBeFloats(elemType)) ?? graph.outputs[0];
-  const name = wanted ?? first?.name;
+  const name = wanted ?? floatOutputs(document)[0] ?? names[0];
   const output = graph.outputs.find((declared) => declared.name === name);
   if (output !== undefined) {
     if (mayBeFloats(output.elemType)) return output.name;

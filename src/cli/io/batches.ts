@@ -9,7 +9,8 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { withSession } from '../../providers/with-session.js';
 import type { DataFlags } from '../options/data-options.js';
-import { NOISE, readData, shapeOptions } from './read-data.js';
+import { NOISE } from '../options/noise.js';
+import { readData, shapeOptions } from './read-data.js';
 import { sayDoubtsIn } from './say-doubts.js';
 
 /**

@@ -12,6 +12,7 @@ import type { ValueInfo } from '../../providers/provider.js';
 import { arrayFor, elementCount, type Tensors } from '../../providers/tensor.js';
 import type { DataFlags } from '../options/data-options.js';
 import { readImages } from '../options/image-options.js';
+import { NOISE } from '../options/noise.js';
 import { notesWithFlags } from '../text/flags.js';
 import { sayNote } from '../text/say.js';
 
@@ -52,12 +53,6 @@ export function checkArrayFlags({
     fix: 'Give samples with --data samples.npz',
   });
 }
-
-/** Value of `--data` for noise. */
-export const NOISE = 'random';
-
-/** Returns whether the options name no samples, but noise. */
-export const isNoise = ({ data = NOISE, images }: DataFlags) => data === NOISE && images === undefined;
 
 /** Samples: arrays to split into feeds, or test cases of feeds with expected outputs. */
 type Samples =

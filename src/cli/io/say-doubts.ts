@@ -8,9 +8,9 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { RunnableModel, Session, SessionOptions } from '../../providers/provider.js';
 import { withSession } from '../../providers/with-session.js';
 import type { DataFlags } from '../options/data-options.js';
+import { isNoise } from '../options/noise.js';
 import { withFlags } from '../text/flags.js';
 import { sayNote } from '../text/say.js';
-import { isNoise } from './read-data.js';
 
 /**
  * Prints advice, with flags, if the model draws random numbers, or if the samples do not look like those that the model was trained

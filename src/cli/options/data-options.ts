@@ -3,6 +3,7 @@ import { OnnxMishError } from '../../base/error.js';
 import { readFactor } from '../../data/factor.js';
 import { LAYOUTS, type Layout } from '../../data/images.js';
 import type { DataAccess } from '../../files/external-data.js';
+import { flagOf } from './flag-of.js';
 import { GROUPS } from './groups.js';
 import { type ImageFlags, imageOptions } from './image-options.js';
 import { collectValues, count } from './options.js';
@@ -62,8 +63,7 @@ const OF_SAMPLES = [
 export function refuseSampleOptions(command: Command, needs: string, fix: string): void {
   const stray = OF_SAMPLES.find((name) => command.getOptionValueSource(name) === 'cli');
   if (stray === undefined) return;
-  const flag = stray === 'dataLayout' ? 'data-layout' : stray;
-  throw new OnnxMishError('bad-usage', `--${flag} needs ${needs}`, { fix });
+  throw new OnnxMishError('bad-usage', `${flagOf(command, stray)} needs ${needs}`, { fix });
 }
 
 /** Adds --scale and --data-layout to a command with --data. */

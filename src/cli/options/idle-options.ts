@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
+import { PROVIDERS } from '../../providers/provider.js';
 import { WEB_PROVIDERS } from '../../providers/web-providers.js';
+import { flagOf } from './flag-of.js';
+import { isNoise } from './noise.js';
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -14,7 +17,9 @@ interface IdleOptions {
   readonly why: string;
 }
 
-const isNoise = ({ data = 'random', images }: Flags) => data === 'random' && images === undefined;
+const WEB: readonly string[] = WEB_PROVIDERS;
+/** Providers of onnxruntime-node. */
+const NODE = PROVIDERS.filter((name) => !WEB.includes(name));
 const hasNoLabels = ({ labels, images }: Flags) => labels === undefined && images === undefined;
 const hasNo =
   (...names: readonly string[]) =>
@@ -52,7 +57,7 @@ export const IDLE_OPTIONS: readonly IdleOptions[] = [
   },
   {
     ...{ command: 'validate', options: ['browser', 'timeout'], why: 'without a provider in a browser' },
-    isIdle: hasNo(...WEB_PROVIDERS),
+    isIdle: hasNo(...WEB),
   },
   {
     ...{ command: 'validate', options: ['deviceId'], why: 'without cuda, tensorrt or dml' },
@@ -60,11 +65,11 @@ export const IDLE_OPTIONS: readonly IdleOptions[] = [
   },
   {
     ...{ command: 'validate', options: ['allowFallback'], why: 'without a GPU provider of onnxruntime-node' },
-    isIdle: hasNo('cuda', 'tensorrt', 'dml', 'coreml', 'webgpu-native'),
+    isIdle: hasNo(...NODE.filter((name) => name !== 'cpu')),
   },
   {
     ...{ command: 'validate', options: ['profile'], why: 'without a provider of onnxruntime-node' },
-    isIdle: hasNo('cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'webgpu-native'),
+    isIdle: hasNo(...NODE),
   },
   {
     ...{ command: 'experiment', options: ['span'], why: 'with --no-landscape' },
@@ -83,7 +88,8 @@ export function refuseIdleOptions(command: Command): void {
     if (name !== command.name() || !isIdle(flags, command.args)) continue;
     const given = options.find((option) => command.getOptionValueSource(option) === 'cli');
     if (given === undefined) continue;
-    const flag = command.options.find((option) => option.attributeName() === given)?.long ?? given;
-    throw new OnnxMishError('bad-usage', `${flag} has no effect ${why}`, { fix: 'Leave it out' });
+    throw new OnnxMishError('bad-usage', `${flagOf(command, given)} has no effect ${why}`, {
+      fix: 'Leave it out',
+    });
   }
 }

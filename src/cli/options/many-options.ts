@@ -2,6 +2,7 @@ import { isAbsolute, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { lineEach } from '../text/say.js';
+import { flagOf } from './flag-of.js';
 import { GROUPS } from './groups.js';
 import { some } from './options.js';
 import { isGlob, type Patterns } from './patterns.js';
@@ -71,9 +72,10 @@ export function chooseModels(
   if (first === '-' && others.length === 0) {
     const asked = forMany.find((name) => command.getOptionValueSource(name) === 'cli');
     if (asked === undefined) return { one: first };
-    throw new OnnxMishError('bad-usage', `--${asked === 'outDir' ? 'out-dir' : asked} is for files`, {
+    const flag = flagOf(command, asked);
+    throw new OnnxMishError('bad-usage', `${flag} is for files`, {
       where: 'standard input',
-      fix: asked === 'outDir' ? 'Give the output with -o' : `Leave out --${asked}, or name a file`,
+      fix: asked === 'outDir' ? 'Give the output with -o' : `Leave out ${flag}, or name a file`,
     });
   }
   const single = others.length === 0 && !isGlob(first, patterns.folder);

@@ -4,15 +4,15 @@ import type { SwapReport } from '../../mish/results.js';
 import { retargetDocument } from '../../mish/retarget-document.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import { inWebglForms } from '../../mish/webgl-forms.js';
-import type { DeclaredValue, OnnxDocument } from '../../onnx/document.js';
+import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Spliced } from '../../onnx/splice.js';
 import { knownBugs } from '../../providers/known-bugs.js';
-import type { Shapes } from '../../providers/provider.js';
 import { WEB, type WebProvider } from '../../providers/web-providers.js';
 import { webglProblems } from '../../providers/webgl/check.js';
 import { webglMistakes } from '../../providers/webgl/known-bugs.js';
 import { withShapes } from '../../providers/webgl/shapes.js';
+import { shapesOf } from './shapes-of.js';
 
 /** Options of the swap; see `swap`. */
 export type Swapping = Pick<
@@ -149,26 +149,4 @@ function isLimited(form: FormName, elemType: string, provider: WebProvider): boo
   return FORMS[form].limits.some(
     (limit) => limit.type === elemType && limit.before === undefined && limit.on.includes(on),
   );
-}
-
-/**
- * Returns shapes with a number for every dimension, which WebGL requires. An unknown dimension is 0: WebGL accepts
- * any size for 0 in the first run, and then only this size.
- */
-function shapesOf({ graph }: OnnxDocument, given: Readonly<Record<string, number>>): Shapes {
-  const sizeOf = (dim: string) => (Object.hasOwn(given, dim) ? (given[dim] ?? 0) : 0);
-  const numbers = (values: readonly DeclaredValue[]) =>
-    Object.fromEntries(
-      values.flatMap(({ name, dims }) =>
-        dims === undefined || dims.every((dim) => typeof dim === 'number')
-          ? []
-          : [[name, dims.map((dim) => (typeof dim === 'string' ? sizeOf(dim) : (dim ?? 0)))]],
-      ),
-    );
-  // WebGL ignores the rank of an output, but requires one.
-  const unranked = graph.outputs.filter(({ dims }) => dims === undefined).map(({ name }) => [name, []]);
-  return {
-    inputs: numbers(graph.inputs),
-    outputs: { ...numbers(graph.outputs), ...Object.fromEntries(unranked) },
-  };
 }
