@@ -32,6 +32,8 @@ function canDrop(node: Node, name: string): boolean {
       return true;
     case 'is_test': // its default was training
       return value !== undefined && value.i !== 0;
+    case 'ratio': // Dropout copies its input
+      return value === undefined || node.outputs.length === 1;
     case 'spatial':
       return value === undefined || value.i !== 0;
     case 'broadcast':
@@ -46,15 +48,30 @@ function canDrop(node: Node, name: string): boolean {
 /** Returns whether an opset's change of an operator does not affect this node. */
 function isUnmoved(node: Node, scope: Scope, opset: number): boolean {
   const { opType, outputs, inputs } = node;
-  if (opType === 'BatchNormalization' && opset === 14) return outputs.length === 1;
-  if (opType === 'Dropout' && opset === 10) return outputs.length === 1; // the mask's type
-  if (opset !== 13 || !['Softmax', 'LogSoftmax', 'Hardmax'].includes(opType)) return false;
-  // Up to opset 12 these operators flatten all axes from `axis` on.
-  const axis = attribute(node, 'axis')?.i;
-  const rank = rankOf(scope, outputs[0]) ?? rankOf(scope, inputs[0]);
-  return (
-    axis === -1 || (rank !== undefined && (axis ?? 1) === rank - 1 && (axis !== undefined || rank === 2))
-  );
+  const text = (name: string) => attribute(node, name)?.s ?? '';
+  switch (`${opType} ${opset}`) {
+    case 'BatchNormalization 14':
+    case 'Dropout 10': // the mask's type
+      return outputs.length === 1;
+    case 'Split 18': // without sizes it needs the number of its outputs
+      return Boolean(inputs[1]);
+    case 'Resize 13':
+      return text('coordinate_transformation_mode') !== 'tf_half_pixel_for_nn';
+    case 'ConvTranspose 11': // a padding that follows from the sizes may be odd
+      return !/SAME/.test(text('auto_pad')) && attribute(node, 'output_shape') === undefined;
+    case 'Softmax 13':
+    case 'LogSoftmax 13':
+    case 'Hardmax 13': {
+      // Up to opset 12 these operators flatten all axes from `axis` on.
+      const axis = attribute(node, 'axis')?.i;
+      const rank = rankOf(scope, outputs[0]) ?? rankOf(scope, inputs[0]);
+      return (
+        axis === -1 || (rank !== undefined && (axis ?? 1) === rank - 1 && (axis !== undefined || rank === 2))
+      );
+    }
+    default:
+      return false;
+  }
 }
 
 function rankOf({ inputs, outputs, values }: Scope, name = ''): number | undefined {

@@ -122,6 +122,9 @@ function operatorsOf(domain: string): Map<string, Versions> | undefined {
   return operators;
 }
 
+/** Returns whether a domain has an operator of this name. The signatures of the domain must be loaded. */
+export const isBuiltIn = (domain: string, opType: string) => operatorsOf(domain)?.has(opType) === true;
+
 /** Returns the signature of an operator in this version of its domain; undefined without a schema. */
 export function signatureOf(domain: string, opType: string, version: number): Signature | undefined {
   const versions = operatorsOf(domain)?.get(opType);

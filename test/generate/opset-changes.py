@@ -1,12 +1,18 @@
-"""Writes src/mish/opset-changes.ts: where operators change their meaning, from onnx.defs and the list below.
+"""Writes src/mish/opset-changes.ts: where operators change their meaning, from onnx.defs, the list below, and the operators
+that only ONNX Runtime has in ONNX's domain.
 
+    pip install onnx==1.23.2 onnxruntime==1.32.0
     python test/generate/opset-changes.py > src/mish/opset-changes.ts
 """
 import onnx.defs as defs
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
-# Meaning that changed though the schema did not show it.
+# Meaning that changed though the schema did not show it. Some nodes keep theirs: isUnmoved in src/mish/raise-opset.ts.
+# Resize lost a coordinate_transformation_mode. ConvTranspose has the odd element of a padding at the other end. OneHot
+# counts negative indices from the end.
 CHANGED = {('PRelu', 7), ('RoiAlign', 16), ('GroupNormalization', 21), ('BatchNormalization', 14), ('Softmax', 13),
-           ('LogSoftmax', 13), ('Hardmax', 13), ('Scan', 9), ('Upsample', 9), ('Split', 18), ('DFT', 20)}
+           ('LogSoftmax', 13), ('Hardmax', 13), ('Scan', 9), ('Upsample', 9), ('Split', 18), ('DFT', 20),
+           ('Resize', 13), ('ConvTranspose', 11), ('OneHot', 11)}
 
 schemas = {}
 for s in defs.get_all_schemas_with_history():
@@ -59,6 +65,11 @@ for name, versions in sorted(schemas.items()):
         c = change(versions[before], versions[after])
         if c is not None:
             rows.setdefault(name, []).append(f"{after}" if c is True else f"{after}:{'|'.join(c)}")
+# Operators from before ONNX 1.0, which ONNX Runtime no longer has from opset 10 on.
+for s in ort_state.get_all_operator_schema():
+    if s.domain == '' and s.name not in schemas and s.deprecated:
+        rows[s.name] = [str(s.since_version)]
+rows = dict(sorted(rows.items()))
 print('// Made by test/generate/opset-changes.py from onnx.defs; do not edit.\n')
 print('/** The newest opset whose changes are known. */')
 print(f'export const NEWEST_OPSET = {defs.onnx_opset_version()};\n')

@@ -87,14 +87,86 @@ test('the advice of every refusal and note on opsets works where it names the op
   }
 });
 
+const ints = (name: string, data: number[]) => ({
+  name,
+  dataType: 7,
+  dims: [data.length],
+  rawData: new Uint8Array(BigInt64Array.from(data, BigInt).buffer),
+});
+
+/** Nodes whose operator changes, but not for these attributes and inputs: each from 'x' of [1, 2, 2, 4] to 'y'. */
+const KEPT: readonly (readonly [from: number, to: number, changing: onnx.INodeProto])[] = [
+  [7, 13, node('Dropout', ['x'], ['y'], { ratio: { f: 0.5 } })],
+  [10, 13, node('Dropout', ['x'], ['y'], { ratio: { f: 0.5 } })],
+  [13, 18, node('Split', ['x', 'sizes'], ['y', 'rest'], { axis: 3 })],
+  [8, 18, node('ConvTranspose', ['x', 'w'], ['y'], { strides: [2, 2], pads: [0, 1, 1, 0] })],
+  [9, 22, node('ConvTranspose', ['x', 'w'], ['y'], { auto_pad: 'VALID', output_padding: [0, 0] })],
+  ...['half_pixel', 'pytorch_half_pixel', 'align_corners', 'asymmetric', 'tf_crop_and_resize'].flatMap(
+    (coordinate_transformation_mode) =>
+      ['nearest', 'linear', 'cubic'].flatMap((mode) =>
+        [
+          ['x', 'roi', 'scales'],
+          ['x', 'roi', 'none', 'shape'],
+        ].map(
+          (inputs) =>
+            [11, 19, node('Resize', inputs, ['y'], { mode, coordinate_transformation_mode })] as const,
+        ),
+      ),
+  ),
+];
+
+test.each(KEPT)(
+  'from opset %i to %i, a node that is not affected computes the same: %j',
+  async (opset, to, changing) => {
+    const bytes = model({
+      nodes: [changing, node('Sigmoid', ['y'], ['z'])],
+      opset,
+      ir: 7,
+      inputs: [value('x', 1, [1, 2, 2, 4])],
+      outputs: [value('z', 1)],
+      initializers: [
+        floats('w', [2, 1, 2, 2], [1, 2, 3, 4, 5, 6, 7, 8]),
+        floats('roi', [8], [0, 0, 0, 0.1, 1, 1, 1, 0.8]),
+        floats('scales', [4], [1, 1, 1.5, 0.75]),
+        floats('none', [0], []),
+        ints('shape', [1, 2, 3, 5]),
+        ints('sizes', [1, 3]),
+      ],
+    });
+    const feed = { x: f32([...x.data, ...x.data], [1, 2, 2, 4]) };
+    const raised = await (await retarget(bytes, { form: 'exp', opset: to })).output.bytes();
+    expect((await scan(raised)).graph.opsets.get('')).toBe(to);
+    expect(await run(raised, feed)).toEqual(await run(bytes, feed));
+  },
+);
+
 describe('a node that changes its meaning in the new opset is refused by name', () => {
-  test.each([
+  test.each<readonly [onnx.INodeProto, number, number]>([
     [node('Softmax', ['x'], ['y'], { axis: 0 }, { name: 'here' }), 12, 13],
     [node('Add', ['x', 'b'], ['y'], { broadcast: 1, axis: 1 }, { name: 'here' }), 6, 7],
     [node('Dropout', ['x'], ['y'], {}, { name: 'here' }), 6, 7],
     [node('Clip', ['x'], ['y'], { min: { f: 0 } }, { name: 'here' }), 10, 11],
     [node('ReduceSum', ['x'], ['y'], { axes: [1] }, { name: 'here' }), 11, 13],
     [node('Squeeze', ['x'], ['y'], { axes: [1] }, { name: 'here' }), 12, 13],
+    [
+      node(
+        'Resize',
+        ['x', '', 'b'],
+        ['y'],
+        { coordinate_transformation_mode: 'tf_half_pixel_for_nn' },
+        { name: 'here' },
+      ),
+      11,
+      18,
+    ],
+    [node('ConvTranspose', ['x', 'w'], ['y'], { auto_pad: 'SAME_LOWER' }, { name: 'here' }), 10, 11],
+    [node('ConvTranspose', ['x', 'w'], ['y'], { output_shape: [8] }, { name: 'here' }), 10, 18],
+    [node('OneHot', ['x', 'b', 'b'], ['y'], {}, { name: 'here' }), 9, 11],
+    [node('Split', ['x'], ['y', 'y2'], {}, { name: 'here' }), 17, 18],
+    [node('Dropout', ['x'], ['y', 'mask'], { ratio: { f: 0.5 } }, { name: 'here' }), 10, 12],
+    ...['Affine', 'Scale', 'ScaledTanh', 'ParametricSoftplus'].map(
+      (name) => [node(name, ['x'], ['y'], {}, { name: 'here' }), 9, 10] as const,
+    ),
   ])('%j', async (one, from, to) => {
     const bytes = model({
       nodes: [one, node('Relu', ['y'], ['z'])],

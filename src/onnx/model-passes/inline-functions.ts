@@ -1,6 +1,7 @@
 // Replaces calls of model-local functions by the functions' nodes.
 import type { onnx } from '../../../proto/onnx.js';
 import { OnnxMishError } from '../../base/error.js';
+import { isBuiltIn } from '../signature.js';
 import {
   type AttributeProto,
   type GraphProto,
@@ -46,7 +47,9 @@ const keyOf = (domain?: string | null, name?: string | null, overload?: string |
  */
 export function inlineFunctions(model: ModelProto): InlinedFunctions {
   const { graph, functions } = model;
-  const table = new Map(functions.map((one) => [keyOf(one.domain, one.name, one.overload), one]));
+  // ONNX Runtime takes its operator before a function of the same name.
+  const callable = functions.filter(({ domain, name }) => !isBuiltIn(domain ?? '', name ?? ''));
+  const table = new Map(callable.map((one) => [keyOf(one.domain, one.name, one.overload), one]));
   const constants = new Map<string, HoistedConstant>();
   const [inlined, kept] = [new Set<string>(), new Set<string>()];
   const nodes: NodeProto[] = [];
