@@ -41,7 +41,8 @@ await build([
     preserveEntrySignatures: 'allow-extension',
     output: {
       dir: 'dist/bin',
-      minify: true,
+      // A class keeps its name, which --debug prints before an error.
+      minify: { mangle: { keepNames: { class: true, function: false } } },
       codeSplitting: {
         includeDependenciesRecursively: false,
         groups: [{ name: 'start', test: (id) => atStart.has(id) }],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { VERSION } from '../../src/base/version.js';
-import { cli, cliJson } from '../support/cli.js';
+import { cli, cliJson, cliProcess } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { reluModel } from '../support/graph.js';
 
@@ -168,7 +168,7 @@ test.each([
 });
 
 test('only --debug prints a stack trace', async () => {
-  const { code, stderr } = await cli(['inspect', '/absent.onnx', '--debug']);
+  const { code, stderr } = await cliProcess(['inspect', '/absent.onnx', '--debug']);
   expect(code).toBe(2);
   expect(stderr).toMatch(/^onnx-mish: \/absent\.onnx: the file does not exist\n {2}Check the path\.\n/);
   expect(stderr).toMatch(/OnnxMishError: .*\n {4}at /);
