@@ -160,7 +160,7 @@ function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: Gr
 }
 
 /** Operators examined as single nodes too. `kindOf` recognises other swappable activations by operator. */
-const SINGLE = new Set(['Mish', 'Clip', 'Max', 'Gelu', 'FastGelu', 'QuickGelu', 'Swish']);
+const SINGLE = new Set(['Mish', 'Clip', 'Max', 'ThresholdedRelu', 'Gelu', 'FastGelu', 'QuickGelu', 'Swish']);
 /** Returns the activation's name, which depends on the number of constant operands, `slopes`. */
 function nameOf(identity: Identity, region: Region, slopes: number): Identity['name'] {
   if (isParameter(identity, region)) return 'prelu';

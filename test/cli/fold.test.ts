@@ -73,7 +73,9 @@ test('--fold works in a dry run, in JSON, and from a pipe, which has no external
     kept: [{ label: 'second', output: 'y', beta: 4, why: expect.stringContaining('output') }],
     weights: 2,
   });
-  const plain = await cliJson(['swap', 'm.onnx', '--fold', '-o', 'plain.onnx'], at);
+  const { json: plan } = await cliJson(['swap', 'm.onnx', '--dry-run'], at);
+  await folder.write('plan.json', JSON.stringify(plan));
+  const plain = await cliJson(['swap', 'm.onnx', '--plan', 'plan.json', '--fold', '-o', 'plain.onnx'], at);
   expect(plain.json.fold).toEqual({ folded: [], kept: [], weights: 0 });
   const input = await folder.read('m.onnx');
   const piped = await cli(['swap', '-', '--dry-run', '--beta', '4', '--fold'], { ...at, input });

@@ -184,6 +184,22 @@ describe('a ReLU without a Relu node', () => {
     }
   });
 
+  test.each([
+    [0, ['relu y']],
+    [0.001, []],
+    [undefined, []],
+  ])('is a ThresholdedRelu of alpha %s', async (alpha, sites) => {
+    const attributes = alpha === undefined ? {} : { alpha: { f: alpha } };
+    const parts = spelled(max(x, 0), createRandom(15));
+    const bytes = behindLayer({ ...parts, nodes: [node('ThresholdedRelu', ['x'], ['y'], attributes)] });
+    expect(short(await inspect(bytes)).sites).toEqual(sites);
+    if (sites.length === 0) return;
+    const { bytes: after } = await swapped(bytes);
+    const { y } = await run(after, { given: { ...f32(FEED), dims: [FEED.length, 1] } });
+    for (const [at, value] of FEED.entries()) expect(y?.[at]).toBeCloseTo(mish(value), 4);
+    expect(await (await undo(after)).bytes()).toEqual(bytes);
+  });
+
   test('with an upper bound, at whatever height, is a clamp and no site', async () => {
     const random = createRandom(14);
     const clamps = (most: number): Expression[] => [

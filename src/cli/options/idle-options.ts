@@ -34,6 +34,20 @@ export const IDLE_OPTIONS: readonly IdleOptions[] = [
     ...{ command: 'inspect', options: ['seed'], why: 'without samples' },
     isIdle: ({ data, images }) => data === undefined && images === undefined,
   },
+  ...['swap', 'calibrate'].map((command) => ({
+    ...{ command, options: ['fold'], why: 'without a --beta other than 1' },
+    isIdle: ({ beta = 1, plan }: Flags) => beta === 1 && plan === undefined,
+  })),
+  {
+    command: 'doctor',
+    options: ['yes'],
+    isIdle: ({ install }) => install === undefined,
+    why: 'without --install',
+  },
+  {
+    ...{ command: 'doctor', options: ['browser'], why: 'with --install' },
+    isIdle: ({ install }) => install !== undefined,
+  },
   { command: 'swap', options: ['seed'], isIdle: ({ keep }) => keep === undefined, why: 'without --keep' },
   {
     ...{ command: 'validate', options: ['seed'], why: 'on samples, since it makes random inputs' },

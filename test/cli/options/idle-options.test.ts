@@ -25,6 +25,9 @@ const given = (option: string) => [flagOf(option), ...[VALUES[option] ?? []].fla
 const REASONS: Readonly<Record<string, readonly [idle: string, used: string]>> = {
   'without labels': ['--data s.npz', '--data s.npz --labels y'],
   'without samples': ['', '--data random'],
+  'without a --beta other than 1': ['--beta 1', '--beta 4'],
+  'without --install': ['', '--install nothing'],
+  'with --install': ['--install nothing', ''],
   'without --keep': ['', '--keep sqnr>=1 --data random'],
   'on samples, since it makes random inputs': ['--data s.npz', '--data random'],
   'where the swapped model is given': ['m.mish.onnx', ''],
@@ -41,11 +44,12 @@ const words = (text: string) => text.split(' ').filter((word) => word !== '');
 
 describe.each(IDLE_OPTIONS)('$command $options $why', ({ command, options, why }) => {
   const [idle, used] = REASONS[why] ?? ['', ''];
+  const called = command === 'doctor' ? [command] : [command, 'm.onnx'];
 
   test.each(options)('--%s is refused where it has no effect, and only there', async (option) => {
     const { path: cwd } = await tempFolder();
     // There is no model: where the option is no error, that is one.
-    const run = async (more: string) => cli([command, 'm.onnx', ...words(more), ...given(option)], { cwd });
+    const run = async (more: string) => cli([...called, ...words(more), ...given(option)], { cwd });
     expect(await run(idle)).toMatchObject({
       ...{ code: 2, stdout: '' },
       stderr: `onnx-mish: ${flagOf(option)} has no effect ${why}\n  Leave it out.\n`,
@@ -58,7 +62,7 @@ describe.each(IDLE_OPTIONS)('$command $options $why', ({ command, options, why }
     const value = VALUES[option] ?? true;
     const config = { [command]: { [option]: Number.isNaN(Number(value)) ? value : Number(value) } };
     await folder.write('onnx-mish.config.json', JSON.stringify(config));
-    const { stderr } = await cli([command, 'm.onnx', ...words(idle)], { cwd: folder.path });
+    const { stderr } = await cli([...called, ...words(idle)], { cwd: folder.path });
     expect(stderr).not.toContain('has no effect');
   });
 });
