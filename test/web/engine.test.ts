@@ -305,7 +305,8 @@ test('fits returns the providers that can run a model, and the nodes that preven
 test('the histogram of a site equals the one from calibrate in Node', async () => {
   await open('lenet5.onnx');
   const found = await bench.page.evaluate(
-    async (input) => (globalThis as unknown as InPage).bench.histogram(1, input, { '*': 1 }, {}),
+    async (input) =>
+      (globalThis as unknown as InPage).bench.histogram({ site: 1, to: undefined }, input, { '*': 1 }, {}),
     noise,
   );
   if (!found.ok) throw new Error(found.problem.what);
@@ -323,7 +324,7 @@ const histogram = (kind: 'npz' | 'images', name: string, shapes: Record<string, 
       const { bench, file } = globalThis as unknown as InPage;
       const given = await file(name);
       const input: InputChoice = kind === 'npz' ? { kind, file: given } : { kind, files: [given] };
-      return bench.histogram(0, input, {}, shapes);
+      return bench.histogram({ site: 0, to: undefined }, input, {}, shapes);
     },
     [kind, name, shapes] as const,
   );

@@ -8,6 +8,7 @@ import { doubtFor } from '../../src/web/workbench/engine/doubt.js';
 import { problemOf } from '../../src/web/workbench/engine/problem.js';
 import { abscissae, curves } from '../../src/web/workbench/page/curves.js';
 import { modelAmong } from '../../src/web/workbench/page/files.js';
+import { isSame } from '../../src/web/workbench/page/is-same.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
 import { marksBetween, timeAxis } from '../../src/web/workbench/page/latency-strip.js';
 import { readFeed, shapeProblem, symbolsOf, unshaped } from '../../src/web/workbench/page/shapes.js';
@@ -166,11 +167,35 @@ test('the bundled images stay chosen only for a model that takes them', () => {
   const opened = (...dims: (string | number)[]): Action => {
     const inspection = { sites: [], inputs: [{ name: 'x', elemType: 'f32', dims }] };
     const model = { name: 'a.onnx', inspection, missing: [] } as unknown as OpenedModel;
-    return { kind: 'opened', model, files: { model: file('a.onnx'), external: [] } };
+    return { kind: 'opened', model, to: undefined, files: { model: file('a.onnx'), external: [] } };
   };
   const choose: Action = { kind: 'feed', change: { kind: 'bundled' } };
   expect(after(choose, opened('N', 1, 28, 28)).feed.kind).toBe('bundled');
   expect(after(choose, opened(1, 3, 28, 28)).feed.kind).toBe('noise');
+});
+
+test('more external data keeps the chosen sites, unless they are listed for another activation by now', () => {
+  const inspection = { sites: [{}, {}, {}], inputs: [] };
+  const model = { name: 'a.onnx', inspection, missing: [] } as unknown as OpenedModel;
+  const files = { model: file('a.onnx'), external: [] };
+  const open = (to: State['to']): Action => ({ kind: 'opened', model, to, files });
+  const some = after(open(undefined), { kind: 'choose-sites', sites: [1], on: false });
+  const chosenAfter = (state: State, action: Action) => [...reduce(state, action).chosen];
+  expect(chosenAfter(some, open(undefined))).toEqual([0, 2]);
+  const written = reduce(some, { kind: 'write', to: 'swish', model });
+  const fewer = reduce(written, { kind: 'choose-sites', sites: [0], on: false });
+  expect(chosenAfter(fewer, open('swish'))).toEqual([1, 2]);
+  expect(chosenAfter(fewer, open(undefined))).toEqual([0, 1, 2]);
+});
+
+test('choices are the same with equal settings and the very same files', () => {
+  const [one, other] = [file('a.npz'), file('a.npz')];
+  const choice = (files: ReturnType<typeof file>[], epochs = 1) => ({ input: { files }, epochs });
+  expect(isSame(choice([one]), choice([one]))).toBe(true);
+  expect(isSame(choice([one]), choice([other]))).toBe(false);
+  expect(isSame(choice([one, other]), choice([other, one]))).toBe(false);
+  expect(isSame(choice([one]), choice([one], 2))).toBe(false);
+  expect(isSame(undefined, choice([one]))).toBe(false);
 });
 
 test('each run has a place on the axis of times, which has at least two marks', () => {

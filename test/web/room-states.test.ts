@@ -73,6 +73,15 @@ describe('events of a training', () => {
     );
   });
 
+  test('an epoch that comes again after a stop replaces the earlier ones of its arm', () => {
+    const two = withEvent(withEvent(started, epoch(1)), epoch(2));
+    const stopped = reduceFinetune(two, { kind: 'end', ended: 'stopped' });
+    const resumed = reduceFinetune(stopped, { kind: 'train', model, choice, resume: true });
+    expect(withEvent(resumed, epoch(1)).training?.epochs.map((each) => each.epoch.epoch)).toEqual([1]);
+    const other = withEvent(resumed, { ...epoch(1), arm: 'original' } as FinetuneEvent);
+    expect(other.training?.epochs).toHaveLength(3);
+  });
+
   test('the losses of an epoch stay until its end, or until a stop', () => {
     const loss = (arm: 'swapped' | 'original', at: number): FinetuneEvent => ({
       ...{ kind: 'loss', arm, at, loss: 2 },

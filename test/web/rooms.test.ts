@@ -100,6 +100,10 @@ describe('Fine-tune', () => {
     expect(await inspect(trained)).toMatchObject({ sites: [], mish: [expect.anything()] });
     const html = await bytesOf(page, () => button(page, 'Report as HTML').click());
     expect(html.toString()).toContain('<svg');
+    const earlier = page.getByText('The results below belong to an earlier choice.');
+    expect(await earlier.count()).toBe(0);
+    await give(page, file('train.npz', classifiedArchive(300, 7)), TEST); // others of the same name
+    await earlier.waitFor();
     await page.close();
   });
 

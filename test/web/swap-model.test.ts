@@ -6,7 +6,7 @@ import { REPLACEMENTS } from '../../src/mish/activation-kinds.js';
 import { swap } from '../../src/mish/swap.js';
 import { getProvider } from '../../src/node/provider-by-name.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
-import { modelFor, readModel, swapModel } from '../../src/web/workbench/engine/model.js';
+import { inspectionFor, readModel, swapModel } from '../../src/web/workbench/engine/model.js';
 import { inspected } from '../../src/web/workbench/engine/sent.js';
 import { siteGraph } from '../../src/web/workbench/engine/site-graph.js';
 import { histogramOf } from '../../src/web/workbench/engine/site-histogram.js';
@@ -34,8 +34,8 @@ describe.each(REPLACEMENTS)('a swap to %s in the workbench', (name) => {
   const to = name === 'mish' ? undefined : name;
 
   test('lists the sites of the command line, and writes its bytes at all of them or at some', async () => {
-    const opened = await modelFor(await readModel(file, []), to);
-    const { sites } = opened.inspection;
+    const opened = await readModel(file, []);
+    const { sites } = await inspectionFor(opened, to);
     const options = to === undefined ? { form: 'exp', beta: 2 } : ({ to } as const);
     const all = await swap(BYTES, options as Parameters<typeof swap>[1]);
     expect(sites.map(({ output }) => output)).toEqual(all.report.sites.map(({ output }) => output));
@@ -51,7 +51,9 @@ describe.each(REPLACEMENTS)('a swap to %s in the workbench', (name) => {
   });
 
   test('the graph and the histogram are those of the listed site', async () => {
-    const { document, inspection } = await modelFor(await readModel(file, []), to);
+    const opened = await readModel(file, []);
+    const { document } = opened;
+    const inspection = await inspectionFor(opened, to);
     const loaded = await modelFromBytes(BYTES, 'net.onnx');
     for (const [index, { output }] of inspection.sites.entries()) {
       const site = (await siteGraph(document, index, to)).nodes.find(({ isSite }) => isSite);

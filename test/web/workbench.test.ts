@@ -129,6 +129,8 @@ test('labels in an .npz give the accuracy of both models, their difference and a
   });
   await page.getByText('Samples to run it on: test.npz').waitFor();
   await expect.poll(() => page.getByRole('radio', { name: 'y [200]' }).isChecked()).toBe(true);
+  const field = page.locator('#run-npz');
+  expect(await field.evaluate((input: HTMLInputElement) => input.files?.[0]?.name)).toBe('test.npz');
   await judgeVariant(page);
   await runOn(page, 'WASM');
   await page.getByLabel('Timed pairs of runs').fill('3');
@@ -278,6 +280,15 @@ describe('problems are shown beside their cause', () => {
 
 test('the empty page opens a model that it brings along, and a model without sites shows no empty panels', async () => {
   const page = await workbench.openIdle();
+  let deliver = () => {};
+  await page.route('**/lenet5*', (route) => {
+    deliver = () => void route.continue();
+  });
+  const none = { name: 'cat.onnx', mimeType: '', buffer: Buffer.from('no model') };
+  await page.getByRole('button', { name: 'LeNet-5' }).click();
+  await page.setInputFiles('#files', none); // what is asked for last counts
+  await page.getByRole('alert').waitFor();
+  await Promise.all([page.waitForResponse('**/lenet5*'), deliver()]);
   await page.getByRole('button', { name: 'MobileNet' }).click();
   await page.getByRole('heading', { level: 1, name: 'mobilenet.onnx' }).waitFor();
   expect(await swapButton(page).textContent()).toBe('Swap 11 sites');

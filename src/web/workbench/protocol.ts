@@ -160,6 +160,12 @@ export type RunEvent =
   /** All results of one provider. */
   | { readonly kind: 'row'; readonly row: Report['providers'][number] };
 
+/** A site, by its place among those for an activation to write, undefined for Mish. */
+export interface SitePlace {
+  readonly site: number;
+  readonly to: OtherActivation | undefined;
+}
+
 /** Histogram of one site's inputs. */
 export type SiteHistogram = Histogram;
 
@@ -211,7 +217,7 @@ export type PageJob = 'run' | 'arrays' | 'html' | 'repair' | 'finetune' | 'compa
 export interface Workbench {
   /** Reads a model and its external data files. */
   open(model: NamedFile, external: readonly NamedFile[]): Promise<WorkerAnswer<OpenedModel>>;
-  /** Lists the sites for an activation to write, undefined for Mish; later calls are about these sites. Drops the swapped model. */
+  /** Lists the sites of the open model for an activation to write, undefined for Mish. */
   sites(to: OtherActivation | undefined): Promise<WorkerAnswer<OpenedModel>>;
   /** Returns which providers of this browser can run the open model, or the swapped one. */
   fits(which: 'original' | 'swapped'): Promise<WorkerAnswer<readonly Fit[]>>;
@@ -225,12 +231,12 @@ export interface Workbench {
    */
   stop(jobs?: readonly PageJob[]): Promise<void>;
   /** Returns the graph around a site of the open model. */
-  graph(site: number): Promise<WorkerAnswer<SiteGraph>>;
+  graph(place: SitePlace): Promise<WorkerAnswer<SiteGraph>>;
   /** Lists the arrays of an .npz, so that the labels can be chosen among them. */
   arrays(file: NamedFile): Promise<WorkerAnswer<readonly ArrayInfo[]>>;
   /** Counts the inputs of one site of the original, for the given inputs of the model. */
   histogram(
-    site: number,
+    place: SitePlace,
     input: InputChoice,
     dims: RunChoice['dims'],
     shapes: RunChoice['shapes'],

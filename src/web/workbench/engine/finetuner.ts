@@ -19,8 +19,11 @@ import { externalOf, loadModel, type Sent, type SentFiles } from './sent.js';
 import { swapOptions } from './swap-options.js';
 import { chooseProvider } from './training-provider.js';
 
-/** Events of a fine-tuning, with the state after each epoch. */
-export type FinetunerEvent = FinetuneEvent | { readonly kind: 'checkpoint'; readonly bytes: Uint8Array };
+/** Events of a fine-tuning, with the state after each epoch: an epoch and its state come together or not at all. */
+export interface FinetunerEvent {
+  readonly event: FinetuneEvent;
+  readonly checkpoint?: Uint8Array | undefined;
+}
 
 /** A fine-tuning of a model. */
 export interface FinetuneJob {
@@ -33,15 +36,17 @@ export interface FinetuneJob {
 }
 
 export interface Finetuner {
-  finetune(job: FinetuneJob, onEvent: (event: FinetunerEvent) => void): Promise<WorkerAnswer<FinetunedModel>>;
+  finetune(job: FinetuneJob, tell: (event: FinetunerEvent) => void): Promise<WorkerAnswer<FinetunedModel>>;
 }
 
 /** Minimum milliseconds between two reports of progress, which cost messages between workers. */
 const PROGRESS_MS = 100;
 
 const finetuner: Finetuner = {
-  finetune: ({ model: sent, files, choice, include, resume }, onEvent) =>
+  finetune: ({ model: sent, files, choice, include, resume }, tell) =>
     answer(async () => {
+      const onEvent = (event: FinetuneEvent) => tell({ event });
+      let checkpoint: Uint8Array | undefined;
       const model = await loadModel(sent, files);
       const makers = await labelledMakers(choice.input);
       const options = { ...optionsOf(choice, include), ...makers };
@@ -54,11 +59,16 @@ const finetuner: Finetuner = {
       const onDoubt = (advice: Advice) => onEvent({ kind: 'doubt', doubt: doubtFor(advice, choice.input) });
       const { output, report } = await finetuneModel(model, {
         ...{ ...options, provider, host: pageHost(), inTurns: true },
-        checkpoint: { resume, save: async (bytes) => onEvent({ kind: 'checkpoint', bytes }) },
+        checkpoint: {
+          resume,
+          save: async (bytes) => {
+            checkpoint = bytes;
+          },
+        },
         // The images that the page brings along are right for its model.
         ...(choice.input.kind === 'bundled' ? {} : { onDoubt }),
         onStep: losses(choice.epochs, onEvent),
-        onEpoch: (epoch) => onEvent({ kind: 'epoch', ...epoch }),
+        onEpoch: (epoch) => tell({ event: { kind: 'epoch', ...epoch }, checkpoint }),
         onProgress: progress(onEvent),
       });
       return { name: swappedName(sent.name, choice.swap.to), blob: await output.blob(), report };
@@ -99,7 +109,7 @@ async function triedTrainings(
 /** Returns a function that reports the losses of each arm now and then in its first epoch, which the user waits for. */
 function losses(
   epochs: number,
-  onEvent: (event: FinetunerEvent) => void,
+  onEvent: (event: FinetuneEvent) => void,
 ): NonNullable<FinetuneOptions['onStep']> {
   const last = new Map<string, number>();
   return ({ arm, step, of, loss }) => {
@@ -112,7 +122,7 @@ function losses(
 }
 
 /** Returns a function that reports progress now and then, and each end of a work. */
-function progress(onEvent: (event: FinetunerEvent) => void): NonNullable<FinetuneOptions['onProgress']> {
+function progress(onEvent: (event: FinetuneEvent) => void): NonNullable<FinetuneOptions['onProgress']> {
   let last = Number.NEGATIVE_INFINITY;
   let before = '';
   return (text, share, secondsLeft) => {

@@ -17,10 +17,10 @@ export interface Model {
   readonly name: string;
   readonly blob: Blob;
   readonly document: OnnxDocument;
-  /** The activation that a swap writes; undefined for Mish. */
-  readonly to: OtherActivation | undefined;
-  /** Description for a swap to this activation. */
+  /** Description for a swap to Mish. */
   readonly inspection: Inspection;
+  /** Descriptions for swaps to other activations, as far as they were asked for. */
+  readonly others: Map<OtherActivation, Promise<Inspection>>;
   /** External data files, by location. */
   readonly external: ReadonlyMap<string, Blob>;
   /** Locations of external data files that were not given. */
@@ -37,12 +37,15 @@ export async function readModel({ name, blob }: NamedFile, files: readonly Named
     if (file !== undefined) external.set(location, file.blob);
   }
   const missing = inspection.externalData.filter((location) => !external.has(location));
-  return { name, blob, document, to: undefined, inspection, external, missing };
+  return { name, blob, document, inspection, others: new Map(), external, missing };
 }
 
-/** Returns the model with the sites for another activation to write. */
-export async function modelFor(model: Model, to: OtherActivation | undefined): Promise<Model> {
-  return { ...model, to, inspection: await inspectDocument(model.document, { to }) };
+/** Returns the description for a swap to an activation, undefined for Mish. */
+export async function inspectionFor(model: Model, to: OtherActivation | undefined): Promise<Inspection> {
+  if (to === undefined) return model.inspection;
+  const described = model.others.get(to) ?? inspectDocument(model.document, { to });
+  model.others.set(to, described);
+  return described;
 }
 
 /**
@@ -65,7 +68,7 @@ function fileFor(
 
 /** Swaps sites of a model; the result has the same bytes as the command line's. Throws what `swap` throws. */
 export async function swapModel(model: Model, choice: SwapChoice): Promise<SwappedModel> {
-  const all = model.inspection.sites;
+  const all = (await inspectionFor(model, choice.to)).sites;
   const whole = all.every((_, index) => choice.sites.includes(index));
   const { output, report } = await swapDocument(
     model.document,

@@ -9,12 +9,12 @@ import {
   type Fit,
   type InputChoice,
   type NamedFile,
-  type OtherActivation,
   PAGE_PROVIDERS,
   type PageProvider,
   type RunChoice,
   type RunEvent,
   type SiteHistogram,
+  type SitePlace,
   type WorkerAnswer,
 } from '../protocol.js';
 import { listArrays, readInput } from './data.js';
@@ -27,10 +27,8 @@ import { pageProvider, REFERENCE } from './provider.js';
 import { externalOf, inspected, loadModel, ortBase, type Sent, type SentFiles } from './sent.js';
 import { histogramOf } from './site-histogram.js';
 
-/** A site, by its place among those for an activation to write, and the inputs of the model. */
-interface SiteRequest extends ShapeOptions {
-  readonly site: number;
-  readonly to: OtherActivation | undefined;
+/** A site, and the inputs of the model. */
+interface SiteRequest extends ShapeOptions, SitePlace {
   readonly input: InputChoice;
 }
 

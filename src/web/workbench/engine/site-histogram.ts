@@ -7,7 +7,7 @@ import { withExposed } from '../../../providers/exposed-model.js';
 import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
 import { type Tensor, toNumbers } from '../../../providers/tensor.js';
-import type { OtherActivation, SiteHistogram } from '../protocol.js';
+import type { SiteHistogram, SitePlace } from '../protocol.js';
 
 /**
  * Counts the inputs of one site in bins, over all feeds. Throws `bad-usage` if the model has no such site, `bad-data`
@@ -15,7 +15,7 @@ import type { OtherActivation, SiteHistogram } from '../protocol.js';
  */
 export async function histogramOf(
   model: LoadedModel,
-  { site: index, to }: { readonly site: number; readonly to: OtherActivation | undefined },
+  { site: index, to }: SitePlace,
   provider: Provider,
   data: DataMaker,
 ): Promise<SiteHistogram> {

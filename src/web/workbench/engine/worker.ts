@@ -2,13 +2,20 @@
 import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import { aborted } from '../../../base/abort.js';
 import { OnnxMishError } from '../../../base/error.js';
-import type { OpenedModel, PageJob, SwappedModel, Workbench, WorkerAnswer } from '../protocol.js';
+import type {
+  OpenedModel,
+  OtherActivation,
+  PageJob,
+  SwappedModel,
+  Workbench,
+  WorkerAnswer,
+} from '../protocol.js';
 import type { RepairBench, RepairChoice } from '../repair-protocol.js';
 import type { FinetuneChoice, TrainingBench } from '../room-protocol.js';
 import type { Comparer, ComparerEvent } from './comparer.js';
 import type { Finetuner, FinetunerEvent } from './finetuner.js';
 import type { HtmlMaker } from './html.js';
-import { checkComplete, type Model, modelFor, readModel, swapModel } from './model.js';
+import { checkComplete, inspectionFor, type Model, readModel, swapModel } from './model.js';
 import { answer, problemOf } from './problem.js';
 import type { Repairer, RepairJob } from './repairer.js';
 import type { Runner } from './runner.js';
@@ -18,7 +25,7 @@ import { siteGraph } from './site-graph.js';
 let model: Model | undefined;
 let swapped: SwappedModel | undefined;
 /** Number of each kind of request so far: what takes long must not replace what was asked for later. */
-const asked = { open: 0, sites: 0, swap: 0 };
+const asked = { open: 0, swap: 0 };
 
 /** Counts a request, and returns a check that throws `aborted` after a later one of its kind. */
 function latest(kind: keyof typeof asked): () => void {
@@ -102,12 +109,12 @@ const inRepairer = <T>(work: (repairer: Remote<Repairer>) => PromiseLike<WorkerA
   );
 
 /** Returns the job of a repair or a ranking of the open model. Throws without a model, and without all its weights. */
-function repairJob(choice: RepairChoice): RepairJob {
+async function repairJob(choice: RepairChoice): Promise<RepairJob> {
   const original = opened();
   checkComplete(original);
   return {
     ...{ model: sent(original), files: files(original), choice },
-    include: included(original, choice),
+    include: await included(original, choice),
   };
 }
 
@@ -119,21 +126,19 @@ const inComparer = <T>(work: (comparer: Remote<Comparer>) => PromiseLike<WorkerA
   );
 
 /** Returns the outputs of the chosen sites; undefined if all sites are chosen. */
-function included(
-  { inspection: { sites } }: Model,
+async function included(
+  original: Model,
   { swap }: Pick<FinetuneChoice, 'swap'>,
-): string[] | undefined {
+): Promise<string[] | undefined> {
+  const { sites } = await inspectionFor(original, swap.to);
   const outputs = swap.sites.flatMap((index) => sites[index]?.output ?? []);
   return outputs.length === sites.length ? undefined : outputs;
 }
 
-const describeModel = ({ name, inspection, missing }: Model): OpenedModel => ({ name, inspection, missing });
-
-/** Makes a model the open one, and describes it. */
-function holdModel(read: Model): OpenedModel {
-  model = read;
-  swapped = undefined;
-  return describeModel(read);
+/** Describes a model for a swap to an activation, undefined for Mish. */
+async function describeModel(read: Model, to?: OtherActivation): Promise<OpenedModel> {
+  const { name, missing } = read;
+  return { name, inspection: await inspectionFor(read, to), missing };
 }
 
 const sent = ({ name, blob }: Sent): Sent => ({ name, blob });
@@ -151,22 +156,12 @@ const workbench: Workbench & TrainingBench & RepairBench = {
       const check = latest('open');
       const read = await readModel(file, external);
       check();
-      return holdModel(read);
+      model = read;
+      swapped = undefined;
+      return describeModel(read);
     }),
-  sites: (to) =>
-    answer(async () => {
-      const check = latest('sites');
-      const original = opened();
-      const listed = await modelFor(original, to);
-      check();
-      if (model !== original) throw aborted();
-      return holdModel(listed);
-    }),
-  graph: (site) =>
-    answer(() => {
-      const { document, to } = opened();
-      return siteGraph(document, site, to);
-    }),
+  sites: (to) => answer(async () => describeModel(opened(), to)),
+  graph: ({ site, to }) => answer(async () => siteGraph(opened().document, site, to)),
   swap: (choice) =>
     answer(async () => {
       const check = latest('swap');
@@ -196,12 +191,12 @@ const workbench: Workbench & TrainingBench & RepairBench = {
   async stop(jobs) {
     for (const [end, job] of running) if (jobs === undefined || jobs.includes(job)) end(aborted());
   },
-  histogram: (site, input, dims, shapes) =>
+  histogram: (place, input, dims, shapes) =>
     answers(async () => {
       const original = opened();
       checkComplete(original);
       return inRunner((runner) =>
-        runner.histogram(sent(original), files(original), { site, to: original.to, input, dims, shapes }),
+        runner.histogram(sent(original), files(original), { ...place, input, dims, shapes }),
       );
     }),
   html: (report) => inHtmlMaker((maker) => maker.html(report)),
@@ -210,12 +205,12 @@ const workbench: Workbench & TrainingBench & RepairBench = {
   rankingHtml: (ranking) => inHtmlMaker((maker) => maker.rankingHtml(ranking)),
   calibrate: (choice, onEvent) =>
     answers(async () => {
-      const job = repairJob(choice);
+      const job = await repairJob(choice);
       return inRepairer((repairer) => repairer.calibrate(job, proxy(onEvent)));
     }),
   rank: (choice, before, onEvent) =>
     answers(async () => {
-      const job = repairJob(choice);
+      const job = await repairJob(choice);
       return inRepairer((repairer) => repairer.rank(job, before, proxy(onEvent)));
     }),
   compare: (choice, resume, onEvent) => {
@@ -240,13 +235,17 @@ const workbench: Workbench & TrainingBench & RepairBench = {
       finetuning = current;
       const job = {
         ...{ model: sent(original), files: files(original), choice },
-        ...{ include: included(original, choice), resume: current.checkpoint },
+        ...{ include: await included(original, choice), resume: current.checkpoint },
       };
-      const keep = proxy((event: FinetunerEvent) => {
-        if (event.kind === 'checkpoint') current.checkpoint = event.bytes;
-        else onEvent(event);
+      let isOver = false; // events that are on their way at a stop count no more
+      const tell = proxy(({ event, checkpoint }: FinetunerEvent) => {
+        if (isOver) return;
+        current.checkpoint = checkpoint ?? current.checkpoint;
+        onEvent(event);
       });
-      return inFinetuner((finetuner) => finetuner.finetune(job, keep));
+      const result = await inFinetuner((finetuner) => finetuner.finetune(job, tell));
+      isOver = true;
+      return result;
     }),
 };
 

@@ -34,11 +34,12 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
         const what = `${train?.name} and ${test.name} came together, and models run on one of them`;
         return { code: 'bad-usage', what, fix: 'Give one .npz' };
       }
+      // At once, so that the samples that come last count, however long a model takes.
+      if (train !== undefined) dispatch({ kind: 'feed', change: { kind: 'npz' } });
+      const reading = train === undefined ? undefined : runs.giveArrays(train);
+      if (images.length > 0) dispatch({ kind: 'feed', change: { kind: 'images', images } });
       if (model.length > 0) await models.give(model);
-      if (train !== undefined) {
-        dispatch({ kind: 'feed', change: { kind: 'npz' } });
-        await runs.giveArrays(train);
-      } else if (images.length > 0) dispatch({ kind: 'feed', change: { kind: 'images', images } });
+      await reading;
       return undefined;
     },
     async html() {

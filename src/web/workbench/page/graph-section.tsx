@@ -1,6 +1,6 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import type { OpenedModel, Problem, SiteGraph } from '../protocol.js';
+import type { OpenedModel, Problem, SiteGraph, SitePlace } from '../protocol.js';
 import { answerTo } from './asker.js';
 import { bench } from './bench.js';
 import { type Parts, ProblemNote } from './parts.js';
@@ -12,17 +12,17 @@ type Drawn = { readonly View: View; readonly graph: SiteGraph } | { readonly pro
 export function GraphSection({ state, model }: Pick<Parts, 'state'> & { readonly model: OpenedModel }) {
   const [open, setOpen] = useState(false);
   const [drawn, setDrawn] = useState<Drawn>();
-  const { site } = state;
+  const { site, to } = state;
   const chosen = model.inspection.sites[site];
   useEffect(() => {
     let isCurrent = true;
     if (!open) return;
     setDrawn(undefined); // the graph of another site, or of another model
-    drawnGraph(site).then((result) => isCurrent && setDrawn(result));
+    drawnGraph({ site, to }).then((result) => isCurrent && setDrawn(result));
     return () => {
       isCurrent = false;
     };
-  }, [open, site, model]);
+  }, [open, site, to, model]);
   if (chosen === undefined) return null;
   const name = chosen.label;
   return (
@@ -47,8 +47,8 @@ export function GraphSection({ state, model }: Pick<Parts, 'state'> & { readonly
 }
 
 /** Asks for the graph around a site, and loads the code that draws it. */
-async function drawnGraph(site: number): Promise<Drawn> {
-  const answer = await answerTo(bench.graph(site));
+async function drawnGraph(place: SitePlace): Promise<Drawn> {
+  const answer = await answerTo(bench.graph(place));
   if (!answer.ok) return { problem: answer.problem };
   try {
     const { GraphView } = await import('./graph-view.js');

@@ -3,8 +3,9 @@ import type { ValueSummary } from '../../../mish/inspect.js';
 import type { OpenedModel } from '../protocol.js';
 import { IgnoredLabelField, LayoutChoice, ScaleField } from './array-changes.js';
 import { DoubtNote } from './doubt-note.js';
-import { named, size } from './files.js';
-import { Choice, LabelledField, NumberField, type Parts, ProblemNote, TextField } from './parts.js';
+import { FileField } from './file-field.js';
+import { size } from './files.js';
+import { Choice, NumberField, type Parts, ProblemNote, TextField } from './parts.js';
 import { rgbProblem, type SizeNeeds, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
 import { type Feed, takesBundled } from './state.js';
 
@@ -161,35 +162,29 @@ function ArrayField({
 }: FieldGroup & { readonly onFile: (file: Feed['npz']) => unknown }) {
   const hint = npz === null ? 'an .npz, or an .npy for one input' : `${npz.name}, ${size(npz.blob.size)}`;
   return (
-    <LabelledField id={`${id}-npz`} label="Arrays named as the inputs" hint={hint}>
-      <input
-        id={`${id}-npz`}
-        type="file"
-        accept=".npz,.npy"
-        aria-describedby={`${id}-npz-note`}
-        onChange={({ currentTarget }) => onFile(named(currentTarget.files)[0] ?? null)}
-      />
-    </LabelledField>
+    <FileField
+      id={`${id}-npz`}
+      label="Arrays named as the inputs"
+      hint={hint}
+      accept=".npz,.npy"
+      files={npz === null ? [] : [npz]}
+      onFiles={([file = null]) => onFile(file)}
+    />
   );
 }
 
 function ImageFields({ id, feed, change }: FieldGroup) {
   return (
     <>
-      <LabelledField
+      <FileField
         id={`${id}-images`}
         label="Images"
         hint={feed.images.length === 0 ? 'one or more' : `${feed.images.length} chosen`}
-      >
-        <input
-          id={`${id}-images`}
-          type="file"
-          accept="image/*"
-          multiple
-          aria-describedby={`${id}-images-note`}
-          onChange={({ currentTarget }) => change({ images: named(currentTarget.files) })}
-        />
-      </LabelledField>
+        accept="image/*"
+        multiple
+        files={feed.images}
+        onFiles={(images) => change({ images })}
+      />
       <TextField
         id={`${id}-mean`}
         label="Mean of pixels, 0 to 1"

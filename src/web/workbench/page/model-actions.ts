@@ -1,9 +1,9 @@
 // Actions that open and swap a model.
-import { HANDED_PATH, type Handed, type NamedFile, type OtherActivation } from '../protocol.js';
+import type { NamedFile, OtherActivation, WorkerAnswer } from '../protocol.js';
 import { type Asker, answerTo } from './asker.js';
 import { bench } from './bench.js';
-import { type BundledModel, fetchBundled } from './bundled-models.js';
 import { modelAmong } from './files.js';
+import { type BundledModel, fetchBundled, fetchHanded } from './served-models.js';
 import { choiceOf, type Files } from './state.js';
 
 export interface ModelActions {
@@ -11,8 +11,8 @@ export interface ModelActions {
   give(files: readonly NamedFile[]): Promise<void>;
   /** Opens the model that `onnx-mish ui` was started with. */
   takeHanded(): Promise<void>;
-  /** Opens a model that the page brings along. */
-  takeBundled(name: BundledModel): Promise<void>;
+  /** Opens a model that the page brings along, and returns whether it is the open one now. */
+  takeBundled(name: BundledModel): Promise<boolean>;
   /** Asks which providers run the open model, if that is not known. */
   checkFits(): void;
   /** Chooses the activation to write, undefined for Mish, and lists its sites. */
@@ -24,53 +24,45 @@ export interface ModelActions {
 /** Returns the actions that open and swap a model. */
 export function modelActions(asker: Asker): ModelActions {
   const { state, dispatch, fail, valueFrom } = asker;
-  /** Opens a model. A file that is not a model leaves the open model and its works alone. */
-  async function open(files: Files): Promise<void> {
-    dispatch({ kind: 'opening', name: files.model.name });
-    const answer = await answerTo(bench.open(files.model, files.external));
-    if (!answer.ok && answer.problem.code === 'aborted') return; // another file was opened meanwhile
-    if (!answer.ok) return fail('open', answer.problem);
+  /** Number of models that were asked for so far: the last is opened, however long the others take. */
+  let asked = 0;
+
+  /**
+   * Opens a model, and returns whether it is the open one now. A file that is not a model leaves the open model and its works
+   * alone.
+   */
+  async function open(name: string, files: Files | Promise<WorkerAnswer<Files>>): Promise<boolean> {
+    const request = ++asked;
+    dispatch({ kind: 'opening', name });
+    const given = 'model' in files ? ({ ok: true, value: files } as const) : await files;
+    if (request !== asked) return false;
+    const answer = given.ok ? await answerTo(bench.open(given.value.model, given.value.external)) : given;
+    if (request !== asked) return false;
+    if (!answer.ok) fail('open', answer.problem);
+    if (!answer.ok || !given.ok) return false;
     asker.countModel();
     await bench.stop(['run', 'repair', 'finetune']);
     const { to, files: before } = state();
-    const isSame = before?.model === files.model; // more external data for the model that is open
+    const isSame = before?.model === given.value.model; // more external data for the model that is open
     const model = isSame && to !== undefined ? await valueFrom('open', bench.sites(to)) : answer.value;
-    if (model !== undefined) dispatch({ kind: 'opened', model, files });
+    if (model === undefined) return false;
+    dispatch({ kind: 'opened', model, to: isSame ? to : undefined, files: given.value });
+    return true;
   }
 
   return {
     async give(files) {
       const found = modelAmong(files, state().model?.missing ?? []);
       if ('problem' in found) return fail('open', found.problem);
+      const { model, external } = found;
       const { files: now } = state();
-      if (found.model !== null) return open({ model: found.model, external: found.external });
-      if (now !== null) return open({ ...now, external: [...now.external, ...found.external] });
+      if (model !== null) await open(model.name, { model, external });
+      else if (now !== null) await open(now.model.name, { ...now, external: [...now.external, ...external] });
     },
     async takeHanded() {
-      try {
-        const { model: handed, external }: Handed = await (await fetched(HANDED_PATH)).json();
-        const file = async ({ name, url }: Handed['model']) => ({
-          name,
-          blob: await (await fetched(url)).blob(),
-        });
-        dispatch({ kind: 'opening', name: handed.name });
-        await open({ model: await file(handed), external: await Promise.all(external.map(file)) });
-      } catch (error) {
-        const what = `the model could not be fetched: ${error instanceof Error ? error.message : String(error)}`;
-        fail('open', {
-          code: 'io',
-          what,
-          fix: 'Start `onnx-mish ui model.onnx` again, or choose the file here',
-        });
-      }
+      await open('the model', fetchHanded());
     },
-    async takeBundled(name) {
-      try {
-        await open({ model: await fetchBundled(name), external: [] });
-      } catch {
-        fail('open', { code: 'io', what: `${name} could not be loaded`, fix: 'Reload the page' });
-      }
-    },
+    takeBundled: (name) => open(name, fetchBundled(name)),
     checkFits() {
       const { model, fits } = state();
       if (model?.missing.length === 0 && fits.original === null) askFits(asker, 'original');
@@ -83,7 +75,7 @@ export function modelActions(asker: Asker): ModelActions {
     },
     async swap() {
       const done = await swapChosen(asker);
-      if (done && state().model?.missing.length === 0) askFits(asker, 'swapped');
+      if (done && state().swapped !== null && state().model?.missing.length === 0) askFits(asker, 'swapped');
       return done;
     },
   };
@@ -101,8 +93,7 @@ export async function swapChosen({ state, dispatch, valueFrom }: Asker): Promise
 
 /** Asks which providers run a model. */
 function askFits(asker: Asker, which: 'original' | 'swapped'): void {
-  const { dispatch, valueFrom } = asker;
-  const { model } = asker;
+  const { dispatch, fail, model } = asker;
   const { swapped } = asker.state();
   /** Whether the model that was asked about is still the one on the page. */
   const isCurrent = () =>
@@ -110,13 +101,9 @@ function askFits(asker: Asker, which: 'original' | 'swapped'): void {
   dispatch({ kind: 'fits', which, fits: 'asking' });
   asker.waitFor(async () => {
     if (!isCurrent()) return;
-    const fits = await valueFrom('fits', bench.fits(which));
-    if (isCurrent()) dispatch({ kind: 'fits', which, fits: fits ?? null });
+    const answer = await answerTo(bench.fits(which));
+    if (!isCurrent()) return;
+    dispatch({ kind: 'fits', which, fits: answer.ok ? answer.value : null });
+    if (!answer.ok && answer.problem.code !== 'aborted') fail('fits', answer.problem);
   });
-}
-
-async function fetched(address: string): Promise<Response> {
-  const response = await fetch(address);
-  if (!response.ok) throw new Error(`${address}: ${response.status}`);
-  return response;
 }

@@ -1,11 +1,11 @@
 import { inWords } from '../../../base/in-words.js';
 import type { NamedFile } from '../protocol.js';
-import { BUNDLED_MODELS, type BundledModel } from './bundled-models.js';
 import { useDroppedFiles } from './dropped-files.js';
 import { FileDrop } from './file-drop.js';
 import { size } from './files.js';
 import { PROVIDER_NAMES, ProblemNote } from './parts.js';
 import type { RoomProps } from './room-props.js';
+import { BUNDLED_MODELS, type BundledModel } from './served-models.js';
 import { counted, type Feed } from './state.js';
 
 const PAPER = 'https://arxiv.org/abs/1908.08681';

@@ -8,10 +8,11 @@ import { SOFTWARE, summarise } from '../../../render/summary.js';
 import type { PageProvider } from '../protocol.js';
 import { Accuracies } from './accuracies.js';
 import { Legend } from './chart.js';
+import { isSame } from './is-same.js';
 import { LatencyStrip } from './latency-strip.js';
 import { type Parts, PROVIDER_NAMES, ProblemNote, TableBox } from './parts.js';
 import { ReportButtons } from './report-buttons.js';
-import { choiceOf, counted, isSame, isSameSamples, type PageRun, type PairTimes, type Row } from './state.js';
+import { choiceOf, counted, isSameSamples, type PageRun, type PairTimes, type Row } from './state.js';
 
 const nameOf = (provider: string) =>
   (PROVIDER_NAMES as Readonly<Record<string, string>>)[provider] ?? provider;

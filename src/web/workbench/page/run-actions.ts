@@ -20,8 +20,10 @@ export interface RunActions {
 
 /** Returns the actions that run both models, and the one that counts the inputs of a site. */
 export function runActions(asker: Asker): RunActions {
-  const { state, dispatch, fail, valueFrom } = asker;
+  const { state, dispatch, fail } = asker;
   let stopped = false;
+  /** Number of runs so far; events and answers of earlier ones are dropped. */
+  let runs = 0;
 
   const end = (ended: PageRun['ended'], announcement: string) =>
     dispatch({ kind: 'run-more', change: () => ({ ended }), announcement });
@@ -30,7 +32,9 @@ export function runActions(asker: Asker): RunActions {
     async run() {
       const fed = feedOf(state());
       if (fed === undefined) return;
-      const current = asker.model;
+      const run = ++runs;
+      const { model } = asker;
+      const isCurrent = () => run === runs && model === asker.model;
       stopped = false;
       const { feed } = state();
       const { providers, pairs } = feed;
@@ -41,16 +45,14 @@ export function runActions(asker: Asker): RunActions {
         run: { choice, feed, providers, wanted: pairs, step: 'Getting ready', ...empty },
       });
       const isSwapped = state().swapped !== null || (await swapChosen(asker));
-      if (current !== asker.model) return; // the run on the page is another one
+      if (!isCurrent()) return; // the run on the page is another one
       if (!isSwapped) return end('failed', 'The swap failed.');
       await asker.before;
-      if (current !== asker.model) return;
+      if (!isCurrent()) return;
       if (stopped) return end('stopped', 'Stopped.');
-      const showEvent = proxy(
-        (event: RunEvent) => current === asker.model && dispatch(actionOf(event, feed)),
-      );
+      const showEvent = proxy((event: RunEvent) => isCurrent() && dispatch(actionOf(event, feed)));
       const answer = await answerTo(bench.run({ ...fed, providers, pairs }, showEvent));
-      if (current !== asker.model) return;
+      if (!isCurrent()) return;
       if (answer.ok) {
         const report = answer.value;
         const announcement = 'All providers are measured.';
@@ -77,16 +79,18 @@ export function runActions(asker: Asker): RunActions {
       dispatch({ kind: 'feed', change: { arrays, labels: likelyLabels(arrays, names) } });
     },
     async measure() {
-      const { site } = state();
+      const { site, to } = state();
       const fed = feedOf(state());
       if (fed === undefined) return;
       const input = { site, histogram: undefined };
       dispatch({ kind: 'input', input });
-      const counting = valueFrom('histogram', bench.histogram(site, fed.input, fed.dims, fed.shapes));
+      const counting = answerTo(bench.histogram({ site, to }, fed.input, fed.dims, fed.shapes));
       asker.waitFor(counting);
-      const histogram = await counting;
-      if (state().input !== input) return; // another site, or other samples
-      dispatch({ kind: 'input', input: histogram === undefined ? null : { site, histogram } });
+      const answer = await counting;
+      if (state().input !== input) return; // another site, other samples, or another model
+      if (answer.ok) return dispatch({ kind: 'input', input: { site, histogram: answer.value } });
+      dispatch({ kind: 'input', input: null });
+      if (answer.problem.code !== 'aborted') fail('histogram', answer.problem);
     },
   };
 }

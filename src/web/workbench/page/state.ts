@@ -19,6 +19,8 @@ import {
   type SwapChoice,
   type SwappedModel,
 } from '../protocol.js';
+import { isSame } from './is-same.js';
+import { likelyLabels } from './labels.js';
 
 /** Place of a problem on the page: beside its cause. */
 export type ProblemPlace = 'open' | 'fits' | 'swap' | 'feed' | 'run' | 'histogram' | 'export';
@@ -157,7 +159,13 @@ export const START: State = {
 
 export type Action =
   | { readonly kind: 'opening'; readonly name: string }
-  | { readonly kind: 'opened'; readonly model: OpenedModel; readonly files: Files }
+  | {
+      readonly kind: 'opened';
+      readonly model: OpenedModel;
+      /** The activation whose sites `model` lists; undefined for Mish. */
+      readonly to: OtherActivation | undefined;
+      readonly files: Files;
+    }
   | {
       readonly kind: 'fits';
       readonly which: 'original' | 'swapped';
@@ -186,10 +194,6 @@ export type Action =
 /** Returns the options of a swap with the current choice. */
 export function choiceOf({ to, form, beta, leaky, chosen }: State): SwapChoice {
   return { ...(to && { to }), form, beta, leaky, sites: [...chosen].sort((a, b) => a - b) };
-}
-
-export function isSame(a: SwapChoice, b: SwapChoice): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** Returns whether a model takes the images that the page brings along. */
@@ -222,7 +226,7 @@ export function reduce(state: State, action: Action): State {
         announcement: `Reading ${action.name}`,
       };
     case 'opened':
-      return opened(state, action.model, action.files);
+      return opened(state, action);
     case 'fits':
       return {
         ...state,
@@ -320,28 +324,24 @@ function announceInput({ histogram }: SiteInput): string {
   return histogram === undefined ? 'Counting the inputs of this site' : 'The histogram is below the curve.';
 }
 
-function opened(state: State, model: OpenedModel, files: Files): State {
+function opened(state: State, { model, to, files }: Extract<Action, { kind: 'opened' }>): State {
   const { sites, inputs } = model.inspection;
   const same = state.files?.model === files.model; // more external data for the model that is open
   const symbols = inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === 'string') ?? []);
   const asked = { dims: Object.fromEntries(symbols.map((symbol) => [symbol, '1'])), shapes: {} };
-  const { kind } = state.feed;
+  const { kind, arrays = [], labels } = state.feed;
+  const names = inputs.map(({ name }) => name);
   return {
     ...START,
-    ...(same
-      ? {
-          to: state.to,
-          form: state.form,
-          beta: state.beta,
-          leaky: state.leaky,
-          chosen: state.chosen,
-          site: state.site,
-        }
-      : { form: state.form, chosen: new Set(sites.keys()) }),
+    ...(same ? { to, form: state.form, beta: state.beta, leaky: state.leaky } : { form: state.form }),
+    ...(same && to === state.to
+      ? { chosen: state.chosen, site: state.site }
+      : { chosen: new Set(sites.keys()) }),
     feed: {
       ...state.feed,
       ...(same ? {} : asked),
       kind: kind === 'bundled' && !takesBundled(inputs) ? START.feed.kind : kind,
+      labels: names.includes(labels) ? likelyLabels(arrays, names) : labels,
     },
     files,
     model,

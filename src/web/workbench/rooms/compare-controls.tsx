@@ -1,6 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import { Legend, type Line, LineChart } from '../page/chart.js';
 import { abscissae, curves } from '../page/curves.js';
+import { isSame } from '../page/is-same.js';
 import { NumberField } from '../page/parts.js';
 import { SharpnessSlider } from '../page/sharpness-slider.js';
 import { WorkBar, WorkButton } from '../page/work-bar.js';
@@ -28,7 +29,7 @@ export function CompareControls(props: {
   const { beta } = settings;
   const change = (change: Partial<CompareSettings>) => dispatch({ kind: 'settings', change });
   const running = comparison?.ended === 'no';
-  const isSame = JSON.stringify(comparison?.choice) === JSON.stringify(compareChoice(settings));
+  const old = comparison !== null && !isSame(comparison.choice, compareChoice(settings));
   const data = useMemo(() => {
     const { xs, relu, leaky, swish, written } = curves(abscissae(), { beta, alpha: 0.01, leak: 0 });
     return [xs, relu, leaky, swish, written];
@@ -76,16 +77,14 @@ export function CompareControls(props: {
           running={running}
           onStop={() => actions.stop()}
           resume={
-            comparison?.ended === 'stopped' ? { off: !isSame, onPress: () => actions.start(true) } : undefined
+            comparison?.ended === 'stopped' ? { off: old, onPress: () => actions.start(true) } : undefined
           }
         >
           <WorkButton main off={running} onPress={() => actions.start()}>
             Watch them learn
           </WorkButton>
         </WorkBar>
-        {comparison !== null && !isSame && (
-          <p class="quiet">The results below belong to an earlier choice.</p>
-        )}
+        {old && <p class="quiet">The results below belong to an earlier choice.</p>}
         {comparison !== null && <TrainingStatus {...comparison} label="Training with each activation" />}
       </section>
     </div>

@@ -3,7 +3,6 @@ import { proxy } from 'comlink';
 import type { Actions } from '../page/actions.js';
 import { answerTo } from '../page/asker.js';
 import { bench } from '../page/bench.js';
-import { fetchBundled } from '../page/bundled-models.js';
 import { ignoredLabel } from '../page/labels.js';
 import { readChanges, triple } from '../page/shapes.js';
 import { sortFiles } from '../page/sort-files.js';
@@ -31,7 +30,7 @@ const BUNDLED_SETTINGS = { epochs: 8, batch: 32, rate: '0.0003', repair: false }
 export function finetuneActions(
   state: () => FinetuneState,
   dispatch: (action: FinetuneAction) => void,
-  page: Pick<Actions, 'current' | 'give'>,
+  page: Pick<Actions, 'current' | 'give' | 'takeBundled'>,
 ): FinetuneActions {
   /** Number of trainings so far; events and answers of earlier ones are dropped. */
   let trainings = 0;
@@ -68,21 +67,18 @@ export function finetuneActions(
       if ('problem' in sorted)
         return dispatch({ kind: 'problem', place: 'samples', problem: sorted.problem });
       const { model, train: arrays, test, images } = sorted;
+      // At once, so that the samples that come last count, however long a model takes.
+      const reading = arrays === undefined ? undefined : giveArrays(arrays, test);
+      if (images.length > 0) dispatch({ kind: 'samples', samples: { kind: 'images', files: images } });
       if (model.length > 0) await page.give(model);
-      if (arrays !== undefined) await giveArrays(arrays, test);
-      else if (images.length > 0) dispatch({ kind: 'samples', samples: { kind: 'images', files: images } });
+      await reading;
     },
     train,
     stop() {
       void bench.stop(['finetune']);
     },
     async tryBundled() {
-      try {
-        await page.give([await fetchBundled('lenet5.onnx')]);
-      } catch {
-        const problem = { code: 'io', what: 'the bundled model could not be loaded', fix: 'Reload the page' };
-        return dispatch({ kind: 'problem', place: 'samples', problem });
-      }
+      if (!(await page.takeBundled('lenet5.onnx'))) return;
       dispatch({ kind: 'settings', change: BUNDLED_SETTINGS });
       dispatch({ kind: 'samples', samples: { kind: 'bundled' } });
       await train();

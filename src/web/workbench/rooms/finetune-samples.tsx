@@ -4,8 +4,9 @@ import type { ValueSummary } from '../../../mish/inspect.js';
 import { IgnoredLabelField, LayoutChoice, ScaleField } from '../page/array-changes.js';
 import { DoubtNote } from '../page/doubt-note.js';
 import { FileDrop, takeFiles } from '../page/file-drop.js';
-import { named, size } from '../page/files.js';
-import { Choice, LabelledField, ProblemNote, TextField } from '../page/parts.js';
+import { FileField } from '../page/file-field.js';
+import { size } from '../page/files.js';
+import { Choice, ProblemNote, TextField } from '../page/parts.js';
 import { rgbProblem } from '../page/shapes.js';
 import type { State } from '../page/state.js';
 import { WorkButton } from '../page/work-bar.js';
@@ -118,7 +119,7 @@ function ArrayFields({
           ignoreLabel={settings.ignoreLabel}
           change={change}
         />
-        <LabelledField
+        <FileField
           id="finetune-test"
           label="Samples for the test"
           hint={
@@ -126,17 +127,10 @@ function ArrayFields({
               ? 'an .npz of samples that the model has never seen; without it, a tenth of the samples'
               : `${test.name}, ${size(test.blob.size)}`
           }
-        >
-          <input
-            id="finetune-test"
-            type="file"
-            accept=".npz"
-            aria-describedby="finetune-test-note"
-            onChange={({ currentTarget }) =>
-              dispatch({ kind: 'test', test: named(currentTarget.files)[0] ?? null })
-            }
-          />
-        </LabelledField>
+          accept=".npz"
+          files={test === null ? [] : [test]}
+          onFiles={([file = null]) => dispatch({ kind: 'test', test: file })}
+        />
       </div>
     </>
   );

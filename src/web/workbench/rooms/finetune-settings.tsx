@@ -1,9 +1,10 @@
+import { isSame } from '../page/is-same.js';
 import { NumberField, TextField } from '../page/parts.js';
 import type { State } from '../page/state.js';
 import { WorkBar, WorkButton } from '../page/work-bar.js';
 import { finetuneChoice, rateProblem } from './finetune-actions.js';
 import type { FinetuneParts } from './finetune-parts.js';
-import type { FinetuneState, Settings, Training } from './finetune-state.js';
+import type { FinetuneState, Settings } from './finetune-state.js';
 import { ProviderChoice } from './training-providers.js';
 import { TrainingStatus } from './training-status.js';
 
@@ -18,7 +19,7 @@ export function FinetuneSettings({
   const change = (change: Partial<Settings>) => dispatch({ kind: 'settings', change });
   const running = training?.ended === 'no';
   const why = whyNotTrain(finetune, page);
-  const resumable = why === undefined && canResume(training, finetune, page);
+  const old = training !== null && !isSame(finetuneChoice(finetune, page), training.choice);
   return (
     <section class="card" aria-labelledby="settings-title">
       <h2 id="settings-title">Training</h2>
@@ -27,7 +28,9 @@ export function FinetuneSettings({
         running={running}
         onStop={() => actions.stop()}
         resume={
-          training?.ended === 'stopped' ? { off: !resumable, onPress: () => actions.train(true) } : undefined
+          training?.ended === 'stopped'
+            ? { off: old || training.epochs.length === 0, onPress: () => actions.train(true) }
+            : undefined
         }
       >
         <WorkButton
@@ -44,6 +47,7 @@ export function FinetuneSettings({
           {why}
         </p>
       )}
+      {old && <p class="quiet">The results below belong to an earlier choice.</p>}
       {training !== null && <TrainingStatus {...training} label="Training of both models" />}
     </section>
   );
@@ -109,12 +113,6 @@ function whyNotTrain({ samples, settings }: FinetuneState, page: State): string 
   if (samples === null || (samples.kind === 'npz' && samples.labels === ''))
     return 'Give samples with labels.';
   return finetuneChoice({ samples, settings }, page) === undefined ? 'Fill in the fields above.' : undefined;
-}
-
-/** Returns whether a stopped training is of the current choice, and has a finished epoch. */
-function canResume(training: Training | null, finetune: FinetuneState, page: State): boolean {
-  if (training === null || training.epochs.length === 0) return false;
-  return JSON.stringify(finetuneChoice(finetune, page)) === JSON.stringify(training.choice);
 }
 
 function Box(props: {

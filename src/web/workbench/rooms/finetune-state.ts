@@ -206,7 +206,11 @@ function withEvent(state: FinetuneState, event: FinetuneEvent): FinetuneState {
     return { ...state, training: { ...training, begun: [...training.begun, event] } };
   const { kind: _, ...epoch } = event;
   const begun = training.begun.filter(({ arm }) => arm !== epoch.arm);
-  const epochs = [...training.epochs, epoch];
+  // After a stop, epochs may come again.
+  const before = training.epochs.filter(
+    (one) => one.arm !== epoch.arm || one.epoch.epoch < epoch.epoch.epoch,
+  );
+  const epochs = [...before, epoch];
   return { ...state, training: { ...training, epochs, begun }, announcement: epochText(epoch) };
 }
 

@@ -39,7 +39,7 @@ export function LearningCurves(props: {
   );
   const loss = useMemo(() => lossData(series), [series]);
   const score = useMemo(() => scoreData(series), [series]);
-  const done = Math.max(0, ...series.map((one) => one.epochs.length));
+  const done = lastEpoch(series);
   const isLearning = series.some(({ begun = [] }) => begun.length > 0);
   if (done === 0 && !isLearning) return <p class="quiet">The first epoch is on its way.</p>;
   const hasAccuracy = series.some((one) => one.epochs.some(({ accuracy }) => accuracy !== null));
@@ -74,12 +74,19 @@ export function LearningCurves(props: {
   );
 }
 
+/** Returns the epochs of a training by their numbers, of which one may be missing after a stop. */
+const byNumber = ({ epochs }: LearningSeries) => new Map(epochs.map((one) => [one.epoch, one]));
+
+/** Returns the number of the last epoch of any training; 0 for none. */
+const lastEpoch = (series: readonly LearningSeries[]) =>
+  Math.max(0, ...series.map(({ epochs }) => epochs.at(-1)?.epoch ?? 0));
+
 /** Returns the places of all losses, and the losses of each training: one an epoch, and some of the epoch that has begun. */
 function lossData(series: readonly LearningSeries[]): Data {
   const known = series.map(
     ({ epochs, begun = [] }) =>
       new Map([
-        ...epochs.map(({ loss }, index) => [index + 1, loss] as const),
+        ...epochs.map(({ epoch, loss }) => [epoch, loss] as const),
         ...begun.map(({ at, loss }) => [at, loss] as const),
       ]),
   );
@@ -93,11 +100,14 @@ function percentOf(score: EpochScore | null): number | null {
 
 /** Returns the numbers of the epochs, from 0, and the score of each training after each epoch. */
 function scoreData(series: readonly LearningSeries[]): Data {
-  const last = Math.max(0, ...series.map(({ epochs }) => epochs.length));
-  const places = Array.from({ length: last + 1 }, (_, index) => index);
-  const scoreAt = ({ before, epochs }: LearningSeries, place: number) =>
-    percentOf(place === 0 ? before : (epochs[place - 1]?.score ?? null));
-  return [places, ...series.map((one) => places.map((place) => scoreAt(one, place)))];
+  const places = Array.from({ length: lastEpoch(series) + 1 }, (_, index) => index);
+  return [
+    places,
+    ...series.map((one) => {
+      const epochs = byNumber(one);
+      return places.map((place) => percentOf(place === 0 ? one.before : (epochs.get(place)?.score ?? null)));
+    }),
+  ];
 }
 
 function CurveTable(props: {
@@ -107,6 +117,7 @@ function CurveTable(props: {
 }) {
   const { series, rows, scoredOn } = props;
   const numbers = Array.from({ length: rows }, (_, index) => index + 1);
+  const columns = series.map((one) => ({ label: one.label, epochs: byNumber(one) }));
   return (
     <TableBox label="Values of the curves">
       <table>
@@ -127,8 +138,8 @@ function CurveTable(props: {
               <th scope="row" class="number">
                 {number}
               </th>
-              {series.flatMap(({ label, epochs }) => {
-                const epoch = epochs[number - 1];
+              {columns.flatMap(({ label, epochs }) => {
+                const epoch = epochs.get(number);
                 return [figure(epoch?.loss, 4), scoreText(epoch?.score)].map((cell, at) => (
                   <td key={`${label} ${at}`} class="number">
                     {cell}

@@ -1,6 +1,7 @@
 import { plural } from '../../../base/plural.js';
 import type { Ranking } from '../../../calibrate/select/ranking.js';
 import { concludeRanking, RANKING_HEAD, rankingRows } from '../../../render/ranking-figures.js';
+import { isSame } from '../page/is-same.js';
 import { ProblemNote } from '../page/parts.js';
 import { ReportButtons } from '../page/report-buttons.js';
 import { TextTable } from '../page/text-table.js';
@@ -18,7 +19,7 @@ export function RankingResults({
 }: RepairParts & { readonly ranking: Ranking; readonly choice: RepairChoice }) {
   const measured = ranking.sites.filter((site) => site.measured !== null).length;
   const whole = measured === ranking.sites.length;
-  const old = JSON.stringify(repairChoice(repair, page)) !== JSON.stringify(choice);
+  const old = !isSame(repairChoice(repair, page), choice);
   return (
     <section class="card" aria-labelledby="ranking-title">
       <h2 id="ranking-title">

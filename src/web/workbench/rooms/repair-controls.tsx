@@ -1,4 +1,5 @@
 import { ACTIVATIONS } from '../../../mish/activations.js';
+import { isSame } from '../page/is-same.js';
 import { Choice } from '../page/parts.js';
 import type { State } from '../page/state.js';
 import { WorkBar, WorkButton } from '../page/work-bar.js';
@@ -86,5 +87,5 @@ function whyNot(repair: RepairState, page: State): string | undefined {
 /** Returns whether a stopped ranking is of the current choice. */
 function canResume({ ranked, settings, run }: RepairState, page: State): boolean {
   if (ranked === null || run === null) return false;
-  return JSON.stringify(repairChoice({ settings }, page)) === JSON.stringify(ranked.choice);
+  return isSame(repairChoice({ settings }, page), ranked.choice);
 }

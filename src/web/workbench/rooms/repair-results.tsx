@@ -20,6 +20,7 @@ import {
   writtenLabel,
 } from '../../../render/calibration-figures.js';
 import { DownloadLink } from '../page/download-link.js';
+import { isSame } from '../page/is-same.js';
 import { ProblemNote } from '../page/parts.js';
 import { ReportButtons } from '../page/report-buttons.js';
 import { TextTable } from '../page/text-table.js';
@@ -36,7 +37,7 @@ export function RepairResults({
   choice,
 }: RepairParts & { readonly result: RepairedModel; readonly choice: RepairChoice }) {
   const { name, report } = result;
-  const old = JSON.stringify(repairChoice(repair, page)) !== JSON.stringify(choice);
+  const old = !isSame(repairChoice(repair, page), choice);
   const written = writtenLabel(report);
   const input = page.model?.name ?? '';
   const lines = [
