@@ -38,14 +38,17 @@ export async function unlessAbsent<T>(path: string, work: () => Promise<T>): Pro
   }
 }
 
+/** Returns the error for an empty path. */
+export const emptyName = (cause?: Error) =>
+  new OnnxMishError('io', 'the file name is empty', { fix: 'Name a file', cause });
+
 /** Converts an error of the file system to an `OnnxMishError`; returns other errors unchanged. */
 export function fileError(error: unknown, path: string): unknown {
   if (error instanceof OnnxMishError || !(error instanceof Error)) return error;
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'EMFILE' || code === 'ENFILE') return tooManyOpen(error, path);
   if (code === undefined) return error;
-  if (path === '')
-    return new OnnxMishError('io', 'the file name is empty', { fix: 'Name a file', cause: error });
+  if (path === '') return emptyName(error);
   const [what, fix, more] = MEANINGS[code] ?? [
     `the file system reports ${code}`,
     'Check the path and the disk',

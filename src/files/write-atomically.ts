@@ -2,7 +2,7 @@ import { constants, linkSync, lstatSync, renameSync } from 'node:fs';
 import { copyFile, type FileHandle, link, lstat, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OnnxMishError, withDetails } from '../base/error.js';
-import { fileError, notAFile, onFile, unlessAbsent } from './file-error.js';
+import { emptyName, fileError, notAFile, onFile, unlessAbsent } from './file-error.js';
 import { flush } from './flush.js';
 import { remove, rollBack, type Staged, withAdvice } from './roll-back.js';
 import { statOf } from './same-file.js';
@@ -98,12 +98,15 @@ export async function withTemporary<T>(
 
 /** Throws `io` if a file cannot be written at this path. Called early, so that no work is wasted. */
 export async function checkTarget(path: string, force: boolean): Promise<void> {
+  if (path === '') throw emptyName();
   // A rename would silently replace /dev/null by a file.
   const there = await statOf(path);
   if (there?.isCharacterDevice()) return;
   if (there !== undefined && !there.isFile()) throw notAFile(there, path);
   if (!force && (await exists(path))) throw taken(path);
-  if (await exists(dirname(path))) return;
+  const folder = await statOf(dirname(path));
+  if (folder?.isDirectory()) return;
+  if (folder !== undefined) await onFile(path, () => lstat(path)); // throws, since a part of the path is a file
   throw new OnnxMishError('io', `the folder '${dirname(path)}' does not exist`, {
     where: path,
     fix: 'Make the folder first, or choose another path',

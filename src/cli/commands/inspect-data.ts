@@ -11,7 +11,7 @@ import { sayDoubtsAbout } from '../io/say-doubts.js';
 import { checkViews, writeTextTo } from '../io/views.js';
 import { ALL_HINT } from '../text/flags.js';
 import { progress } from '../text/progress.js';
-import { jsonText, say } from '../text/say.js';
+import { say, sayJson } from '../text/say.js';
 import { clean } from '../text/text.js';
 import type { Flags } from './inspect-flags.js';
 
@@ -41,14 +41,11 @@ export async function inspectWithData(
     }).finally(bar.end);
     return { measured, inspection };
   });
-  say(
-    flags.json
-      ? jsonText({ model: path, ...inspection, activations: measured })
-      : [
-          describe(inspection),
-          renderActivations(measured, { clean, most: all ? undefined : MAX_ROWS, hint: ALL_HINT }),
-        ].join('\n\n'),
-  );
+  if (flags.json) sayJson({ model: path, ...inspection, activations: measured });
+  else {
+    const most = all ? undefined : MAX_ROWS;
+    say([describe(inspection), renderActivations(measured, { clean, most, hint: ALL_HINT })].join('\n\n'));
+  }
   if (report === undefined) return;
   const { renderHtmlActivations } = await import('../../render/html/render.js');
   await writeTextTo(report, await renderHtmlActivations(measured, basename(path)), { force });

@@ -9,7 +9,7 @@ import { chooseModels, MANY_HELP, manyOptions, refuseForMany } from '../options/
 import { commonOptions, configOptions, dataAccess, siteOptions, some, toOption } from '../options/options.js';
 import { describeDoubts, describeSkipped, within } from '../text/describe-swap.js';
 import { notesWithFlags, withFlags } from '../text/flags.js';
-import { jsonText, say } from '../text/say.js';
+import { say, sayJson } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import type { Flags } from './inspect-flags.js';
 
@@ -73,9 +73,8 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
   const source = await modelArgument(path);
   try {
     const inspection = await checkedBy(source.checkUnchanged, () => inspect(source, flags));
-    say(
-      flags.json ? jsonText({ model: path, ...inspection }) : describe(path, inspection, flags.all ?? false),
-    );
+    if (flags.json) sayJson({ model: path, ...inspection });
+    else say(describe(path, inspection, flags.all ?? false));
   } finally {
     await source.close();
   }

@@ -21,7 +21,7 @@ import type { DataFlags } from '../options/data-options.js';
 import { describeSkipped } from '../text/describe-swap.js';
 import { shareText, shortFigure, sqnrText, top1Text } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
-import { jsonText, say } from '../text/say.js';
+import { say, sayJson } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import { clockFor } from '../text/time-left.js';
 
@@ -76,7 +76,8 @@ export async function run(path: string, flags: Flags): Promise<void> {
     })
     .finally(bar.end);
   if (resume !== undefined && before === undefined && ranking.sites.length === 0) await save(resume, ranking);
-  say(flags.json ? jsonText(ranking) : describe(basename(path), ranking));
+  if (flags.json) sayJson(ranking);
+  else say(describe(basename(path), ranking));
   if (report === undefined) return;
   const { renderHtmlRanking } = await import('../../render/html/render.js');
   await writeTextTo(report, await renderHtmlRanking(ranking), { force });

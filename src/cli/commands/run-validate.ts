@@ -18,7 +18,7 @@ import { annotateReport } from '../text/annotate-report.js';
 import { hasColour } from '../text/colour.js';
 import { reportWithFlags } from '../text/flags.js';
 import { steps } from '../text/progress.js';
-import { jsonText, say } from '../text/say.js';
+import { say, sayJson } from '../text/say.js';
 import { clean } from '../text/text.js';
 
 /** Options of the command, as parsed by commander. */
@@ -62,7 +62,8 @@ export async function run(
     onProgress: bar.update,
   }).finally(bar.end);
   const shown = reportWithFlags(report);
-  say(flags.json ? jsonText(report) : renderTerminal(shown, { colour: hasColour(), clean }));
+  if (flags.json) sayJson(report);
+  else say(renderTerminal(shown, { colour: hasColour(), clean }));
   await writeViews(shown, views);
   annotateReport(report, originalPath);
   process.exitCode = codeOf(report);

@@ -5,7 +5,7 @@ import { messageOf, OnnxMishError, sentences } from '../../base/error.js';
 import { tooManyOpen } from '../../files/file-error.js';
 import { annotate } from '../text/annotate.js';
 import { withFlags } from '../text/flags.js';
-import { sayJson } from '../text/say.js';
+import { sayErrorJson } from '../text/say.js';
 import { isClosedPipe } from '../text/stdout.js';
 import { clean } from '../text/text.js';
 
@@ -21,12 +21,12 @@ export function exitCode(error: unknown): number {
   return error.code === 'skipped' || error.code === 'over-budget' ? EXIT.threshold : EXIT.usage;
 }
 
-/** Prints an error to standard error; with --json, also as the JSON document on standard output. */
+/** Prints an error to standard error; with --json and no result yet, also as the JSON document on standard output. */
 export function reportError(thrown: unknown, argv: readonly string[]): void {
   const error = understood(thrown);
   if (error instanceof CommanderError && error.exitCode === 0) return; // help or the version, printed already
   if (isClosedPipe(error)) return;
-  if (argv.includes('--json')) sayJson({ error: errorDocument(error) });
+  if (argv.includes('--json')) sayErrorJson(errorDocument(error));
   const debug = argv.includes('--debug');
   if (error instanceof CommanderError) annotate('error', error.message.replace(/^error: /, ''));
   if (!(error instanceof CommanderError))

@@ -92,6 +92,7 @@ export async function withoutOutput<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof OnnxMishError)) throw error;
-    throw withDetails(error, { option: { ...error.option, output: undefined } });
+    const { output: _, ...option } = error.option ?? {};
+    throw withDetails(error, { option: Object.keys(option).length > 0 ? option : undefined });
   }
 }

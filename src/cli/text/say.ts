@@ -3,12 +3,15 @@ import { print } from './stdout.js';
 import { clean, cleanJson } from './text.js';
 
 let isGiven = false;
+/** Whether the JSON document of --json is printed. There is only one, also if an error follows. */
+let isTold = false;
 let isQuiet = false;
 let onOneLine = false;
 
 /** Resets this module for another command in the same process: text goes to standard output, JSON has several lines. */
 export function renewWords(): void {
   isGiven = false;
+  isTold = false;
   isQuiet = false;
   onOneLine = false;
 }
@@ -62,5 +65,11 @@ export function jsonText(document: unknown): string {
 
 /** Prints a JSON document of --json. */
 export function sayJson(document: unknown): void {
+  isTold = true;
   output(jsonText(document));
+}
+
+/** Prints an error as the JSON document of --json, except after the document of the result. */
+export function sayErrorJson(error: unknown): void {
+  if (!isTold || onOneLine) sayJson({ error });
 }
