@@ -5,7 +5,7 @@ import { attribute, type Node, type OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import type { Weight } from '../onnx/weights.js';
 import { elementCount } from '../providers/tensor.js';
-import { rootWeight } from '../train/trainable.js';
+import { rootWeights } from '../train/trainable.js';
 import type { InitialValues, TrainedCopy } from '../train/trainer-options.js';
 
 /** The rule of the initial weights, in sentences. */
@@ -54,12 +54,16 @@ const INITIAL_SEED = 0x1417;
 function rulesOf({ document, index }: TrainedCopy): ReadonlyMap<string, Rule> {
   const rules = new Map<string, Rule>();
   for (const node of document.graph.nodes) {
-    if (node.domain !== '') continue;
+    // A Concat of weights is a part of one weight, not a place of its own.
+    const isJoined =
+      node.opType === 'Concat' && rootWeights(document, index, node.outputs[0] ?? '').length > 0;
+    if (node.domain !== '' || isJoined) continue;
     for (const [slot, name] of node.inputs.entries()) {
-      const weight = rootWeight(document, index, name);
-      if (weight === undefined || rules.has(weight.name)) continue;
-      const rule = ruleFor(node, slot, dimsAt(document, index, name, weight));
-      if (rule !== undefined) rules.set(weight.name, rule);
+      for (const weight of rootWeights(document, index, name)) {
+        if (rules.has(weight.name)) continue;
+        const rule = ruleFor(node, slot, dimsAt(document, index, name, weight));
+        if (rule !== undefined) rules.set(weight.name, rule);
+      }
     }
   }
   return rules;

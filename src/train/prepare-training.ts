@@ -14,6 +14,7 @@ import { lacksBatchNorm } from './batch-norms.js';
 import { fixedBatch, type RunOptions, withFreeBatch } from './batch-of-copy.js';
 import { finalActivation, withoutReshapedActivation } from './final-activation.js';
 import type { LossName } from './losses.js';
+import { neutralConstants } from './neutral-constants.js';
 import { withShapeBranches } from './shape-branches.js';
 import { trainableWeights } from './trainable.js';
 import { type ConstantOrigin, trainingCopy } from './training-copy.js';
@@ -35,6 +36,8 @@ export interface TrainableModel {
   readonly original: EditableModel;
   /** The trainable weights of the copy. Each can be written into the original. */
   readonly weights: readonly Weight[];
+  /** Names of the constants that are no weights, although they are where weights are. */
+  readonly neutral: ReadonlySet<string>;
   readonly remarks: readonly TrainingRemark[];
   /** Number of samples of each run, if the copy takes batches of this size only. */
   readonly batch: number | undefined;
@@ -72,7 +75,9 @@ export async function prepareTraining(
   const { document } = model;
   const index = indexGraphs(document);
   const originOf = originsIn(original.document, new Map([...rewritten.origins, ...shaped.origins]));
-  const weights = trainableWeights(document, index).filter(({ name }) => originOf(name) !== undefined);
+  const candidates = trainableWeights(document, index).filter(({ name }) => originOf(name) !== undefined);
+  const neutral = await neutralConstants(document, index, candidates);
+  const weights = candidates.filter(({ name }) => !neutral.has(name));
   if (weights.length === 0)
     throw new OnnxMishError('bad-usage', 'the model has no weights that can be trained', {
       where: document.source.name,
@@ -81,7 +86,7 @@ export async function prepareTraining(
   const last = omitted ?? finalActivation(document, index, options);
   remarks.push(...structureRemarks(document, index, weights, last));
   return {
-    ...{ model, index, original, weights, remarks, batch, omitted },
+    ...{ model, index, original, weights, neutral, remarks, batch, omitted },
     edits: async (values) => {
       const edits: Edit[] = [];
       for (const [name, numbers] of values) {

@@ -9,7 +9,6 @@ const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   ConvTranspose: [1, 2],
   Gemm: [1, 2],
   MatMul: [0, 1],
-  Einsum: [0, 1],
   BatchNormalization: [1, 2],
   InstanceNormalization: [1, 2],
   LayerNormalization: [1, 2],
@@ -31,14 +30,13 @@ export const PASSED_THROUGH: ReadonlySet<string> = new Set([
   'Unsqueeze',
   'Flatten',
 ]);
+/** Operators that pass on a part of a weight, as PyTorch's exporter orders the gates of an LSTM. */
+const CUTTING: ReadonlySet<string> = new Set(['Slice', 'Split']);
 /** Operators after which an Add or Mul of a vector is a bias or a scale. */
 const LAYERS = new Set([
   ...['MatMul', 'Conv', 'ConvTranspose', 'Gemm', 'Einsum', 'BatchNormalization', 'InstanceNormalization'],
   ...['LayerNormalization', 'GroupNormalization', 'MeanVarianceNormalization', 'LpNormalization'],
 ]);
-/** Operators that compute the reciprocal of a standard deviation. */
-const RECIPROCALS = new Set(['Reciprocal', 'Div', 'Pow']);
-
 /**
  * Finds the trainable float32 weights of the main graph, also behind an Identity, Transpose or Cast: those of linear layers,
  * embeddings, tokens and normalisations, and vectors that are added to or multiplied by a layer or a written-out normalisation.
@@ -54,21 +52,23 @@ export function trainableWeights(document: OnnxDocument, index: GraphIndex): Wei
   for (const node of document.graph.nodes) {
     if (node.domain !== '') continue;
     for (const slot of slotsOf(node, document, index))
-      add(rootWeight(document, index, node.inputs[slot] ?? ''));
+      for (const weight of rootWeights(document, index, node.inputs[slot] ?? '')) add(weight);
     if (node.opType !== 'Add' && node.opType !== 'Mul') continue;
-    const [weight] = node.inputs.flatMap((name, slot) => {
-      const vector = rootWeight(document, index, name);
+    const vectors = node.inputs.map((name, slot) => {
       const other = node.inputs[1 - slot] ?? '';
-      return vector && isVector(vector) && isOfLayer(other, document, index, affine) ? [vector] : [];
+      const found = rootWeights(document, index, name);
+      return found.every(isVector) && isOfLayer(other, document, index, affine) ? found : [];
     });
-    if (weight !== undefined) affine.add(node);
-    add(weight);
+    const [first = []] = vectors.filter(({ length }) => length > 0);
+    if (first.length > 0) affine.add(node);
+    for (const weight of first) add(weight);
   }
   for (const weight of sequenceWeights(document, index)) add(weight);
   return [...weights.values()];
 }
 
 function slotsOf(node: Node, document: OnnxDocument, index: GraphIndex): readonly number[] {
+  if (node.opType === 'Einsum') return [...node.inputs.keys()];
   if (node.opType === 'Gather') return isEmbedding(node, document, index) ? [0] : [];
   return Object.hasOwn(TRAINABLE_INPUTS, node.opType) ? (TRAINABLE_INPUTS[node.opType] ?? []) : [];
 }
@@ -101,12 +101,29 @@ function isOfLayer(
   return LAYERS.has(node.opType) || affine.has(node) || isNormalisation(node, document, index);
 }
 
-/** Returns whether a node divides by a computed tensor, as a written-out normalisation does. */
+/** Returns whether a node divides by the root of a mean, as a written-out layer or RMS normalisation does. */
 function isNormalisation(node: Node, document: OnnxDocument, index: GraphIndex): boolean {
-  const [numerator, divisor] = node.inputs.map((name) => producerBehind(name, document, index)?.opType ?? '');
-  if (node.opType === 'Div') return numerator === 'Sub' && divisor === 'Sqrt';
+  const behind = (name = '') => producerBehind(name, document, index);
+  const isCentred = node.inputs.some((name) => behind(name)?.opType === 'Sub');
+  const isRootOfMean = (name = ''): boolean => {
+    const root = behind(name);
+    if (root?.opType !== 'Sqrt' && root?.opType !== 'Pow') return false;
+    if (isCentred) return true;
+    const squares = behind(root.inputs[0]);
+    const means = squares?.opType === 'Add' ? squares.inputs.map(behind) : [squares];
+    return means.some((mean) => mean?.opType === 'ReduceMean');
+  };
+  const [a, b] = node.inputs;
+  if (node.opType === 'Div') return isRootOfMean(b);
   if (node.opType !== 'Mul') return false;
-  return [numerator, divisor].includes('Sub') && [numerator, divisor].some((op) => RECIPROCALS.has(op ?? ''));
+  // The reciprocal of the root: Reciprocal, 1 / root, or a power of −1/2.
+  return [a, b].some((name) => {
+    const factor = behind(name);
+    if (factor?.opType === 'Pow') return isRootOfMean(name);
+    return (
+      (factor?.opType === 'Reciprocal' || factor?.opType === 'Div') && isRootOfMean(factor.inputs.at(-1))
+    );
+  });
 }
 
 /** Finds the node that computes a value, through nodes that pass it on. */
@@ -118,14 +135,19 @@ function producerBehind(name: string, { graph }: OnnxDocument, index: GraphIndex
   return node;
 }
 
-/** Finds the weight behind a name, through nodes that pass it on. */
-export function rootWeight({ graph }: OnnxDocument, index: GraphIndex, name: string): Weight | undefined {
-  let root = name;
-  for (let node = index.producer(graph, root); node !== undefined; node = index.producer(graph, root)) {
-    if (node.domain !== '' || !PASSED_THROUGH.has(node.opType)) break;
-    root = node.inputs[0] ?? '';
+/**
+ * Finds the weights that a value consists of, through nodes that pass them on, cut or join them; none for a value with a part that is
+ * no weight.
+ */
+export function rootWeights(document: OnnxDocument, index: GraphIndex, name: string): Weight[] {
+  const { graph } = document;
+  const node = index.producer(graph, name);
+  if (node?.domain === '' && (PASSED_THROUGH.has(node.opType) || CUTTING.has(node.opType)))
+    return rootWeights(document, index, node.inputs[0] ?? '');
+  if (node?.domain === '' && node.opType === 'Concat') {
+    const parts = node.inputs.map((part) => rootWeights(document, index, part));
+    return parts.every(({ length }) => length > 0) ? parts.flat() : [];
   }
-  const weight = weightOf(index, graph, root);
-  const inMain = weight?.home === graph ? weight : undefined;
-  return inMain?.type === 'f32' ? inMain : undefined;
+  const weight = weightOf(index, graph, name);
+  return weight?.home === graph && weight.type === 'f32' ? [weight] : [];
 }

@@ -211,38 +211,39 @@ type Norms = ReadonlyMap<Node, readonly [mean: Weight, variance: Weight]>;
 
 const NO_NORMS: Norms = new Map();
 
-/** Finds every BatchNormalization with unshared running statistics. */
+/** Finds every BatchNormalization whose running statistics can move. Calls of one layer share them, and nothing else may. */
 function trainableNorms({ graph }: OnnxDocument, index: GraphIndex, nodes: readonly Node[]): Norms {
   const norms = new Map<Node, readonly [Weight, Weight]>();
-  const taken = new Set<string>();
+  const partners = new Map<string, string>();
   for (const node of nodes) {
     if (node.opType !== 'BatchNormalization' || node.domain !== '') continue;
     const [mean, variance] = node.inputs.slice(3, 5).map((name) => weightOf(index, graph, name));
     if (mean === undefined || variance === undefined) continue;
-    const usable = [mean, variance].every(
-      ({ home, type, name }) => home === graph && type === 'f32' && !taken.has(name),
-    );
-    if (!usable) continue;
+    const isPaired = [mean, variance].every(({ home, type, name }) => {
+      const partner = partners.get(name);
+      const other = name === mean.name ? variance.name : mean.name;
+      return home === graph && type === 'f32' && (partner === undefined || partner === other);
+    });
+    if (!isPaired || mean.name === variance.name) continue;
     norms.set(node, [mean, variance]);
-    taken.add(mean.name).add(variance.name);
+    partners.set(mean.name, variance.name).set(variance.name, mean.name);
   }
   return norms;
 }
 
-/** Returns the running statistics as a part of the state. */
+/** Returns the running statistics as a part of the state. Of several calls of a layer, the last has those after the step. */
 function nextStatistics(norms: Norms, statistics: Rewritten['statistics']): Results {
-  const state: StateTensor[] = [];
-  const results: [string, string][] = [];
-  for (const [node, weights] of norms) {
+  const last = new Map<Weight['name'], readonly [from: string, weight: Weight]>();
+  for (const [node, [mean, variance]] of norms) {
     const next = statistics.get(node);
     if (next === undefined) continue;
-    for (const [slot, from] of [next.mean, next.variance].entries()) {
-      const weight = weights[slot];
-      if (weight === undefined) continue;
-      const { name } = weight;
-      state.push({ input: name, output: nextName(name), dims: weight.tensor.dims, weight });
-      results.push([from, nextName(name)]);
-    }
+    last.set(mean.name, [next.mean, mean]).set(variance.name, [next.variance, variance]);
   }
-  return { state, results };
+  const entries = [...last].map(([name, [from, weight]]) => ({ name, from, weight }));
+  return {
+    state: entries.map(({ name, weight }) => ({
+      ...{ input: name, output: nextName(name), dims: weight.tensor.dims, weight },
+    })),
+    results: entries.map(({ name, from }) => [from, nextName(name)]),
+  };
 }

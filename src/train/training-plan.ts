@@ -13,6 +13,7 @@ import { gradientEnds } from './gradient-ends.js';
 import { type GraphOptimizer, graphOptimizer } from './graph-optimizers.js';
 import { initialValues } from './initial-values.js';
 import { withBatchNorm } from './insert-batch-norm.js';
+import { keptConstants } from './kept-constants.js';
 import { floatOutputs, lossOutput } from './loss-output.js';
 import { firstBatch, firstBatches, sampledInputs, samplesOf } from './model-samples.js';
 import { prepareTraining, runsPerStep } from './prepare-training.js';
@@ -129,6 +130,7 @@ export async function planTraining(
       ...outputRemarks(original.document, settings.output),
       ...changes,
       ...gradientEnds(model.document, index, step),
+      ...keptConstants(model.document, index, step.scores, [...plain.weights, ...weights], plain.neutral),
       ...normRemarks(model, trainsNorms),
       ...batchRemarks(samples.count, batch),
       ...labelRemarks(data, settings),

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
 import { indexGraphs } from '../../src/onnx/graph-index.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
@@ -70,20 +71,58 @@ test.each([
   expect(step.unreached.map(({ name }) => name)).toEqual(['w']);
 });
 
-test('a node whose attributes its gradient does not cover is told, too', async () => {
-  const nodes = [
-    node('MatMul', ['x', 'w'], ['h']),
-    node('Einsum', ['h'], ['e'], { equation: '...j->...j' }),
-    node('MatMul', ['e', 'v'], ['y']),
+/** Prepares a training of the weights w and v, and returns what it tells about the ends of gradients. */
+async function endsOf(...nodes: onnx.INodeProto[]) {
+  const initializers = [
+    ...[floats('w', [4, 2], [...wave(8, 0.3)]), floats('v', [2, 2], [...wave(4, 0.8)])],
+    ...[floats('zeros', [2, 3, 2], [...new Float32Array(12)]), ints('pads', [6], [0, 0, 0, 0, 1, 0])],
+    ints('first', [1], [0]),
   ];
-  const initializers = [floats('w', [4, 2], [...wave(8, 0.3)]), floats('v', [2, 2], [...wave(4, 0.8)])];
-  const bytes = model({ nodes, initializers, inputs: [value('x', 1, [2, 3, 4])], outputs: [value('y', 1)] });
+  const bytes = model({
+    ...{ nodes, initializers, opset: 18 },
+    inputs: [value('x', 1, [2, 3, 4])],
+    outputs: [value('y', 1)],
+  });
   const loaded = await modelFromBytes(bytes);
   const { step, session } = await openTraining(loaded, { x }, nodeProvider('cpu'), {
     ...{ output: 'y', loss: 'mse', optimizer: graphOptimizer({ kind: 'sgd' }) },
   });
   await session.close();
-  expect(gradientEnds(loaded.document, indexGraphs(loaded.document), step)).toEqual([
-    { code: 'gradient-ends', text: "No gradient flows through 'Einsum → e': 'w' cannot be trained" },
-  ]);
+  return gradientEnds(loaded.document, indexGraphs(loaded.document), step).map(({ text }) => text);
+}
+
+const first = node('MatMul', ['x', 'w'], ['h']);
+
+test('a node whose attributes its gradient does not cover is told, too', async () => {
+  const ends = await endsOf(
+    first,
+    node('Einsum', ['h', 'v'], ['e'], { equation: '...j,kk->...j' }),
+    node('MatMul', ['e', 'v'], ['y']),
+  );
+  expect(ends).toEqual(["No gradient flows through 'Einsum → e': 'v', 'w' cannot be trained"]);
+});
+
+test('a node that passes a gradient to one input only is told', async () => {
+  const ends = await endsOf(
+    first,
+    node('ReduceMax', ['h'], ['top'], { keepdims: 0 }),
+    node('Pad', ['h', 'pads', 'top'], ['p']),
+    node('MatMul', ['p', 'v'], ['y']),
+  );
+  expect(ends).toEqual(["No gradient flows through 'Pad → p': another path reaches every weight"]);
+});
+
+test('what depends on a weight only by a type or by whole numbers has no gradient to tell of', async () => {
+  const ends = await endsOf(
+    first,
+    node('CastLike', ['zeros', 'h'], ['like']),
+    node('Add', ['h', 'like'], ['sum']),
+    node('ArgMax', ['h'], ['places'], { axis: 2 }),
+    node('Cast', ['h'], ['rounded'], { to: 7 }),
+    node('ReduceMin', ['rounded'], ['least'], { keepdims: 0 }),
+    node('Mul', ['least', 'first'], ['index']),
+    node('Gather', ['sum', 'index'], ['row'], { axis: 1 }),
+    node('MatMul', ['row', 'v'], ['y']),
+  );
+  expect(ends).toEqual([]);
 });

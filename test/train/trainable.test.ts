@@ -51,6 +51,34 @@ test('the scale and bias of a written-out normalisation are trained', async () =
   expect(await trainable(...normalised, ...inverse, ...affine)).toEqual(['a', 'b']);
 });
 
+test('the scale of a written-out RMS normalisation is trained, and no scale of a plain product', async () => {
+  const squares = [node('Mul', ['x', 'x'], ['squares']), node('ReduceMean', ['squares'], ['mean'])];
+  const root = [node('Add', ['mean', 'm'], ['shifted']), node('Sqrt', ['shifted'], ['root'])];
+  const scaled = node('Mul', ['n', 'a'], ['y']);
+  const reciprocal = [node('Reciprocal', ['root'], ['r']), node('Mul', ['x', 'r'], ['n'])];
+  expect(await trainable(...squares, ...root, ...reciprocal, scaled)).toEqual(['a']);
+  expect(await trainable(...squares, ...root, node('Div', ['x', 'root'], ['n']), scaled)).toEqual(['a']);
+  const power = [node('Pow', ['shifted', 'v'], ['r']), node('Mul', ['x', 'r'], ['n'])];
+  expect(await trainable(...squares, ...root, ...power, scaled)).toEqual(['a']);
+  expect(await trainable(node('Sqrt', ['x'], ['root']), node('Div', ['x', 'root'], ['n']), scaled)).toEqual(
+    [],
+  );
+});
+
+test('weights are found behind the cuts and joints by which an exporter orders the gates of an LSTM', async () => {
+  const gates = (name: string) => [
+    node('Slice', [name, 'shape', 'shape'], [`${name}/i`]),
+    node('Split', [name], [`${name}/o`, `${name}/f`]),
+    node('Concat', [`${name}/i`, `${name}/f`], [`${name}/all`], { axis: 0 }),
+    node('Unsqueeze', [`${name}/all`, 'shape'], [`${name}/wide`]),
+  ];
+  const biases = [node('Concat', ['m', 'v'], ['bias'], { axis: 0 })];
+  const lstm = node('LSTM', ['x', 'a/wide', 'b/wide', 'bias'], ['y']);
+  expect(await trainable(...gates('a'), ...gates('b'), ...biases, lstm)).toEqual(['a', 'b', 'm', 'v']);
+  const mixed = node('Concat', ['a', 'x'], ['joined'], { axis: 0 });
+  expect(await trainable(mixed, node('MatMul', ['x', 'joined'], ['y']))).toEqual([]);
+});
+
 test('the scale of a layer is trained, but not the scale and shift of the input', async () => {
   const layer = [
     node('MatMul', ['n', 'm'], ['h']),

@@ -139,6 +139,23 @@ test('running statistics move by the batch’s, with the unbiased variance', asy
   await session.close();
 });
 
+test('a layer that is called twice moves its running statistics twice', async () => {
+  const nodes = [
+    node('Gemm', ['x', 'w'], ['h']),
+    node('BatchNormalization', ['h', 'b', 'b', 'm', 'v'], ['n'], { momentum: { f: 0.75 } }),
+    node('BatchNormalization', ['n', 'b', 'b', 'm', 'v'], ['y'], { momentum: { f: 0.75 } }),
+  ];
+  const once = await open(nodes.slice(0, 2).concat(node('Identity', ['n'], ['y'])), { batchNorm: 'train' });
+  const { stepper, session } = await open(nodes, { batchNorm: 'train' });
+  for (const one of [once.stepper, stepper]) await one.step({ x }, new Float32Array(12), 0.1);
+  const [first, second] = ['m', 'v'].map((name) => once.stepper.state().get(name)?.[0] ?? 0);
+  // What the first call gives has the mean 0.1 and the deviation 0.1: its shift and its scale.
+  expect(stepper.state().get('m')?.[0]).toBeCloseTo(0.75 * (first ?? 0) + 0.25 * 0.1, 6);
+  expect(stepper.state().get('v')?.[0]).toBeCloseTo(0.75 * (second ?? 0) + 0.25 * 0.01 * (6 / 5), 5);
+  await session.close();
+  await once.session.close();
+});
+
 test('nodes in which gradients end are named', async () => {
   const { step } = await open([
     node('Gemm', ['x', 'w'], ['h']),

@@ -1,13 +1,28 @@
 // Reverse-mode differentiation of a graph, node by node.
 import type { ComposedNode } from '../../onnx/compose.js';
-import type { Node } from '../../onnx/document.js';
+import { attribute, type Node } from '../../onnx/document.js';
+import { floatType } from '../../onnx/types.js';
 import { GRADIENTS } from './gradients.js';
-import type { Gradient } from './rule.js';
+import { type Gradient, NO_GRADIENT } from './rule.js';
 import type { Tape } from './tape.js';
 
+/** Operators with a gradient of zero, such as rounding: small changes of the inputs do not change their outputs. */
+const CONSTANT_IN_PLACES = new Set([
+  ...['Shape', 'Size', 'ArgMax', 'ArgMin', 'Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'],
+  ...['Round', 'Floor', 'Ceil', 'Sign', 'IsNaN', 'IsInf', 'NonZero', 'OneHot'],
+]);
+
+/** Returns whether a node's gradient is zero: that of the operators above, and of a Cast to integers or flags. */
+const isConstantInPlaces = (node: Node): boolean =>
+  node.domain === '' &&
+  (CONSTANT_IN_PLACES.has(node.opType) ||
+    (node.opType === 'Cast' && floatType(attribute(node, 'to')?.i) === undefined));
+
 /** Returns the gradient rule of a node; undefined if it has none. */
-const ruleOf = ({ domain, opType }: Node): Gradient | undefined =>
-  domain === '' && Object.hasOwn(GRADIENTS, opType) ? GRADIENTS[opType] : undefined;
+const ruleOf = (node: Node): Gradient | undefined =>
+  node.domain === '' && Object.hasOwn(GRADIENTS, node.opType) && !isConstantInPlaces(node)
+    ? GRADIENTS[node.opType]
+    : undefined;
 
 /** Operators whose rule takes the gradients of all outputs; others have one for the first output. */
 const WITH_ALL_OUTPUTS = new Set(['Split', 'RNN', 'GRU', 'LSTM']);
@@ -28,12 +43,6 @@ export function movingTensors(
   return moving;
 }
 
-/** Operators with a gradient of zero, such as rounding: small changes of the inputs do not change their outputs. */
-const CONSTANT_IN_PLACES = new Set([
-  ...['Shape', 'Size', 'ArgMax', 'ArgMin', 'Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'],
-  ...['Round', 'Floor', 'Ceil', 'Sign', 'IsNaN', 'IsInf', 'NonZero', 'OneHot'],
-]);
-
 /**
  * Finds the nodes where gradients end: they read a tensor that depends on the weights, and have no gradient rule. `inside` has the
  * names that nested graphs read.
@@ -47,15 +56,15 @@ export function nodesWithoutGradient(
   return nodes.filter(
     (node) =>
       ruleOf(node) === undefined &&
-      !(node.domain === '' && CONSTANT_IN_PLACES.has(node.opType)) &&
+      !isConstantInPlaces(node) &&
       (node.inputs.some(isMoving) || inside.get(node)?.some(isMoving)),
   );
 }
 
 /**
  * Adds the gradient of every moving tensor to a tape, starting from the gradients of the tensors that the loss reads. Returns the
- * gradients' names. `rules` take precedence over the operators' rules. `onEnd` receives the nodes whose rule gives no gradient for
- * these attributes or shapes.
+ * gradients' names. `rules` take precedence over the operators' rules. `onEnd` receives the nodes whose rule gives no gradient of a
+ * moving input for these attributes or shapes.
  */
 export function differentiate(
   tape: Tape,
@@ -88,8 +97,9 @@ export function differentiate(
     const first = outputs.find((gradient) => gradient !== undefined);
     if (first === undefined) continue;
     const inputs = rule(tape, node, first, outputs);
-    if (!node.inputs.some((name, slot) => moving.has(name) && inputs[slot] !== undefined)) onEnd(node);
-    for (const [slot, name] of node.inputs.entries()) add(name, inputs[slot]);
+    if (node.inputs.some((name, slot) => moving.has(name) && inputs[slot] === undefined)) onEnd(node);
+    for (const [slot, name] of node.inputs.entries())
+      if (inputs[slot] !== NO_GRADIENT) add(name, inputs[slot]);
   }
   for (const name of parts.keys()) totalOf(name);
   return found;

@@ -4,6 +4,7 @@ import {
   type Gradient,
   type Gradients,
   minus,
+  NO_GRADIENT,
   one,
   over,
   plus,
@@ -67,7 +68,12 @@ const clip: Gradient = (tape, node, g) => {
   let kept = g;
   if (min !== undefined) kept = times(tape, kept, tape.mask('Greater', x, min));
   if (max !== undefined) kept = times(tape, kept, tape.mask('Less', x, max));
-  return [kept];
+  const dims = tape.dims(x);
+  const ofBound = (name: string, comparison: 'Less' | 'Greater') =>
+    name === ''
+      ? undefined
+      : unbroadcast(tape, times(tape, g, tape.mask(comparison, x, name)), dims, tape.dims(name));
+  return [kept, ofBound(low, 'Less'), ofBound(high, 'Greater')];
 };
 
 const where: Gradient = (tape, node, g) => {
@@ -161,7 +167,7 @@ export const ELEMENTWISE: Gradients = {
   Dropout: (_, __, g) => [g],
   Cast: (_, node, g) => [attribute(node, 'to')?.i === 1 ? g : undefined],
   // A tensor without a gradient is of another type; then no gradient arrives here.
-  CastLike: (_, __, g) => [g],
+  CastLike: (_, __, g) => [g, NO_GRADIENT],
   Neg: (tape, _, g) => [tape.node('Neg', [g])],
   Clip: clip,
   PRelu: prelu,

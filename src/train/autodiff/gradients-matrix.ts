@@ -1,5 +1,6 @@
-import { attribute } from '../../onnx/document.js';
+import { attribute, type Node } from '../../onnx/document.js';
 import { type Gradient, type Gradients, gemm, times, unbroadcast } from './rule.js';
+import type { Tape } from './tape.js';
 
 const ofGemm: Gradient = (tape, node, g) => {
   const [x = '', w = '', c = ''] = node.inputs;
@@ -40,20 +41,42 @@ const matMul: Gradient = (tape, node, g) => {
   return [unbroadcast(tape, ga, aDims, da), unbroadcast(tape, gb, bDims, db)];
 };
 
+/** The labels of an Einsum's operands and of its output, a letter for each axis; undefined where an operand has one twice. */
+function einsumTerms(tape: Tape, node: Node): { terms: string[]; out: string } | undefined {
+  const [left = '', right] = (attribute(node, 'equation')?.s ?? '').replaceAll(' ', '').split('->');
+  const given = left.split(',');
+  const letters = new Set(left.replaceAll(/[.,]/g, ''));
+  // Without an output, it has the axes of the ellipsis and the letters that occur once, in alphabetical order.
+  const single = [...letters].filter((letter) => left.split(letter).length === 2).sort();
+  const free = [...ALPHABET].filter((letter) => !letters.has(letter));
+  const ranks = node.inputs.map((name) => tape.dims(name).length);
+  const hidden = given.map((term, slot) => (term.includes('...') ? (ranks[slot] ?? 0) + 3 - term.length : 0));
+  const most = Math.max(...hidden);
+  if (most > free.length) return undefined;
+  const named = (term: string, count: number) => term.replace('...', free.slice(most - count, most).join(''));
+  const terms = given.map((term, slot) => named(term, hidden[slot] ?? 0));
+  if (terms.some((term) => new Set(term).size !== term.length)) return undefined;
+  return { terms, out: named(right ?? `...${single.join('')}`, most) };
+}
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
 /** An operand's gradient is the product of the output's gradient and the other operands, summed over the axes that it lacks. */
 const einsum: Gradient = (tape, node, g) => {
-  const equation = (attribute(node, 'equation')?.s ?? '').replaceAll(' ', '');
-  const [left = '', right] = equation.split('->');
-  const terms = left.split(',');
-  const hasTwice = terms.some((term) => new Set(term).size !== term.length);
-  if (right === undefined || equation.includes('.') || hasTwice) return [];
+  const found = einsumTerms(tape, node);
+  if (found === undefined) return [];
+  const { terms, out } = found;
   return terms.map((term, slot) => {
+    const dims = tape.dims(node.inputs[slot] ?? '');
     const others = terms.filter((_, at) => at !== slot);
-    const present = new Set([right, ...others].join(''));
-    // An axis that only one operand has would need broadcasting.
-    if ([...term].some((letter) => !present.has(letter))) return undefined;
+    const isPresent = (letter: string) => [out, ...others].some((other) => other.includes(letter));
+    const shared = [...term].filter(isPresent).join('');
     const inputs = [g, ...node.inputs.filter((_, at) => at !== slot)];
-    return tape.node('Einsum', inputs, { equation: `${[right, ...others].join(',')}->${term}` });
+    const product = tape.node('Einsum', inputs, { equation: `${[out, ...others].join(',')}->${shared}` });
+    if (shared === term) return product;
+    // Along an axis that only this operand has, the operator sums: all elements have the same gradient.
+    const narrow = [...term].map((letter, axis) => (isPresent(letter) ? (dims[axis] ?? 1) : 1));
+    return tape.node('Expand', [tape.reshape(product, narrow), tape.ints(dims)]);
   });
 };
 

@@ -4,8 +4,12 @@ import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
 import type { Tape } from './tape.js';
 
+/** Stands for the gradient of an input that does not change the output by small steps, such as the type that CastLike reads. */
+export const NO_GRADIENT = '';
+
 /**
- * A gradient rule: adds the gradients of a node's inputs to the tape and returns their names, undefined for an input without one.
+ * A gradient rule: adds the gradients of a node's inputs to the tape and returns their names, NO_GRADIENT where it is zero by nature,
+ * and undefined for an input whose gradient the rule does not compute.
  * `g` is the gradient of the first output, `outputs` the gradients of all outputs.
  */
 export type Gradient = (

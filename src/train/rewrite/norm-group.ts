@@ -15,6 +15,8 @@ export interface NormGroup {
   readonly last: Node;
   /** Whether the statistics of the batch are used. */
   readonly trained: boolean;
+  /** The running statistics before the node. */
+  readonly before: NextStatistics;
 }
 
 /** Running statistics after the step. */
@@ -31,7 +33,7 @@ function meanOfChannels(tape: Tape, x: string, [samples = 1, channels = 1]: read
 
 /** Writes a batch normalisation in place of its nodes. Returns the next running statistics, if it is trained. */
 export function writeNormGroup(context: RewriteContext, group: NormGroup): NextStatistics | undefined {
-  const { norm, summand, relu, last, trained } = group;
+  const { norm, summand, relu, last, trained, before } = group;
   const { forward, dims } = context;
   const [x = '', scale = '', bias = '', average = '', variance = ''] = norm.inputs;
   const y = last.outputs[0] ?? '';
@@ -54,8 +56,8 @@ export function writeNormGroup(context: RewriteContext, group: NormGroup): NextS
   const moved = (old: string, batch: string, share: number) =>
     plus(forward, scaled(forward, old, momentum), scaled(forward, batch, share));
   const next = trained && {
-    mean: moved(average, mean, 1 - momentum),
-    variance: moved(variance, spread, (1 - momentum) * (count > 1 ? count / (count - 1) : 1)),
+    mean: moved(before.mean, mean, 1 - momentum),
+    variance: moved(before.variance, spread, (1 - momentum) * (count > 1 ? count / (count - 1) : 1)),
   };
   context.put(last, [['Identity', [out], [y]]]);
   context.blocked.add(y);

@@ -48,6 +48,7 @@ export function rewriteForward(tape: Tape, nodes: readonly Node[], options: Rewr
   const context = createContext(tape, options.block, new Set([...captured, ...pinned]));
   const readers = readersOf(nodes, [...options.outputs, ...captured]);
   const statistics = new Map<Node, NextStatistics>();
+  const running = new Map<string, NextStatistics>();
   /** Functions that write the nodes in place of the last node of a group. */
   const writers = new Map<Node, () => void>();
   /** Nodes that a group contains. */
@@ -61,7 +62,14 @@ export function rewriteForward(tape: Tape, nodes: readonly Node[], options: Rewr
   };
   for (const node of nodes) {
     if (!taken.has(node))
-      planGroup(context, node, { readers, statistics, put, taken, trainedNorms: options.trainedNorms });
+      planGroup(context, node, {
+        readers,
+        statistics,
+        running,
+        put,
+        taken,
+        trainedNorms: options.trainedNorms,
+      });
     const write = writers.get(node);
     if (write !== undefined) write();
     else if (!taken.has(node)) passOn(context, node);
@@ -74,6 +82,8 @@ export function rewriteForward(tape: Tape, nodes: readonly Node[], options: Rewr
 interface Planning {
   readonly readers: Readers;
   readonly statistics: Map<Node, NextStatistics>;
+  /** The statistics after the last call so far of a layer that is called several times, by the name of its running mean. */
+  readonly running: Map<string, NextStatistics>;
   readonly trainedNorms: ReadonlySet<Node>;
   readonly taken: ReadonlySet<Node>;
   put(last: Node, members: readonly Node[], write: () => void): void;
@@ -115,24 +125,31 @@ function planConv(context: RewriteContext, conv: Node, planning: Planning): void
 }
 
 function planNorm(context: RewriteContext, norm: Node, planning: Planning): void {
-  const { statistics, trainedNorms } = planning;
+  const { statistics, trainedNorms, running } = planning;
   const trained = trainedNorms.has(norm);
+  const [mean = '', variance = ''] = norm.inputs.slice(3);
+  const before = () => running.get(mean) ?? { mean, variance };
+  const put = (next: NextStatistics) => {
+    statistics.set(norm, next);
+    running.set(mean, next);
+  };
   const tail = tailOf(context, norm, planning);
   if (context.blocked.has(norm.inputs[0] ?? '') && !context.unblockable.has(outputOf(tail.last))) {
     planning.put(tail.last, [norm, ...tail.nodes], () => {
-      const next = writeNormGroup(context, { norm, trained, ...tail });
-      if (next !== undefined) statistics.set(norm, next);
+      const next = writeNormGroup(context, { norm, trained, before: before(), ...tail });
+      if (next !== undefined) put(next);
     });
   } else if (trained) {
     planning.put(norm, [norm], () => {
+      const { mean, variance } = before();
       const plain = standIn(
         norm,
-        norm.inputs.map((name) => context.plain(name)),
+        [...norm.inputs.slice(0, 3), mean, variance].map((name) => context.plain(name)),
       );
       const { forward, gradient, nextMean, nextVariance } = trainedBatchNorm(plain, context.forward);
       context.put(norm, forward);
       context.stand(norm, plain.inputs, norm.outputs, gradient);
-      statistics.set(norm, { mean: nextMean, variance: nextVariance });
+      put({ mean: nextMean, variance: nextVariance });
     });
   }
 }

@@ -113,6 +113,17 @@ const transposed = (attributes: Parameters<typeof node>[3], w: number[], group =
   x: [2, 4, 4, 3],
 });
 
+/** Equations with the shapes of their operands: an ellipsis, axes of one operand, no output, three operands. */
+const EINSUMS: readonly (readonly [equation: string, x: number[], w: number[], v?: number[]])[] = [
+  ['nc...,co->no...', [2, 3, 4, 5], [3, 2]],
+  ['...i,...ij->...j', [2, 3, 4], [2, 3, 4, 2]],
+  ['ni,ijk->nj', [2, 3], [3, 4, 5]],
+  ['ni,jk->n', [2, 3], [4, 5]],
+  ['ij,jk', [2, 3], [3, 4]],
+  ['ki,...jk', [3, 2], [2, 4, 3]],
+  ['ni,ij,jk->nk', [2, 3], [3, 4], [4, 2]],
+];
+
 const CASES: Record<string, Case> = {
   Conv: conv({ pads: [1, 1, 1, 1] }, [3, 4, 3, 3]),
   'Conv: strides, uneven pads': conv({ strides: [2, 2], pads: [1, 0, 2, 1] }, [3, 4, 3, 2]),
@@ -237,6 +248,21 @@ const CASES: Record<string, Case> = {
     ...after(node('Clip', ['h', 'low', 'high'], ['y'])),
     constants: [floats('low', [], [-0.7]), floats('high', [], [0.9])],
   },
+  'Clip: computed bounds': {
+    ...after(node('Clip', ['h', 'low', 'high'], ['y'])),
+    weights: { w: [1, 4, 1, 1], low: [], high: [] },
+    shape: (one) => one + 0.35,
+  },
+  ...Object.fromEntries(
+    EINSUMS.map(([equation, x, w, v]) => [
+      `Einsum: ${equation}`,
+      {
+        nodes: [node('Einsum', ['x', 'w', ...(v ? ['v'] : [])], ['y'], { equation })],
+        weights: { w, ...(v && { v }) },
+        x,
+      },
+    ]),
+  ),
   'Clip: opset 10': {
     ...after(node('Clip', ['h'], ['y'], { min: { f: -0.7 }, max: { f: 0.9 } })),
     opset: 10,

@@ -1,0 +1,56 @@
+// Constants that exporters write for normalisations without a scale and a shift.
+import type { Node, OnnxDocument } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { readNumbers } from '../onnx/small-tensor.js';
+import type { Weight } from '../onnx/weights.js';
+
+/** Inputs with a scale and with a shift, by operator. Those of Mul and Add may be either. */
+const AFFINE_SLOTS: Readonly<
+  Record<string, { readonly ones?: readonly number[]; readonly zeros?: readonly number[] }>
+> = {
+  BatchNormalization: { ones: [1], zeros: [2] },
+  InstanceNormalization: { ones: [1], zeros: [2] },
+  LayerNormalization: { ones: [1], zeros: [2] },
+  GroupNormalization: { ones: [1], zeros: [2] },
+  RMSNormalization: { ones: [1] },
+  Mul: { ones: [0, 1] },
+  Add: { zeros: [0, 1] },
+};
+
+/**
+ * Names the weights that are no parameters: scales of 1 and shifts of 0 that PyTorch's exporter writes as Constant nodes for layers
+ * without them (`affine=False`), and those of the InstanceNormalization inside a group normalisation, whose own scale and shift follow.
+ */
+export async function neutralConstants(
+  document: OnnxDocument,
+  index: GraphIndex,
+  weights: readonly Weight[],
+): Promise<ReadonlySet<string>> {
+  const { graph } = document;
+  const found = new Set<string>();
+  for (const { name, tensor } of weights) {
+    const uses = index.uses(graph, name).flatMap((use) => (use.kind === 'input' ? use.node : []));
+    const isConstant = !graph.initializers.has(name);
+    if (!uses.every((node) => isConstant || isOfGroups(node, graph, index))) continue;
+    const wanted = uses.map((node) => neutralValue(node, name));
+    const [value] = wanted;
+    if (value === undefined || wanted.some((other) => other !== value)) continue;
+    const numbers = await readNumbers(document, tensor);
+    if (numbers?.every((number) => number === value)) found.add(name);
+  }
+  return found;
+}
+
+/** Returns the value of a constant that would change nothing at its place in a node; undefined for other places. */
+function neutralValue({ domain, opType, inputs }: Node, name: string): number | undefined {
+  const slots = domain === '' && Object.hasOwn(AFFINE_SLOTS, opType) ? AFFINE_SLOTS[opType] : undefined;
+  const slot = inputs.indexOf(name);
+  if (slots?.ones?.includes(slot)) return 1;
+  return slots?.zeros?.includes(slot) ? 0 : undefined;
+}
+
+/** Returns whether a node normalises the groups of channels that a Reshape made. */
+const isOfGroups = ({ domain, opType, inputs }: Node, graph: OnnxDocument['graph'], index: GraphIndex) =>
+  domain === '' &&
+  opType === 'InstanceNormalization' &&
+  index.producer(graph, inputs[0] ?? '')?.opType === 'Reshape';

@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import { createTrainer } from '../../src/train/train-model.js';
+import { floats, ints, model, node, value } from '../support/model.js';
+import { wave } from '../support/training.js';
+
+const x = { elemType: 'f32', dims: [6, 4, 2], data: wave(48, 0.9) };
+const targets = { elemType: 'f32', dims: [6, 4, 2], data: wave(48, 0.4) };
+const constant = (name: string, dims: number[], values: number[]) =>
+  node('Constant', [], [name], { value: { tensor: floats('', dims, values) } });
+const twice = (number: number) => [number, number];
+
+/** Trains the only linear layer of a net behind other nodes, and returns what is trained and told. */
+async function trained(nodes: onnx.INodeProto[], ...more: onnx.ITensorProto[]) {
+  const bytes = model({
+    nodes: [node('MatMul', ['x', 'w'], ['h']), ...nodes],
+    initializers: [floats('w', [2, 2], [...wave(4, 0.7)]), ints('shape', [3], [0, 2, -1]), ...more],
+    inputs: [value('x', 1, ['N', 4, 2])],
+    outputs: [value('y', 1, ['N', 4, 2])],
+    opset: 17,
+  });
+  const options = { inputs: { x }, targets, loss: 'mse', provider: nodeProvider('cpu') } as const;
+  const trainer = await createTrainer(bytes, options);
+  await trainer.close();
+  const told = trainer.remarks.filter(({ code }) => code === 'constants-kept').map(({ text }) => text);
+  return { names: trainer.trained, told };
+}
+
+describe('a constant that no operator marks as a weight stays, and is named', () => {
+  test.each<[string, onnx.INodeProto[]]>([
+    ['added', [node('Add', ['h', 'p'], ['y'])]],
+    ['multiplied', [node('Relu', ['h'], ['r']), node('Mul', ['p', 'r'], ['y'])]],
+    ['part of a computed weight', [node('Tanh', ['p'], ['t']), node('Mul', ['h', 't'], ['y'])]],
+  ])('%s', async (_, nodes) => {
+    const p = floats('p', [4, 2], [...wave(8, 0.3)]);
+    expect(await trained(nodes, p)).toEqual({
+      names: ['w'],
+      told: ["Constants that no operator marks as weights stay as they are: 'p'"],
+    });
+  });
+});
+
+describe('scales of 1 and shifts of 0 that an exporter wrote for a layer without them stay', () => {
+  test('as Constant nodes of a normalisation', async () => {
+    const nodes = [
+      ...[constant('s', [2], twice(1)), constant('b', [2], twice(0))],
+      node('LayerNormalization', ['h', 's', 'b'], ['y']),
+    ];
+    expect(await trained(nodes)).toEqual({ names: ['w'], told: [] });
+  });
+
+  test('inside a group normalisation, whose own scale and shift are trained', async () => {
+    const nodes = [
+      node('Reshape', ['h', 'shape'], ['groups']),
+      node('InstanceNormalization', ['groups', 's', 'b'], ['normal']),
+      node('Shape', ['h'], ['whole']),
+      node('Reshape', ['normal', 'whole'], ['n']),
+      node('Mul', ['n', 'scale'], ['scaled']),
+      node('Add', ['scaled', 'shift'], ['y']),
+    ];
+    const own = [floats('scale', [4, 1], [1, 1, 1, 1]), floats('shift', [4, 1], [0, 0, 0, 0])];
+    const inner = [floats('s', [2], twice(1)), floats('b', [2], twice(0))];
+    const found = await trained(nodes, ...own, ...inner);
+    expect(found).toEqual({ names: ['w', 'scale', 'shift'], told: [] });
+  });
+
+  test('but not other values, and not those of a layer whose weights are stored', async () => {
+    const norm = node('LayerNormalization', ['h', 's', 'b'], ['y']);
+    const others = [constant('s', [2], [1, 2]), constant('b', [2], [0, 0.5])];
+    expect((await trained([...others, norm])).names).toEqual(['w', 's', 'b']);
+    const stored = [floats('s', [2], twice(1)), floats('b', [2], twice(0))];
+    expect((await trained([norm], ...stored)).names).toEqual(['w', 's', 'b']);
+  });
+});
