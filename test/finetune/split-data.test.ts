@@ -39,24 +39,35 @@ test('the parts are disjoint, have all samples with their targets, and depend on
   fc.assert(
     fc.property(
       fc.integer({ min: 3, max: 300 }),
-      fc.double({ min: 0, max: 0.7, noNaN: true }),
+      fc.double({ min: 0, max: 0.89, noNaN: true }),
       fc.nat(9),
       (count, validation, seed) => {
         const data = numbered(count);
+        const forTest = Math.max(1, Math.floor(count / 10));
+        const forValidation = validation === 0 ? 0 : Math.max(1, Math.floor(validation * count));
+        if (forTest + forValidation >= count) {
+          expect(() => splitData(data, undefined, { validation, seed })).toThrow(/too few to train/);
+          return;
+        }
         const parts = splitData(data, undefined, { validation, seed });
         const all = [parts.train, parts.validation, parts.test].flatMap((part) =>
           part ? numbersOf(part) : [],
         );
         expect(all.toSorted((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, at) => at));
-        expect(parts.test.count).toBe(Math.max(1, Math.floor(count / 10)));
-        expect(parts.validation?.count ?? 0).toBe(
-          validation === 0 ? 0 : Math.max(1, Math.floor(validation * count)),
-        );
+        expect(parts.test.count).toBe(forTest);
+        expect(parts.validation?.count ?? 0).toBe(forValidation);
         const again = splitData(data, undefined, { validation, seed });
         expect(numbersOf(again.train)).toEqual(numbersOf(parts.train));
       },
     ),
-    { seed: 4, numRuns: 60 },
+    {
+      seed: 4,
+      numRuns: 60,
+      examples: [
+        [3, 2 / 3, 0],
+        [4, 0.75, 1],
+      ],
+    },
   );
 });
 
