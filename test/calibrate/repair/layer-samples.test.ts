@@ -30,7 +30,7 @@ const loads = fc.array(
     .tuple(
       fc.integer({ min: 1, max: 2400 }),
       fc.integer({ min: 1, max: 100_000 }),
-      fc.double({ min: 0, max: 12 }),
+      fc.double({ min: 0, max: 12, noNaN: true }),
     )
     .map(([depth, rows, digits]) => load(depth, rows, 10 ** digits)),
   { minLength: 1, maxLength: 20 },

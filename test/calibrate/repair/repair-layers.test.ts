@@ -210,8 +210,10 @@ describe('a net whose repair is exact is repaired exactly', () => {
     expect(report.layers).toHaveLength(1);
     expect(report.layers[0]).toMatchObject({ op: one.op, parameters: parametersOf(one) });
     expect(report.layers[0]?.before).toBeGreaterThan(1e-3);
-    expect(report.layers[0]?.after).toBeLessThan(1e-9);
-    expect(await error(original, bytes, net)).toBeLessThan(1e-4);
+    // Products of rows with more than 24 numbers are float32, and the loss is what is left of them.
+    const isWide = one.weight.slice(1).reduce((product, dim) => product * dim, 1) > 24;
+    expect(report.layers[0]?.after).toBeLessThan(isWide ? 2e-6 : 1e-9);
+    expect(await error(original, bytes, net)).toBeLessThan(isWide ? 1e-5 : 1e-6);
   });
 
   test.each(LARGE)('%s, nearly: its solution is iterative', async (_, one) => {

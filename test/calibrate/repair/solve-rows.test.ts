@@ -92,8 +92,10 @@ describe('rows', () => {
     await fc.assert(
       fc.asyncProperty(problems, fc.constantFrom(1e-2, 0.1, 1), async (problem, ridge) => {
         const { direct, byRows } = await bothWays(problem, ridge);
+        // Conjugate gradients stop at a residual; the weaker the ridge, the farther that can be from the solution.
+        const tolerance = 1e-4 + 5e-5 / ridge;
         const near = (a: number, b: number) =>
-          expect(Math.abs(a - b)).toBeLessThan(1e-3 * (Math.abs(a) + 1e-2 * direct.variance));
+          expect(Math.abs(a - b)).toBeLessThan(tolerance * (Math.abs(a) + 1e-2 * direct.variance));
         expect(byRows.rows).toBe(direct.rows);
         expect(methods(byRows)).toEqual(methods(direct));
         near(direct.variance, byRows.variance);
