@@ -221,11 +221,11 @@ withRegistry('who uses TypeScript 5.4 compiles against every module', async () =
     const code = chosen.map(
       (name, index) => `import * as m${index} from 'onnx-mish${name}';\nvoid m${index};`,
     );
-    await folder.write('typed.ts', code.join('\n'));
+    await folder.write('typed.mts', code.join('\n'));
     const strict = { strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck };
     const module = { module: 'nodenext', target: 'es2022', lib: ['es2022', 'dom', 'dom.iterable'] };
     const compilerOptions = { ...strict, ...module, types: ['node'] };
-    await folder.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['typed.ts'] }));
+    await folder.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['typed.mts'] }));
     await run('npx', ['tsc'], { cwd: folder.path });
   }
 });

@@ -34,7 +34,7 @@ test('from the first epochs of the running runs on, the estimate of the whole ti
   fc.assert(
     fc.property(generated, ({ seed, seeds: count, workers, steps, open, end, landscape, load }) => {
       const random = createRandom(seed + 1);
-      const near = (value: number) => (value * (0.9 + 0.2 * random())) / load;
+      const near = (value: number) => (value * (0.92 + 0.16 * random())) / load;
       const seeds = Array.from({ length: count }, (_, at) => at);
       const keys: (RunKey & { readonly kind: string })[] = seeds.flatMap((of) =>
         steps.map((_, at) => ({ activation: NAMES[at] ?? 'mish', kind: NAMES[at] ?? '', seed: of })),
