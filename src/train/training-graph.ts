@@ -11,6 +11,7 @@ import { scaled } from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
 import { clipGradients, type GraphOptimizer } from './graph-optimizers.js';
 import type { Loss } from './losses.js';
+import { nameResults } from './name-results.js';
 import type { Probe } from './probe.js';
 import { type Rewritten, rewriteForward } from './rewrite/rewrite.js';
 
@@ -118,11 +119,7 @@ export function trainingGraph(
   const { scalars } = options.optimizer;
   const model = assemble(document, index, loss.reads, {
     replaced: rewritten.replaced,
-    appended: [
-      ...rewritten.rest,
-      ...kept,
-      ...named.map(([from, to]): ComposedNode => ['Identity', [from], [to]]),
-    ],
+    appended: [...rewritten.rest, ...nameResults(kept, named)],
     weights: all.flatMap(({ weight }) => weight ?? []),
     inputs: [
       ...all.filter(({ weight }) => weight === undefined).map(({ input, dims }) => [input, dims] as const),
