@@ -31,18 +31,34 @@ function meanOfChannels(tape: Tape, x: string, [samples = 1, channels = 1]: read
   return scaled(tape, total, 1 / samples);
 }
 
+/** Adds the mean of each channel of the first sample, [C]. */
+function originOf(tape: Tape, x: string, [, channels = 1, ...places]: readonly number[]): string {
+  const first = tape.reshape(tape.slice(x, [0], [1], [0]), [1, channels, ...places]);
+  return tape.reshape(meanOfPlaces(tape, first), [channels]);
+}
+
+/** Returns the function x - origin. */
+function shiftBy(tape: Tape, origin: string, channels: number) {
+  return {
+    factor: tape.floats(new Float32Array(channels).fill(1), [channels]),
+    shift: tape.node('Neg', [origin]),
+  };
+}
+
 /** Writes a batch normalisation in place of its nodes. Returns the next running statistics, if it is trained. */
 export function writeNormGroup(context: RewriteContext, group: NormGroup): NextStatistics | undefined {
   const { norm, summand, relu, last, trained, before } = group;
   const { forward, dims } = context;
-  const [x = '', scale = '', bias = '', average = '', variance = ''] = norm.inputs;
+  const [given = '', scale = '', bias = '', average = '', variance = ''] = norm.inputs;
   const y = last.outputs[0] ?? '';
-  const dx = dims(x);
+  const dx = dims(given);
   const [samples = 1, channels = 1, ...places] = dx;
   const count = samples * elementCount(places);
   const epsilon = forward.floats([attribute(norm, 'epsilon')?.f ?? DEFAULT_EPSILON]);
+  const origin = trained ? originOf(forward, given, dx) : '';
+  const x = trained ? affine(forward, { x: given, ...shiftBy(forward, origin, channels), channels }) : given;
   const mean = trained ? meanOfChannels(forward, x, dx) : average;
-  // Squares of x itself, not of its distance from the mean: a pass less.
+  // Squares of x itself, not of its distance from the mean: a pass less. `origin` is near the mean, so that no digits are lost.
   const squares = trained ? meanOfChannels(forward, times(forward, x, x), dx) : '';
   const spread = trained
     ? forward.node('Max', [minus(forward, squares, times(forward, mean, mean)), forward.floats([0])])
@@ -56,12 +72,12 @@ export function writeNormGroup(context: RewriteContext, group: NormGroup): NextS
   const moved = (old: string, batch: string, share: number) =>
     plus(forward, scaled(forward, old, momentum), scaled(forward, batch, share));
   const next = trained && {
-    mean: moved(before.mean, mean, 1 - momentum),
+    mean: moved(before.mean, plus(forward, mean, origin), 1 - momentum),
     variance: moved(before.variance, spread, (1 - momentum) * (count > 1 ? count / (count - 1) : 1)),
   };
   context.put(last, [['Identity', [out], [y]]]);
   context.blocked.add(y);
-  context.stand(norm, [x, scale, bias, ...(added ? [added] : [])], [y], (tape, _, g) => {
+  context.stand(norm, [given, scale, bias, ...(added ? [added] : [])], [y], (tape, _, g) => {
     const gz = relu ? times(tape, g, reluMask(tape, y)) : g;
     const gMean = meanOfChannels(tape, gz, dx);
     const along = minus(tape, meanOfChannels(tape, times(tape, gz, x), dx), times(tape, mean, gMean));

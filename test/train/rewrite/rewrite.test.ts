@@ -196,6 +196,30 @@ describe.each(['frozen', 'train'] as const)(
   },
 );
 
+test.each([0, 30, 1000])(
+  'batch statistics keep their digits where channels lie %d from zero',
+  async (distance) => {
+    const net = (shift: number): Net => ({
+      nodes: [
+        node('Conv', ['x', 'w', 'b'], ['a'], pads(1)),
+        batchNorm('n', 'a', 'an'),
+        node('Relu', ['an'], ['h']),
+      ],
+      weights: [
+        ...[weight('w', [16, 3, 3, 3]), weight('b', [16], 0.2, shift)],
+        ...[weight('n.scale', [16], 0.3, 1), weight('n.bias', [16])],
+        ...[weight('n.mean', [16], 0.2, shift), weight('n.variance', [16], 0.3, 1)],
+      ],
+    });
+    seed = 40;
+    const near = await statesAfter(net(0), 'train', block);
+    seed = 40;
+    const far = await statesAfter(net(distance), 'train', block);
+    // A float32 at 1000 has steps of 6e-5.
+    for (const [step, loss] of near.losses.entries()) expect(far.losses[step]).toBeCloseTo(loss, 4);
+  },
+);
+
 /** Returns a net with the mean of its `h` and of what an If makes of a tensor. */
 function readInside({ nodes, ...net }: Net, tensor: string): Net {
   const read = tensor === 'h' ? 'own' : tensor;
