@@ -12,9 +12,13 @@ const MAX_DIFFERENCE = 0.05;
 /** A first axis that may not count samples. */
 export interface Coupling {
   readonly input: ValueInfo;
-  /** Says what the original does with two samples; part of a message. */
-  readonly text: string;
+  /** Whether two samples in one run get other outputs than alone, or as many outputs as one. */
+  readonly given: 'other outputs' | 'no more outputs';
 }
+
+/** Describes what a model does with two samples in one run. `subject` names the model. */
+export const describeCoupling = ({ input, given }: Coupling, subject: string): string =>
+  `${subject} gives ${given} to two samples of '${input.name}' in one run than to each alone, so the first axis may not count samples`;
 
 /**
  * Returns the input whose first axis may not count samples but, say, the steps of a sequence: the original gives other outputs to
@@ -46,9 +50,7 @@ export async function findCoupling(
   const differ = pairs.some((pair) => pair.alone.some((one, row) => differs(pair.together, one, row)));
   if (!differ && !pairs.every((pair) => pair.alone.every((one) => hasSameShape(pair.together, one))))
     return undefined;
-  const what = differ ? 'other outputs' : 'no more outputs';
-  const text = `the original gives ${what} to two samples of '${input.name}' in one run than to each alone, so the first axis may not count samples`;
-  return { input, text };
+  return { input, given: differ ? 'other outputs' : 'no more outputs' };
 }
 
 /**
@@ -58,12 +60,12 @@ export async function coupledDoubt(...given: Parameters<typeof findCoupling>): P
   const coupling = await findCoupling(...given);
   if (coupling === undefined) return undefined;
   const [feeds] = given;
-  const { input, text } = coupling;
+  const { input } = coupling;
   const [symbol] = input.dims;
   const [first] = await firstFeeds(feeds, 1);
   const shape = [feeds.length, ...(first?.[input.name]?.dims.slice(1) ?? [])];
   return {
-    text: `${text}. If ${feeds.length} of them belong together, say so`,
+    text: `${describeCoupling(coupling, 'the original')}. If ${feeds.length} of them belong together, say so`,
     option: symbol ? { dims: { [symbol]: feeds.length } } : { shapes: { [input.name]: shape } },
   };
 }

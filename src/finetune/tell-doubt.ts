@@ -1,4 +1,4 @@
-import { findCoupling } from '../data/coupled-doubt.js';
+import { describeCoupling, findCoupling } from '../data/coupled-doubt.js';
 import { sampleDoubt } from '../data/sample-doubt.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
@@ -35,6 +35,7 @@ export async function tellDoubt(
     const single = feedsOf(part, original, 2, 1);
     const coupling = await findCoupling(single, (feed) => session.run(feed), session.inputs, outputs);
     if (coupling === undefined) return;
-    onDoubt({ text: `${coupling.text}. Export the model so that it does (batch_first=True in PyTorch)` });
+    const text = describeCoupling(coupling, 'the original');
+    onDoubt({ text: `${text}. Export the model so that it does (batch_first=True in PyTorch)` });
   });
 }

@@ -133,8 +133,11 @@ const SCORERS: Readonly<Record<LossName, Scorer>> = {
       let sum = 0;
       for (let at = start; at < end; at += classStride) sum += Math.exp((scores[at] ?? 0) - top);
       const offset = top + Math.log(sum);
-      for (let at = start; at < end; at += classStride)
-        loss += (targets[at] ?? 0) * (offset - (scores[at] ?? 0));
+      for (let at = start; at < end; at += classStride) {
+        const target = targets[at] ?? 0;
+        // A score of −Infinity counts only where the target is above 0.
+        if (target > 0) loss += target * (offset - (scores[at] ?? 0));
+      }
       if (prediction === label) correct++;
     }
     return { loss: loss / Math.max(1, counted), prediction, correct, counted };

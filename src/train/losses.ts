@@ -54,7 +54,7 @@ export interface CrossEntropyOptions {
 /**
  * Adds the cross-entropy of scores to a tape, averaged over samples and places as in PyTorch. Targets are class probabilities in the
  * shape of the scores. Places whose targets are all 0 do not count: those with an ignored label, and those that augmentation leaves
- * at the edges. The loss of no places at all is 0.
+ * at the edges. The loss of no places at all is 0. Scores may be −Infinity for classes whose target is 0.
  */
 export function crossEntropy(
   tape: Tape,
@@ -81,7 +81,12 @@ export function crossEntropy(
     counted === undefined
       ? tape.floats([1 / (samples * places)])
       : tape.node('Reciprocal', [tape.node('Max', [counted, tape.floats([1])])]);
-  const loss = tape.node('Neg', [tape.node('Mul', [flatSum(tape, tape.node('Mul', [logs, mixed])), share])]);
+  // A score of −Infinity, as masks give it, has no part in the loss where the target is 0.
+  const zero = tape.floats([0]);
+  const products = tape.node('Where', [
+    ...[tape.node('Greater', [mixed, zero]), tape.node('Mul', [logs, mixed]), zero],
+  ]);
+  const loss = tape.node('Neg', [tape.node('Mul', [flatSum(tape, products), share])]);
   const gradient = tape.node('Mul', [tape.node('Sub', [weighted(tape.node('Exp', [logs])), mixed]), share]);
   const largest = (x: string) => tape.node('ArgMax', [x], { axis, keepdims: 1 });
   const equal = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(targets)])], { to: 1 });

@@ -8,6 +8,7 @@ import type { Edit } from '../onnx/splice.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import { accumulating } from './accumulate-gradients.js';
 import { batchNorms } from './batch-norms.js';
+import { coupledSamples } from './coupled-samples.js';
 import { findBlock } from './find-block.js';
 import { gradientEnds } from './gradient-ends.js';
 import { type GraphOptimizer, graphOptimizer } from './graph-optimizers.js';
@@ -18,6 +19,7 @@ import { floatOutputs, lossOutput } from './loss-output.js';
 import { firstBatch, firstBatches, sampledInputs, samplesOf } from './model-samples.js';
 import { prepareTraining, runsPerStep } from './prepare-training.js';
 import { probeWithSession } from './probe.js';
+import { checkRunningStatistics } from './running-statistics.js';
 import { hasTarget, type TargetRows, targetDims, targetRows } from './targets.js';
 import {
   DEFAULT_BATCH_SAMPLES,
@@ -95,6 +97,8 @@ export async function planTraining(
   const probe = await probeWithSession(model, feeds, options);
   const trainsNorms =
     settings.batchNorm === 'auto' ? batch >= MIN_BATCH_NORM_SAMPLES : settings.batchNorm !== 'frozen';
+  checkRunningStatistics(model.document, index, weights, trainsNorms);
+  const coupled = batch > 1 ? await coupledSamples(model, feeds, output, options) : [];
   const optimizer = accumulating(graphOptimizer(settings.optimizer), runsPerStep(plain.batch, wanted));
   const step = trainingStep(model.document, index, probe, {
     ...{ weights, output, optimizer, loss: settings.loss, labelSmoothing: settings.labelSmoothing },
@@ -129,6 +133,7 @@ export async function planTraining(
     remarks: [
       ...outputRemarks(original.document, settings.output),
       ...changes,
+      ...coupled,
       ...gradientEnds(model.document, index, step),
       ...keptConstants(model.document, index, step.scores, [...plain.weights, ...weights], plain.neutral),
       ...normRemarks(model, trainsNorms),

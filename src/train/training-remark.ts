@@ -30,6 +30,8 @@ export type TrainingRemarkCode =
   | 'batch-fixed'
   /** Several nodes share a weight. */
   | 'shared-weights'
+  /** The first axis of an input may not count samples. */
+  | 'coupled-samples'
   /** Constants that are not taken for weights. */
   | 'constants-kept'
   /** Gradients end at a node, so that weights before it cannot be trained. */

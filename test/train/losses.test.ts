@@ -69,6 +69,28 @@ describe('losses and their gradients equal PyTorch’s', () => {
   });
 });
 
+describe('scores of −Infinity', () => {
+  const masked = scores.data.map((value, at) => (oneHot[at] === 0 && at % 2 === 0 ? -Infinity : value));
+  const x = { dims, data: masked };
+
+  test('have no part where the target is 0', async () => {
+    const { loss, gradient } = await run(oneHot, (tape) => crossEntropy(tape, 'x', 't'), x);
+    const shares = softmax(masked);
+    const expected = LABELS.reduce(
+      (sum, label, row) => sum - Math.log(shares[row * CLASSES + label] ?? 0),
+      0,
+    );
+    expect(loss[0]).toBeCloseTo(expected / SAMPLES, 5);
+    for (const [at, share] of shares.entries())
+      expect(gradient[at]).toBeCloseTo((share - (oneHot[at] ?? 0)) / SAMPLES, 6);
+  });
+
+  test('give an infinite loss where the target is above 0', async () => {
+    for (const [targets, options] of [[oneHot.map(() => 1 / CLASSES)], [oneHot, { smoothing: 0.1 }]] as const)
+      expect((await run(targets, (tape) => crossEntropy(tape, 'x', 't', options), x)).loss[0]).toBe(Infinity);
+  });
+});
+
 describe('correct predictions are counted', () => {
   const argmax = (row: readonly number[]) => row.indexOf(Math.max(...row));
 

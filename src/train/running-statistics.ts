@@ -1,0 +1,51 @@
+import { OnnxMishError } from '../base/error.js';
+import { type Node, nodeLabel, type OnnxDocument } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { type Weight, weightOf } from '../onnx/weights.js';
+import { batchNorms } from './batch-norms.js';
+import { rootWeights } from './trainable.js';
+
+/** What gives each layer tensors of its own. */
+const SEPARATE =
+  'Export the model so that each has a tensor of its own: in PyTorch with training=TrainingMode.TRAINING, do_constant_folding=False and dynamo=False';
+
+/**
+ * Throws `bad-usage` for a batch normalisation whose running statistics are a trained weight, too, as exporters store equal tensors of
+ * a new network once, or which cannot move although they should.
+ */
+export function checkRunningStatistics(
+  document: OnnxDocument,
+  index: GraphIndex,
+  weights: readonly Weight[],
+  moves: boolean,
+): void {
+  const { graph } = document;
+  const trained = new Set(weights.map(({ name }) => name));
+  const refused = (node: Node, what: string) =>
+    new OnnxMishError('bad-usage', what, {
+      where: `BatchNormalization '${nodeLabel(node)}'`,
+      fix: SEPARATE,
+    });
+  for (const node of batchNorms(graph)) {
+    for (const [at, kind] of ['mean', 'variance'].entries()) {
+      const name = node.inputs[3 + at] ?? '';
+      const shared = rootWeights(document, index, name).find((weight) => trained.has(weight.name));
+      if (shared !== undefined)
+        throw refused(node, `the running ${kind} is also the weight '${shared.name}', which is trained`);
+      if (moves && !isOwnTensor(graph, index, name))
+        throw refused(node, `the running ${kind} '${name}' has no tensor of its own, so that it cannot move`);
+    }
+  }
+}
+
+/** Returns whether a value is stored, and only batch normalisations read it as a statistic. Calls of one layer share it. */
+const isOwnTensor = (graph: OnnxDocument['graph'], index: GraphIndex, name: string): boolean =>
+  weightOf(index, graph, name)?.home === graph &&
+  index
+    .uses(graph, name)
+    .every(
+      (use) => use.kind === 'input' && use.node.inputs.indexOf(name) >= FIRST_STATISTIC && isNorm(use.node),
+    );
+
+const FIRST_STATISTIC = 3;
+const isNorm = ({ domain, opType }: Node) => domain === '' && opType === 'BatchNormalization';
