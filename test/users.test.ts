@@ -226,6 +226,11 @@ withRegistry('who uses TypeScript 5.4 compiles against every module', async () =
     const module = { module: 'nodenext', target: 'es2022', lib: ['es2022', 'dom', 'dom.iterable'] };
     const compilerOptions = { ...strict, ...module, types: ['node'] };
     await folder.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['typed.mts'] }));
-    await run('npx', ['tsc'], { cwd: folder.path });
+    // The compiler prints its errors to standard output, which a failed command does not show.
+    const printed = await run('npx', ['tsc'], { cwd: folder.path }).then(
+      ({ stdout }) => stdout,
+      ({ stdout, message }) => stdout || message,
+    );
+    expect(printed).toBe('');
   }
 });

@@ -36,7 +36,7 @@ const inOrder = {
 
 async function bundle(outfile) {
   const files = ['test/onnx', 'test/mish'].flatMap((folder) =>
-    readdirSync(folder)
+    readdirSync(folder, { recursive: true })
       .filter((name) => name.endsWith('.test.ts'))
       .map((name) => `${folder}/${name}`)
       .filter((path) => !LEFT_OUT.test(path)),
