@@ -135,3 +135,27 @@ describe('a validation', () => {
     });
   });
 });
+
+describe('a packaged browser', () => {
+  needs(process.platform === 'linux' && process.arch === 'x64', LINUX_ONLY);
+
+  test('that unpacks itself does not hold up an interrupt, and leaves nothing', async () => {
+    const temporary = (await tempFolder()).path;
+    const child = start(['validate', REAL_MODELS.alexa, '--providers', 'wasm'], {
+      env: { TMPDIR: temporary, PATH: '' },
+    });
+    child.stdin?.end();
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const ended = outcome(child);
+    const isUnpacking = () => readdirSync(temporary).some((name) => name.includes('unpack'));
+    for (let tries = 0; !isUnpacking() && tries < 1000; tries++) await setTimeout(LOOK_MS);
+    expect(isUnpacking()).toBe(true);
+    const begun = performance.now();
+    child.kill('SIGINT');
+    const { code, stderr } = await ended;
+    expect(stderr).toMatch(/interrupted/);
+    expect(code).toBe(130);
+    expect(performance.now() - begun).toBeLessThan(1000);
+    await expectNothingLeft(temporary);
+  });
+});

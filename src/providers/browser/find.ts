@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { access, lstat, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants, rmSync } from 'node:fs';
+import { access, lstat, readFile, rename, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
@@ -114,6 +114,8 @@ let unpacking: Promise<void> = Promise.resolve();
 /** Unpacks the browser into a new temporary folder, and renames that to `folder`. */
 async function unpack(chromium: () => Promise<string> | undefined, folder: string): Promise<void> {
   const own = await temporaryFolder('unpack');
+  const discard = () => rmSync(own, { recursive: true, force: true });
+  process.once('exit', discard); // an interrupted command does not wait for the package
   const before = process.env.TMPDIR;
   try {
     process.env.TMPDIR = own; // the package always unpacks into the temporary folder
@@ -124,7 +126,8 @@ async function unpack(chromium: () => Promise<string> | undefined, folder: strin
   } finally {
     if (before === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = before;
-    await rm(own, { recursive: true, force: true });
+    process.removeListener('exit', discard);
+    discard();
   }
 }
 

@@ -154,7 +154,7 @@ async function end(child: ChildProcess | undefined): Promise<void> {
 }
 
 /** Waits for a start or an abort, whichever comes first. Throws `aborted`. */
-async function orAborted<T>(starting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function orAborted<T>(starting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   let stop = () => {};
   const stopped = new Promise<never>((_, reject) => {
     stop = () => reject(aborted());
