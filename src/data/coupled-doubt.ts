@@ -2,8 +2,9 @@ import { OnnxMishError } from '../base/error.js';
 import type { Advice } from '../base/option-hint.js';
 import { ownProperty } from '../base/own.js';
 import type { ValueInfo } from '../providers/provider.js';
-import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import type { Tensor, Tensors } from '../providers/tensor.js';
 import { type Feeds, firstFeeds } from './dataset.js';
+import { rowDifference } from './row-difference.js';
 import { joinRuns } from './split-runs.js';
 
 /** Difference that rounding and scales made from a whole run may cause, as a share of the largest element. */
@@ -47,7 +48,9 @@ export async function findCoupling(
     together: ownProperty(both, name),
     alone: alone.map((results) => ownProperty(results, name)),
   }));
-  const differ = pairs.some((pair) => pair.alone.some((one, row) => differs(pair.together, one, row)));
+  const differ = pairs.some((pair) =>
+    pair.alone.some((one, row) => differs(pair.together, one, { row, samples: 2 })),
+  );
   if (!differ && !pairs.every((pair) => pair.alone.every((one) => hasSameShape(pair.together, one))))
     return undefined;
   return { input, given: differ ? 'other outputs' : 'no more outputs' };
@@ -71,20 +74,8 @@ export async function coupledDoubt(...given: Parameters<typeof findCoupling>): P
 }
 
 /** Returns whether a row of a run's output is another than the output of the sample alone; false if it is not one row. */
-function differs(together: Tensor | undefined, alone: Tensor | undefined, row: number): boolean {
-  if (together?.dims[0] !== 2 || alone?.dims[0] !== 1) return false;
-  if (together.data.length !== 2 * alone.data.length) return false;
-  const [all, own] = [toNumbers(together), toNumbers(alone)];
-  if (all === undefined || own === undefined) return false;
-  let [scale, difference] = [0, 0];
-  for (let at = 0; at < own.length; at++) {
-    const value = own[at] ?? 0;
-    if (!Number.isFinite(value)) continue;
-    scale = Math.max(scale, Math.abs(value));
-    difference = Math.max(difference, Math.abs(value - (all[row * own.length + at] ?? 0)));
-  }
-  return difference > MAX_DIFFERENCE * scale;
-}
+const differs = (...given: Parameters<typeof rowDifference>) =>
+  (rowDifference(...given) ?? 0) > MAX_DIFFERENCE;
 
 const hasSameShape = (a: Tensor | undefined, b: Tensor | undefined) =>
   a !== undefined && a.dims.join() === b?.dims.join();

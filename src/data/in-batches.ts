@@ -2,8 +2,9 @@
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
 import type { Session, ValueInfo } from '../providers/provider.js';
-import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
+import type { Tensors } from '../providers/tensor.js';
 import { type Dataset, type Feeds, firstFeed } from './dataset.js';
+import { rowDifference } from './row-difference.js';
 import type { ShapeOptions } from './shapes.js';
 import { sliceRun } from './split-runs.js';
 
@@ -64,34 +65,15 @@ async function givesTheSame(session: Session, feeds: Feeds, samples: number): Pr
     const whole = await session.run(batch);
     for (let index = 0; index < samples; index++) {
       const alone = await session.run(sliceRun(batch, index, index + 1));
-      if (
-        !Object.keys(alone).every((name) =>
-          isSlice(ownProperty(whole, name), ownProperty(alone, name), index, samples),
-        )
-      )
-        return false;
+      for (const name of Object.keys(alone)) {
+        const outputs = [ownProperty(whole, name), ownProperty(alone, name)] as const;
+        const difference = rowDifference(...outputs, { row: index, samples });
+        if (difference === undefined || difference > ROUNDING) return false;
+      }
     }
     return true;
   } catch (error) {
     if (error instanceof OnnxMishError && error.code === 'run-failed') return false;
     throw error;
   }
-}
-
-function isSlice(whole: Tensor | undefined, alone: Tensor | undefined, index: number, samples: number) {
-  if (whole === undefined || alone === undefined) return false;
-  if (alone.dims[0] !== 1 || whole.data.length !== alone.data.length * samples) return false;
-  const [all, own] = [toNumbers(whole), toNumbers(alone)];
-  if (all === undefined || own === undefined) return false;
-  let scale = 0;
-  for (let at = 0; at < own.length; at++) {
-    const size = Math.abs(own[at] ?? 0);
-    if (Number.isFinite(size) && size > scale) scale = size;
-  }
-  for (let at = 0; at < own.length; at++) {
-    const [a, b] = [own[at] ?? 0, all[index * own.length + at] ?? 0];
-    // Comparisons with NaN are false, so that NaN and infinity only equal themselves.
-    if (!(Object.is(a, b) || Math.abs(a - b) <= ROUNDING * scale)) return false;
-  }
-  return true;
 }

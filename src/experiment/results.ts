@@ -1,8 +1,9 @@
 // Results of an experiment's runs: means, deviations and paired differences, and what they show.
 import { plural } from '../base/plural.js';
-import { amountText, differenceText, nameOf } from '../finetune/compare-arms.js';
+import { amountText, differenceText } from '../finetune/compare-arms.js';
 import { meanWithInterval } from '../metrics/paired.js';
 import { mean } from '../metrics/statistics.js';
+import { activationLabel } from '../mish/activations.js';
 import type { ExperimentReport, ExperimentResult, ExperimentRun } from './report-schema.js';
 
 type Measure = 'accuracy' | 'loss';
@@ -90,7 +91,7 @@ export function concludeExperiment(
   const sentences = [
     activations.length < 2
       ? 'One activation was trained, so that nothing was compared.'
-      : comparisons(results, measure, nameOf(baselineOf(activations)), data.test),
+      : comparisons(results, measure, activationLabel(baselineOf(activations)), data.test),
   ];
   const diverged = runs.filter((run) => run.diverged !== null).length;
   if (diverged > 0)
@@ -117,7 +118,7 @@ function comparisons(
   tested: number,
 ): string {
   const judged = results.flatMap(({ activation, difference }) =>
-    difference === null ? [] : { name: nameOf(activation), difference },
+    difference === null ? [] : { name: activationLabel(activation), difference },
   );
   if (judged.length === 0) return `No activation has a seed in common with ${baseline}.`;
   const single = judged.filter(({ difference }) => difference.seeds < 2);

@@ -1,3 +1,4 @@
+import { activationLabel } from '../mish/activations.js';
 // The swapped model against its control: the original, trained as long with the same batches.
 
 import { plural } from '../base/plural.js';
@@ -13,8 +14,6 @@ import {
   signed,
 } from '../metrics/paired.js';
 import { wilsonInterval } from '../metrics/wilson.js';
-import { REPLACEMENTS } from '../mish/activation-kinds.js';
-import { ACTIVATIONS } from '../mish/activations.js';
 import type { FinetuneComparison, FinetuneReport } from './report-schema.js';
 
 /** Results of a model on each sample of the test part. */
@@ -76,7 +75,7 @@ export type Concluded = Pick<FinetuneReport, 'comparison' | 'latency' | 'runs' |
 
 /** Returns the result as sentences. Without a control, they do not compare the activations. */
 export function conclude({ comparison, latency, runs, data, to, sites }: Concluded): string {
-  const name = nameOf(to);
+  const name = activationLabel(to);
   const tested = `${data.test} test ${data.test === 1 ? 'sample' : 'samples'}`;
   if (comparison === null || sites.length === 0) {
     const [first] = runs;
@@ -104,12 +103,6 @@ export function conclude({ comparison, latency, runs, data, to, sites }: Conclud
 function timeText(name: string, { ratio, exp }: NonNullable<FinetuneReport['latency']>): string {
   const beside = exp === null ? '' : `, and ${exp.ratio.toFixed(2)} times in the exp form`;
   return `A run of ${name} takes ${ratio.toFixed(2)} times the time of the original${beside}.`;
-}
-
-/** Returns the name of an activation in a sentence. */
-export function nameOf(to: string): string {
-  const known = REPLACEMENTS.find((name) => name === to);
-  return known === undefined ? to : ACTIVATIONS[known].label;
 }
 
 /** Formats a difference and its interval: accuracy in percentage points. */

@@ -170,3 +170,8 @@ export const ACTIVATIONS: Readonly<Record<ReplacementName, Activation>> = {
     f: (x) => elu(x, 1),
   },
 };
+
+/** Returns the name of an activation in a sentence, Mish without one; the given name if it is unknown. */
+export function activationLabel(to = 'mish'): string {
+  return Object.hasOwn(ACTIVATIONS, to) ? ACTIVATIONS[to as ReplacementName].label : to;
+}

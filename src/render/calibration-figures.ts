@@ -3,27 +3,22 @@ import { plural } from '../base/plural.js';
 import { type LimitVerdict, limitText } from '../calibrate/select/budget.js';
 import { pointsText } from '../metrics/paired.js';
 import { median } from '../metrics/statistics.js';
-import { ACTIVATIONS } from '../mish/activations.js';
+import { activationLabel } from '../mish/activations.js';
 import { hasSiteInForm } from '../mish/costs.js';
 import type { Calibration, LayerRepair, ModelComparison } from '../node/calibrate.js';
 import { accuracyWithInterval, figure, percent, short, sqnrOf } from './figures.js';
-
-/** Returns the name of the written activation. Reports of earlier versions lack it: they are of Mish. */
-export function writtenLabel({ to = 'mish' }: Partial<Pick<Calibration, 'to'>>): string {
-  return Object.hasOwn(ACTIVATIONS, to) ? ACTIVATIONS[to].label : to;
-}
+import { inForm } from './written-name.js';
 
 export function describeSwap({ to, sites, form, beta, sharpness, curved, leaky, int8 }: Calibration): string {
   const isSeparate = beta === null && (sharpness !== null || (curved ?? null) !== null);
   const sharp = isSeparate ? ', with a separate β for each' : (beta ?? 1) === 1 ? '' : `, β = ${beta}`;
   const count = `${sites.length} ${sites.length === 1 ? 'site' : 'sites'}`;
-  const label = writtenLabel({ to });
-  if (label !== 'Mish') return `${count} → ${label}${sharp}.`;
+  if ((to ?? 'mish') !== 'mish') return `${count} → ${activationLabel(to)}${sharp}.`; // earlier versions wrote only Mish
   const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
   if (int8 && !hasSiteInForm({ sites, int8 })) return `${count} → Mish on integers${sharp}.`;
   const what =
     mixtures === 0 ? 'Mish' : mixtures === sites.length ? 'mixtures of x and Mish' : 'Mish or mixtures';
-  return `${count} → ${what} in the ${form} form${sharp}.${describeLeaky(leaky)}`;
+  return `${count} → ${inForm(what, form)}${sharp}.${describeLeaky(leaky)}`;
 }
 
 /** Says why LeakyReLUs became mixtures. Reports of earlier versions lack the entry. */
@@ -180,7 +175,7 @@ export function describeFold({ to, fold }: Calibration): string[] {
   if (fold === null || fold.folded.length + fold.kept.length === 0) return [];
   const all = fold.folded.length + fold.kept.length;
   return [
-    `β folded into weights at ${fold.folded.length} of ${plural(all, 'site')}: these are now ${writtenLabel({ to })} with β = 1 of scaled inputs.`,
+    `β folded into weights at ${fold.folded.length} of ${plural(all, 'site')}: these are now ${activationLabel(to)} with β = 1 of scaled inputs.`,
     ...fold.kept.map(({ label, why }) => `not folded: ${short(label)}: ${why}`),
   ];
 }

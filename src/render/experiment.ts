@@ -1,6 +1,7 @@
 import { plural } from '../base/plural.js';
 import type { ExperimentReport, ExperimentResult, ExperimentRun } from '../experiment/report-schema.js';
-import { amountText, nameOf } from '../finetune/compare-arms.js';
+import { amountText } from '../finetune/compare-arms.js';
+import { activationLabel } from '../mish/activations.js';
 import { clean as cleanText } from './clean.js';
 import { figure, joinSections, mapText, percent, short } from './figures.js';
 import { accuracyText, durationText } from './finetune-figures.js';
@@ -46,7 +47,7 @@ const LEGEND = [
 
 /** Returns what was exchanged: `ReLU, Mish at 19 sites; 1 activation stays as it is.` */
 export function describeExchange({ settings, sites, kept }: ExperimentReport): string {
-  const names = settings.activations.map(nameOf).join(', ');
+  const names = settings.activations.map(activationLabel).join(', ');
   const rest =
     kept.length === 0 ? '' : `; ${plural(kept.length, 'activation')} ${kept.length === 1 ? 'stays' : 'stay'}`;
   return `${names} at ${plural(sites.length, 'site')}${rest}.`;
@@ -80,7 +81,7 @@ export function resultRows({ results, baseline }: ExperimentReport): string[][] 
       const ends =
         difference?.low == null || difference.high == null ? undefined : [difference.low, difference.high];
       return [
-        nameOf(activation),
+        activationLabel(activation),
         diverged === 0 ? String(runs) : `${runs} (${diverged} diverged)`,
         spreadText(accuracy, (value) => (100 * value).toFixed(2), ' %'),
         spreadText(loss, (value) => figure(value, 4), ''),
@@ -113,7 +114,7 @@ export const RUN_HEAD = ['activation', 'seed', 'accuracy', 'loss', 'training los
 /** Returns a row for each run. */
 export function runRows({ runs }: Pick<ExperimentReport, 'runs'>): string[][] {
   return runs.map(({ activation, seed, test, epochs, diverged, seconds }) => [
-    nameOf(activation),
+    activationLabel(activation),
     String(seed),
     diverged === null ? accuracyText(test?.accuracy ?? null) : 'diverged',
     figure(test?.loss, 4),
@@ -133,7 +134,7 @@ function missingLines({ missing }: ExperimentReport): string[] {
   if (missing.length === 0) return [];
   const names = missing
     .slice(0, MAX_MISSING)
-    .map(({ activation, seed }) => `${nameOf(activation)}, seed ${seed}`);
+    .map(({ activation, seed }) => `${activationLabel(activation)}, seed ${seed}`);
   const more = missing.length > MAX_MISSING ? ` and ${missing.length - MAX_MISSING} more` : '';
   return [`Missing runs: ${names.join('; ')}${more}.`];
 }

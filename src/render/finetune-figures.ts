@@ -1,8 +1,10 @@
 // Sentences and rows of tables of a fine-tuning's report, for every view.
 import { plural } from '../base/plural.js';
-import { amountText, nameOf } from '../finetune/compare-arms.js';
+import { amountText } from '../finetune/compare-arms.js';
 import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
+import { activationLabel } from '../mish/activations.js';
 import { accuracyWithInterval, figure, iouText } from './figures.js';
+import { writtenName } from './written-name.js';
 
 /** Returns what was swapped: `19 sites → Mish in the exp form, β = 1.` */
 export function describeSites({ sites, to, form, skipped }: FinetuneReport): string {
@@ -10,7 +12,7 @@ export function describeSites({ sites, to, form, skipped }: FinetuneReport): str
   const sharp =
     to !== 'mish' ? '' : betas.length === 1 ? `, β = ${figure(betas[0])}` : ', with a separate β for each';
   const rest = skipped === 0 ? '' : `; ${skipped} not swapped`;
-  return `${sites.length} ${sites.length === 1 ? 'site' : 'sites'} → ${nameOf(to)}${to === 'mish' ? ` in the ${form} form` : ''}${sites.length === 0 ? '' : sharp}${rest}.`;
+  return `${sites.length} ${sites.length === 1 ? 'site' : 'sites'} → ${writtenName({ to, form })}${sites.length === 0 ? '' : sharp}${rest}.`;
 }
 
 /** Returns the numbers of samples. */
@@ -71,7 +73,7 @@ export function accuracyText(accuracy: number | null): string {
 
 /** Returns the name of an arm after training. */
 export function armName(arm: FinetuneRun['arm'], to: string): string {
-  return arm === 'swapped' ? `${nameOf(to)}, trained` : 'original, trained';
+  return arm === 'swapped' ? `${activationLabel(to)}, trained` : 'original, trained';
 }
 
 export const UNITS_HEAD = ['site', 'units', 'before', 'after', 'control'];

@@ -4,8 +4,8 @@ import type { Degradation } from '../calibrate/select/degradation.js';
 import type { Ranking } from '../calibrate/select/ranking.js';
 import type { Drawn } from '../calibrate/select/trial.js';
 import { pointsText, signed } from '../metrics/paired.js';
-import { ACTIVATIONS } from '../mish/activations.js';
 import { figure, percent } from './figures.js';
+import { writtenName } from './written-name.js';
 
 /** Returns the result of a ranking as a sentence. */
 export function concludeRanking({ sites, data }: Ranking): string {
@@ -23,13 +23,8 @@ export function concludeRanking({ sites, data }: Ranking): string {
 }
 
 /** Names the activation that was written: `Mish in the exp form, β = 2`. */
-export function writtenActivation({
-  to = 'mish',
-  form,
-  beta,
-}: Pick<Ranking, 'to' | 'form' | 'beta'>): string {
-  const label = to === 'mish' ? `Mish in the ${form} form` : ACTIVATIONS[to].label;
-  return `${label}${beta === 1 ? '' : `, β = ${beta}`}`;
+export function writtenActivation({ to, form, beta }: Pick<Ranking, 'to' | 'form' | 'beta'>): string {
+  return `${writtenName({ to, form })}${beta === 1 ? '' : `, β = ${beta}`}`;
 }
 
 /** Describes drawn samples: `256 samples (npz)`, or noise. */

@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import { plural } from '../base/plural.js';
-import { nameOf } from '../finetune/compare-arms.js';
+import { activationLabel } from '../mish/activations.js';
 import type { LayerComparison, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
 import { clean as cleanText } from './clean.js';
 import type { Comparison } from './compare.js';
@@ -67,7 +67,7 @@ export function plainTable(
 function addedActivations({ original, swapped }: Report['models']): string {
   const added = Object.entries(swapped.activationCounts ?? {}).flatMap(([kind, count]) => {
     const more = count - (original.activationCounts?.[kind] ?? 0);
-    return more > 0 ? `${more} ${nameOf(kind)}` : [];
+    return more > 0 ? `${more} ${activationLabel(kind)}` : [];
   });
   return added.join(', ') || 'no Mish';
 }

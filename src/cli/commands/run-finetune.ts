@@ -108,7 +108,8 @@ function optionsOf(flags: Flags, checkpoint: CheckpointFile) {
   return {
     ...swapChoices(flags),
     ...trainingSettings(flags),
-    ...{ calibrate, control, seeds, seed, validation, freeze, patience, batchNorm: bn, checkpoint },
+    ...{ calibrate, control, seeds, seed, validation, freeze, batchNorm: bn, checkpoint },
+    patience: validation === 0 ? undefined : patience, // that of a configuration is for other runs
     teacher: teacher === true ? DEFAULT_TEACHER_SHARE : teacher,
   };
 }

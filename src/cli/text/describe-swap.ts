@@ -5,6 +5,7 @@ import type { FixedNode } from '../../mish/fix-report.js';
 import { planOf } from '../../mish/plan.js';
 import type { SiteReport, SkipReport, SwapReport } from '../../mish/results.js';
 import type { MoveOptions } from '../../node/transform-file.js';
+import { writtenName } from '../../render/written-name.js';
 import { notesWithFlags, withFlags } from './flags.js';
 import { say, sayJson } from './say.js';
 import { clean, growth, integer, plural } from './text.js';
@@ -42,7 +43,7 @@ function describeWritten({ to, form, bound, beta, sites, int8 }: SwapReport): st
     .map((kind) => `${integer(sites.filter((site) => site.kind === kind).length)} ${operator(kind)}`)
     .join(', ');
   const mish = hasSiteInForm({ sites, int8 })
-    ? `Mish in the ${form} form${within(bound)}`
+    ? `${writtenName({ form })}${within(bound)}`
     : 'Mish on integers';
   const written = to === 'mish' ? mish : `${ACTIVATIONS[to].label}${slopes(sites)}`;
   return `${of} → ${written}${beta === 1 ? '' : `, β = ${beta}`}`;

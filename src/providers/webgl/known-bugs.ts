@@ -32,6 +32,10 @@ export function webglMistakes(
   ];
 }
 
+/** Describes the nodes that `webglMistakes` lists, a sentence each. */
+export const webglSuspicions = (document: OnnxDocument): string[] =>
+  webglMistakes(document).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`);
+
 const mistake = (facts: NodeFacts, message: string) => problemAt(facts, { kind: 'mistake', message });
 
 function sharedPrograms(all: readonly NodeFacts[]): Pick<Fault, 'node' | 'says'>[] {

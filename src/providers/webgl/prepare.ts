@@ -7,7 +7,7 @@ import { shortened } from '../known-bugs.js';
 import type { Cure, Shapes, Unsupported } from '../provider.js';
 import { WEB } from '../web-providers.js';
 import { webglProblems } from './check.js';
-import { webglMistakes } from './known-bugs.js';
+import { webglSuspicions } from './known-bugs.js';
 import { withShapes } from './shapes.js';
 
 /** Model that WebGL can run. */
@@ -31,9 +31,7 @@ export async function prepareForWebgl(whole: OnnxDocument, shapes: Shapes | unde
     model: await withShapes(runnable, shapes ?? { inputs: {}, outputs: {} }).bytes(),
     retargeted,
     notes: [WEB.webgl.notice, ...notes, ...(note === undefined ? [] : [note])],
-    suspicions: shortened(
-      webglMistakes(runnable).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`),
-    ),
+    suspicions: shortened(webglSuspicions(runnable)),
   };
 }
 

@@ -1,3 +1,4 @@
+import { activationLabel } from '../../mish/activations.js';
 import type { Calibration, LayerRepair, Method } from '../../node/calibrate.js';
 import {
   changesWeights,
@@ -16,7 +17,6 @@ import {
   notesOf,
   OUTPUT_HEAD,
   outputRows,
-  writtenLabel,
 } from '../calibration-figures.js';
 import { figure, tellApart } from '../figures.js';
 import { htmlDocument } from './document.js';
@@ -37,7 +37,7 @@ export async function calibrationPage(calibration: Calibration, model: string): 
     <>
       <p class="eyebrow">onnx-mish calibrate</p>
       <h1>
-        {writtenLabel(calibration)} in <Name text={model} longest={120} />
+        {activationLabel(calibration.to)} in <Name text={model} longest={120} />
         {calibration.kept === 'calibrated' && changesWeights(calibration) ? ', repaired' : ', not repaired'}
       </h1>
       <div class="wide">
@@ -141,7 +141,7 @@ function LeftAlone({ layers }: { readonly layers: Calibration['leftAlone'] }) {
 
 function Sites({ calibration }: { readonly calibration: Calibration }) {
   const { sites } = calibration;
-  const written = writtenLabel(calibration);
+  const written = activationLabel(calibration.to);
   const isMish = written === 'Mish';
   return (
     <>

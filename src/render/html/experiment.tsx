@@ -1,6 +1,6 @@
 import { plural } from '../../base/plural.js';
 import type { ExperimentReport, ExperimentRun } from '../../experiment/report-schema.js';
-import { nameOf } from '../../finetune/compare-arms.js';
+import { activationLabel } from '../../mish/activations.js';
 import {
   describeExchange,
   describeExperimentData,
@@ -26,11 +26,11 @@ export async function experimentPage(report: ExperimentReport): Promise<string> 
   );
   const derivatives = await derivativeCharts(
     report.runs.flatMap(({ activation, derivative }) =>
-      derivative === undefined ? [] : { name: nameOf(activation), derivative },
+      derivative === undefined ? [] : { name: activationLabel(activation), derivative },
     ),
   );
   const landscapes = report.runs.flatMap(({ activation, landscape }) =>
-    landscape === undefined ? [] : { name: nameOf(activation), landscape },
+    landscape === undefined ? [] : { name: activationLabel(activation), landscape },
   );
   return htmlDocument(
     `Experiment with ${report.model}`,
@@ -68,7 +68,8 @@ function Head({ report }: Props) {
         {missing.length > 0 && (
           <p>
             Missing runs:{' '}
-            {missing.map(({ activation, seed }) => `${nameOf(activation)}, seed ${seed}`).join('; ')}.
+            {missing.map(({ activation, seed }) => `${activationLabel(activation)}, seed ${seed}`).join('; ')}
+            .
           </p>
         )}
         <FactList
@@ -102,7 +103,7 @@ function Results({ report }: Props) {
         <Table head={RUN_HEAD} rows={runRows(report)} />
         {diverged.map(({ activation, seed, diverged: why }) => (
           <p class="soft">
-            {nameOf(activation)}, seed {seed}, diverged: {why}.
+            {activationLabel(activation)}, seed {seed}, diverged: {why}.
           </p>
         ))}
       </div>
@@ -133,7 +134,7 @@ function Initial({ report }: Props) {
         <p>{rule}</p>
         <Table
           head={['activation', 'gain']}
-          rows={gains.map(({ activation, gain }) => [nameOf(activation), figure(gain, 4)])}
+          rows={gains.map(({ activation, gain }) => [activationLabel(activation), figure(gain, 4)])}
         />
         <p class="soft">
           {weights} weights were initialised anew.
@@ -159,7 +160,7 @@ function pointsOf(
   value: (score: { loss: number; accuracy: number | null }) => number | null,
 ): CurvePoint[] {
   return runs.flatMap(({ activation, seed, epochs }) => {
-    const series = nameOf(activation);
+    const series = activationLabel(activation);
     const point = (part: 'training' | 'test', epoch: number, score: ExperimentRun['test']) => {
       const figure = score === null ? null : value(score);
       return figure === null ? [] : [{ series, run: `${series}, seed ${seed}`, part, epoch, value: figure }];
@@ -172,7 +173,7 @@ function pointsOf(
 }
 
 const curvesOf = ({ settings, data }: ExperimentReport) => ({
-  series: settings.activations.map(nameOf),
+  series: settings.activations.map(activationLabel),
   caption: `By epoch: whole lines on ${plural(data.curve, 'test sample')}, dotted lines on the training batches.`,
 });
 

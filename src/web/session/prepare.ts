@@ -10,7 +10,7 @@ import type { Spliced } from '../../onnx/splice.js';
 import { knownBugs } from '../../providers/known-bugs.js';
 import { WEB, type WebProvider } from '../../providers/web-providers.js';
 import { webglProblems } from '../../providers/webgl/check.js';
-import { webglMistakes } from '../../providers/webgl/known-bugs.js';
+import { webglSuspicions } from '../../providers/webgl/known-bugs.js';
 import { withShapes } from '../../providers/webgl/shapes.js';
 import { shapesOf } from './shapes-of.js';
 
@@ -107,7 +107,7 @@ async function forWebgl(swapped: OnnxDocument, provider: WebProvider, dims: Prep
     );
     return { ready: false, refusal: { provider, reason: reasons.join('; '), nodes } } as const;
   }
-  const suspicions = webglMistakes(right).map(({ op, node, message }) => `${op} ‘${node}’: ${message}`);
+  const suspicions = webglSuspicions(right);
   const model = await withShapes(right, shapesOf(right, dims)).bytes();
   return { ready: true, model, suspicions } as const;
 }

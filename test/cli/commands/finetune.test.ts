@@ -53,6 +53,19 @@ test('--json is a report, which `report` shows again, also as a page', async () 
   }
 });
 
+test('the patience of a configuration is for runs with a validation part', async () => {
+  const folder = await prepared(64);
+  await folder.write('onnx-mish.config.json', JSON.stringify({ finetune: { patience: 2 } }));
+  const at = { cwd: folder.path };
+  const { code, json } = await cliJson([...quick, '--no-control', '--validation', '0'], at);
+  expect([code, json.settings.patience, json.data.validation]).toEqual([0, null, 0]);
+  const refused = await cli([...quick, '--validation', '0', '--patience', '2'], at);
+  expect([refused.code, refused.stderr]).toEqual([
+    2,
+    'onnx-mish: --patience has no effect with --validation 0\n  Leave it out.\n',
+  ]);
+});
+
 test('--images takes a folder for each class', async () => {
   const sharp = (await import('sharp')).default;
   const { mkdir } = await import('node:fs/promises');

@@ -1,5 +1,5 @@
 import { useMemo, useReducer, useRef } from 'preact/hooks';
-import { nameOf } from '../../../finetune/compare-arms.js';
+import { activationLabel } from '../../../mish/activations.js';
 import { figure } from '../../../render/figures.js';
 import { accuracyText } from '../../../render/finetune-figures.js';
 import { download } from '../page/files.js';
@@ -62,7 +62,9 @@ export const ACTIVATION_LINES = {
 
 /** Returns the name of an activation in a comparison, with the sharpness of Mish. */
 function labelOf(activation: string, beta: number): string {
-  return activation === 'mish' && beta !== 1 ? `${nameOf(activation)}, β = ${beta}` : nameOf(activation);
+  return activation === 'mish' && beta !== 1
+    ? `${activationLabel(activation)}, β = ${beta}`
+    : activationLabel(activation);
 }
 
 function Results({ comparison }: { readonly comparison: ActivationComparison }) {

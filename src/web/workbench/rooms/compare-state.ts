@@ -1,7 +1,7 @@
 // The state of the room Compare, and every action that changes it.
 import type { ExperimentReport, Landscape } from '../../../experiment/report-schema.js';
 import type { RunEpoch } from '../../../experiment/train-run.js';
-import { nameOf } from '../../../finetune/compare-arms.js';
+import { activationLabel } from '../../../mish/activations.js';
 import type { Problem, StepEvent } from '../protocol.js';
 import type { CompareChoice, CompareEvent, ProviderEvent, TrainingProvider } from '../room-protocol.js';
 import { FIRST_PROVIDER } from '../room-protocol.js';
@@ -130,7 +130,7 @@ function withEvent(state: CompareState, comparison: ActivationComparison, event:
     case 'landscape': {
       const { activation, landscape } = event;
       const landscapes = { ...comparison.landscapes, [activation]: landscape };
-      return changed({ landscapes }, `The landscape of ${nameOf(activation)} is there.`);
+      return changed({ landscapes }, `The landscape of ${activationLabel(activation)} is there.`);
     }
   }
 }
@@ -140,5 +140,5 @@ function epochText(activation: string, { epoch, test, loss }: RunEpoch): string 
   const accuracy = test?.accuracy;
   const score =
     typeof accuracy === 'number' ? `${(100 * accuracy).toFixed(1)} %` : `loss ${loss.toPrecision(3)}`;
-  return `${nameOf(activation)}, epoch ${epoch}: ${score}`;
+  return `${activationLabel(activation)}, epoch ${epoch}: ${score}`;
 }

@@ -1,4 +1,5 @@
 import { plural } from '../../../base/plural.js';
+import { activationLabel } from '../../../mish/activations.js';
 import {
   describeCurved,
   describeDifference,
@@ -17,7 +18,6 @@ import {
   SITE_HEAD,
   SITE_LEGEND,
   siteCells,
-  writtenLabel,
 } from '../../../render/calibration-figures.js';
 import { DownloadLink } from '../page/download-link.js';
 import { isSame } from '../page/is-same.js';
@@ -38,7 +38,7 @@ export function RepairResults({
 }: RepairParts & { readonly result: RepairedModel; readonly choice: RepairChoice }) {
   const { name, report } = result;
   const old = !isSame(repairChoice(repair, page), choice);
-  const written = writtenLabel(report);
+  const written = activationLabel(report.to);
   const input = page.model?.name ?? '';
   const lines = [
     ...[describeSwap(report), `${describeSamples(report.samples)}.`],
