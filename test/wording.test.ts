@@ -146,17 +146,14 @@ const NEVER_ONE: readonly string[] = [
   'data/images.ts: what images',
   'data/shared-samples.ts: which test samples',
   'experiment/results.ts: seeds seeds',
+  'mish/swap.ts: length sites',
   'finetune/start.ts: count training samples',
   'mish/int8.ts: count sites',
-  'mish/rare-notes.ts: reached.length sites',
-  'mish/rare-notes.ts: count layers',
-  'mish/swap.ts: length sites',
   'onnx/reader.ts: reader.most nodes',
   'providers/node/values.ts: elemType tensors',
   'train/insert-batch-norm.ts: inserted.length convolutions',
   'validate/kernel-sweep.ts: type tensors',
   'web/harness/runtime.ts: elemType tensors',
-  'web/workbench/page/model-section.tsx: nodes.length nodes',
 ];
 
 test('a count before a noun is written by `plural`, which knows 1', () => {
@@ -169,4 +166,31 @@ test('a count before a noun is written by `plural`, which knows 1', () => {
     );
   expect(found.filter((one) => !NEVER_ONE.includes(one))).toEqual([]);
   expectNeeded(NEVER_ONE, found);
+});
+
+describe('a count', () => {
+  /** Files of the core, which pages load, and places where a length is not a count of things. */
+  const WITHOUT = [
+    'cli/io/read-data.ts',
+    'train/insert-batch-norm.ts',
+    'cli/commands/run-sharpen.ts',
+    'data/images.ts',
+    'metrics/binary-accuracy.ts',
+    'onnx/weights.ts',
+  ];
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.tsx?$/.test(file),
+  );
+  const findAll = (pattern: RegExp) =>
+    files.filter((file) => pattern.test(readFileSync(join(root, file), 'utf8')));
+
+  test('of a list in a sentence goes through `plural` or `integer`, which separate thousands', () => {
+    const found = findAll(/\$\{[\w.]+\.(?:length|size)\}(?: [a-z]|`)/);
+    expect(found.filter((file) => !WITHOUT.includes(file))).toEqual([]);
+    expectNeeded(WITHOUT, found);
+  });
+
+  test('and its noun are put together in one place', () => {
+    expect(findAll(/=== 1 \? '' : 's'|=== 1 \? '(\w+)' : '\1s'\}/)).toEqual([]);
+  });
 });

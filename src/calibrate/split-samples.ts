@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import { integer } from '../base/plural.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
 import { type Subset, splitFeeds } from '../data/split.js';
 
@@ -54,9 +55,13 @@ export function splitSamples(
   ) {
     return { train, validation, test };
   }
-  throw new OnnxMishError('bad-data', `calibrate needs at least three runs of samples, got ${runs}`, {
-    fix: 'Give more samples; some hundreds are better',
-  });
+  throw new OnnxMishError(
+    'bad-data',
+    `calibrate needs at least three runs of samples, got ${integer(runs)}`,
+    {
+      fix: 'Give more samples; some hundreds are better',
+    },
+  );
 }
 
 function sharesOf(runs: number, batch: number, most: number): [number, number, number] {

@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { lazyArray } from '../base/lazy-array.js';
 import { ownProperty } from '../base/own.js';
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import { convert } from './convert.js';
@@ -62,7 +62,7 @@ export function sampledFeeds(
     if (few === runs || whole) continue;
     throw new OnnxMishError(
       'bad-data',
-      `input '${name}' has samples for ${plural(few, 'run')}, but '${leading.name}' for ${runs}`,
+      `input '${name}' has samples for ${plural(few, 'run')}, but '${leading.name}' for ${integer(runs)}`,
       { fix: 'Give the same number of samples for each input' },
     );
   }
@@ -101,7 +101,7 @@ export function sampledFeeds(
 
 function leftOutNote({ name, count, batch }: Cut, samples: number): string {
   const left = count - samples;
-  return `${left} of ${plural(count, 'sample')} of '${name}' ${left === 1 ? 'is' : 'are'} left out: the last run of ${batch} is not full`;
+  return `${integer(left)} of ${plural(count, 'sample')} of '${name}' ${left === 1 ? 'is' : 'are'} left out: the last run of ${batch} is not full`;
 }
 
 /** The samples of one input, cut into runs. */

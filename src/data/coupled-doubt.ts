@@ -1,6 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Advice } from '../base/option-hint.js';
 import { ownProperty } from '../base/own.js';
+import { integer } from '../base/plural.js';
 import type { ValueInfo } from '../providers/provider.js';
 import type { Tensor, Tensors } from '../providers/tensor.js';
 import { type Feeds, firstFeeds } from './dataset.js';
@@ -68,7 +69,7 @@ export async function coupledDoubt(...given: Parameters<typeof findCoupling>): P
   const [first] = await firstFeeds(feeds, 1);
   const shape = [feeds.length, ...(first?.[input.name]?.dims.slice(1) ?? [])];
   return {
-    text: `${describeCoupling(coupling, 'the original')}. If ${feeds.length} of them belong together, say so`,
+    text: `${describeCoupling(coupling, 'the original')}. If ${integer(feeds.length)} of them belong together, say so`,
     option: symbol ? { dims: { [symbol]: feeds.length } } : { shapes: { [input.name]: shape } },
   };
 }

@@ -1,5 +1,6 @@
 import { breathe } from '../base/breathe.js';
 import { OnnxMishError } from '../base/error.js';
+import { integer } from '../base/plural.js';
 import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -86,7 +87,7 @@ function parse(bytes: Uint8Array, name: string): { tensor: ArrayTensor; fortran:
   const body = bytes.subarray(start + length);
   const expected = elementCount(dims) * data.BYTES_PER_ELEMENT;
   if (body.length !== expected)
-    throw bad(`it has ${body.length} bytes of data, but its shape needs ${expected}`);
+    throw bad(`it has ${integer(body.length)} bytes of data, but its shape needs ${integer(expected)}`);
   return { tensor: { elemType, dims, data: elements(body, data) }, fortran };
 }
 

@@ -2,7 +2,7 @@
 
 import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors, type TypedArray, toNumbers } from '../providers/tensor.js';
 import { convert } from './convert.js';
@@ -61,7 +61,7 @@ export function arraySamples(
   const other = others.find((column) => column.count !== count);
   if (first !== undefined && other !== undefined) {
     throw bad(
-      `input '${other.name}' has ${plural(other.count, 'sample')}, but '${first.name}' has ${count}`,
+      `input '${other.name}' has ${plural(other.count, 'sample')}, but '${first.name}' has ${integer(count)}`,
       'Give the same number of samples for each input',
     );
   }

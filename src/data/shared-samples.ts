@@ -1,3 +1,4 @@
+import { integer } from '../base/plural.js';
 import { addBytes, startChecksum } from '../onnx/checksum.js';
 import { arrayFor, elementCount, type Tensors } from '../providers/tensor.js';
 import type { Samples } from './samples.js';
@@ -23,7 +24,7 @@ export function sharedSamplesNote(shared: number | undefined, test: number): str
   if (shared === undefined || shared === 0 || shared < test * NOTED_SHARE) return undefined;
   const text = 'so the scores are too high: give unseen samples for the test';
   if (test === 1) return `the only test sample is also a training sample, ${text}`;
-  const which = shared === test ? `all ${test}` : `${shared} of the ${test}`;
+  const which = shared === test ? `all ${integer(test)}` : `${integer(shared)} of the ${integer(test)}`;
   const are = shared === 1 ? 'is also a training sample' : 'are also training samples';
   return `${which} test samples ${are}, ${text}`;
 }

@@ -1,3 +1,4 @@
+import { integer } from '../base/plural.js';
 // The report of an experiment, from its runs.
 import { VERSION } from '../base/version.js';
 import { countClasses } from '../finetune/count-classes.js';
@@ -97,7 +98,7 @@ function notesOn({ data, settings, kept }: Facts, runs: readonly ExperimentRun[]
     notes.push('the loss landscapes have different sizes, so that their roughness cannot be compared');
   if (kept.length > 0)
     notes.push(
-      `${kept.length === 1 ? 'an activation stays as it is' : `${kept.length} activations stay as they are`} in all runs, because not every activation can stand there`,
+      `${kept.length === 1 ? 'an activation stays as it is' : `${integer(kept.length)} activations stay as they are`} in all runs, because not every activation can stand there`,
     );
   return notes;
 }

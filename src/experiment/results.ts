@@ -1,5 +1,5 @@
 // Results of an experiment's runs: means, deviations and paired differences, and what they show.
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import { amountText, differenceText } from '../finetune/compare-arms.js';
 import { meanWithInterval } from '../metrics/paired.js';
 import { mean } from '../metrics/statistics.js';
@@ -100,7 +100,7 @@ export function concludeExperiment(
     );
   if (missing.length > 0)
     sentences.push(
-      `${missing.length} of ${plural(missing.length + runs.length, 'run')} ${missing.length === 1 ? 'is' : 'are'} missing.`,
+      `${integer(missing.length)} of ${plural(missing.length + runs.length, 'run')} ${missing.length === 1 ? 'is' : 'are'} missing.`,
     );
   return sentences.join(' ');
 }

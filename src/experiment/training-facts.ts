@@ -1,4 +1,5 @@
 import { capitalised } from '../base/in-words.js';
+import { integer } from '../base/plural.js';
 import { sharedSamples, sharedSamplesNote } from '../data/shared-samples.js';
 import type { Experiment } from './prepare.js';
 import { openRun } from './train-run.js';
@@ -43,7 +44,8 @@ export async function trainingFacts(experiment: Experiment): Promise<TrainingFac
 export function keptWarning(kept: readonly string[]): string[] {
   const [first, ...others] = kept;
   if (first === undefined) return [];
-  const more = others.length === 0 ? '' : ` and ${others.length} more`;
-  const start = kept.length === 1 ? 'A trained weight starts' : `${kept.length} trained weights start`;
+  const more = others.length === 0 ? '' : ` and ${integer(others.length)} more`;
+  const start =
+    kept.length === 1 ? 'A trained weight starts' : `${integer(kept.length)} trained weights start`;
   return [`${start} from the values of the model, since no rule is known for new ones: ${first}${more}.`];
 }

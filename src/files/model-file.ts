@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { OnnxMishError } from '../base/error.js';
+import { integer } from '../base/plural.js';
 import { type ByteSource, toSource } from '../onnx/source.js';
 import { notAFile, onFile } from './file-error.js';
 import { statOf } from './same-file.js';
@@ -94,7 +95,7 @@ function allocate(length: number, path: string): Uint8Array {
   try {
     return new Uint8Array(length);
   } catch (cause) {
-    throw new OnnxMishError('io', `${length} bytes of the file do not fit into memory`, {
+    throw new OnnxMishError('io', `${integer(length)} bytes of the file do not fit into memory`, {
       where: path,
       cause,
     });

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
+import { integer } from '../base/plural.js';
 import { fileError, notAFile } from './file-error.js';
 import { statOf } from './same-file.js';
 
@@ -61,10 +62,14 @@ export async function readAll(
 }
 
 function tooLong(size: number, maxBytes: number, where: string): OnnxMishError {
-  return new OnnxMishError('io', `the file has ${size} bytes or more, and the limit is ${maxBytes}`, {
-    where,
-    fix: 'Check the path',
-  });
+  return new OnnxMishError(
+    'io',
+    `the file has ${integer(size)} bytes or more, and the limit is ${integer(maxBytes)}`,
+    {
+      where,
+      fix: 'Check the path',
+    },
+  );
 }
 
 const openFile = promisify(open);

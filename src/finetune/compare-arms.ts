@@ -76,7 +76,7 @@ export type Concluded = Pick<FinetuneReport, 'comparison' | 'latency' | 'runs' |
 /** Returns the result as sentences. Without a control, they do not compare the activations. */
 export function conclude({ comparison, latency, runs, data, to, sites }: Concluded): string {
   const name = activationLabel(to);
-  const tested = `${data.test} test ${data.test === 1 ? 'sample' : 'samples'}`;
+  const tested = plural(data.test, 'test sample');
   if (comparison === null || sites.length === 0) {
     const [first] = runs;
     const why = sites.length === 0 ? 'no activation was swapped' : `there was no control`;

@@ -1,3 +1,4 @@
+import { integer, plural } from '../base/plural.js';
 // Notes that few models need, loaded on demand.
 import type { OnnxDocument } from '../onnx/document.js';
 import { MISH, type NewActivation } from './new-activation.js';
@@ -21,7 +22,7 @@ export function noteOnMinusInfinity(
   const reached = sites.filter(({ minusInfinity }) => minusInfinity !== undefined);
   const [first] = reached;
   if (first === undefined || atMinusInfinity === undefined) return [];
-  const many = reached.length === 1 ? 'a site' : `${reached.length} sites`;
+  const many = reached.length === 1 ? 'a site' : plural(reached.length, 'site');
   return [
     `the constant -Infinity '${first.minusInfinity}' reaches ${many}, where ReLU gives 0 and ${label} gives ${atMinusInfinity}; use a finite number instead, such as -10000`,
   ];
@@ -30,7 +31,7 @@ export function noteOnMinusInfinity(
 /** Returns the note on ReLUs of QuantizeLinear nodes, which only `int8` swaps. */
 export function noteOnImpliedRelus(count: number): string[] {
   if (count === 0) return [];
-  const nodes = count === 1 ? 'a QuantizeLinear clips' : `${count} QuantizeLinear clip`;
+  const nodes = count === 1 ? 'a QuantizeLinear clips' : `${integer(count)} QuantizeLinear clip`;
   return [`${nodes} negative values in place of a Relu node, and Mish can be written there`];
 }
 
@@ -56,7 +57,7 @@ export function noteOnCounts(operators: Readonly<Record<string, number>>): strin
 
 function describeLayers(count: number): string[] {
   if (count === 0) return [];
-  const nodes = count === 1 ? 'a layer computes' : `${count} layers compute`;
+  const nodes = count === 1 ? 'a layer computes' : `${plural(count, 'layer')} compute`;
   return [
     `${nodes} on integers as QLinearConv, QLinearMatMul or QGemm, and ReLUs inside stay; quantise the model with QuantizeLinear and DequantizeLinear instead`,
   ];

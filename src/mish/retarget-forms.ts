@@ -1,3 +1,4 @@
+import { integer } from '../base/plural.js';
 import type { Analysis } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { createFormCheck } from './form-obstacle.js';
@@ -76,7 +77,7 @@ export function notesOnApproximate(
   };
   if (kept.size > 0) {
     const { names, bound } = describe([...kept]);
-    const note = `${kept.size} Mish in the ${names} form stay approximate, within ${bound} of Mish; name a form to write them exactly`;
+    const note = `${integer(kept.size)} Mish in the ${names} form stay approximate, within ${bound} of Mish; name a form to write them exactly`;
     notes.push(note);
     options[note] = { form: form.bound === undefined ? form.name : 'exp' };
   }
@@ -84,7 +85,7 @@ export function notesOnApproximate(
   if (exact.length > 0) {
     const { names, bound } = describe(exact);
     notes.push(
-      `${exact.length} Mish in the ${names} form became exact: each output of theirs changes by at most ${bound}`,
+      `${integer(exact.length)} Mish in the ${names} form became exact: each output of theirs changes by at most ${bound}`,
     );
   }
   return notes;

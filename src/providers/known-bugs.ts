@@ -1,3 +1,4 @@
+import { integer } from '../base/plural.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { WebProvider } from './web-providers.js';
 import { webgpuMistakes } from './webgpu/known-bugs.js';
@@ -18,5 +19,5 @@ const MAX_LISTED_BUGS = 5;
 /** Returns the first bugs, and how many more there are. */
 export function shortened(bugs: readonly string[]): readonly string[] {
   const more = bugs.length - MAX_LISTED_BUGS;
-  return more > 0 ? [...bugs.slice(0, MAX_LISTED_BUGS), `and ${more} more of the kind`] : bugs;
+  return more > 0 ? [...bugs.slice(0, MAX_LISTED_BUGS), `and ${integer(more)} more of the kind`] : bugs;
 }

@@ -1,4 +1,4 @@
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import type { Activations, SiteActivations } from '../calibrate/activations/activations.js';
 import { clean as cleanText } from './clean.js';
 import { figure, hintText, joinSections, mapText, percent, short, tellApart } from './figures.js';
@@ -33,14 +33,14 @@ export function renderActivations(
   const more = hintText(hint);
   const sections = [
     [
-      `Inputs of ${count(sites.length, 'activation')}, over ${describeData(safe)}`,
+      `Inputs of ${plural(sites.length, 'activation')}, over ${describeData(safe)}`,
       ...(shown.length === 0 ? [] : [table(shown)]),
-      ...(sites.length > shown.length ? [`  and ${sites.length - shown.length} more${more}`] : []),
+      ...(sites.length > shown.length ? [`  and ${integer(sites.length - shown.length)} more${more}`] : []),
     ],
     shown.length === 0 ? [] : LEGEND,
     remarks(safe),
     unmeasured.slice(0, most).map(({ label, why }) => `not measured: ${short(label)}: ${why}`),
-    unmeasured.length > most ? [`and ${unmeasured.length - most} more not measured${more}`] : [],
+    unmeasured.length > most ? [`and ${integer(unmeasured.length - most)} more not measured${more}`] : [],
   ];
   return joinSections(sections);
 }
@@ -89,7 +89,7 @@ function remarks({ data, sites }: Activations): string[] {
     const all = dead.reduce((sum, { units }) => sum + (units?.neverPositive ?? 0), 0);
     const each = Math.min(...dead.map(({ units }) => units?.each ?? 0));
     const few = each < MIN_ELEMENTS ? ` (seen in as few as ${figure(each)} elements each)` : '';
-    lines.push(`${count(all, 'unit')} at ${count(dead.length, 'site')} never above 0${few}`);
+    lines.push(`${plural(all, 'unit')} at ${plural(dead.length, 'site')} never above 0${few}`);
   }
   for (const { label, nan, infinite } of sites) {
     if (nan + infinite > 0) lines.push(`${short(label)}: ${describeBroken(nan, infinite)}`);
@@ -101,7 +101,10 @@ function remarks({ data, sites }: Activations): string[] {
 
 /** Says how many elements were left out: `3 NaN and 1 infinite elements were left out`. */
 export function describeBroken(nan: number, infinite: number): string {
-  const parts = [...(nan > 0 ? [`${nan} NaN`] : []), ...(infinite > 0 ? [`${infinite} infinite`] : [])];
+  const parts = [
+    ...(nan > 0 ? [`${integer(nan)} NaN`] : []),
+    ...(infinite > 0 ? [`${integer(infinite)} infinite`] : []),
+  ];
   return `${parts.join(' and ')} ${nan + infinite === 1 ? 'element was' : 'elements were'} left out`;
 }
 
@@ -109,16 +112,16 @@ export function describeBroken(nan: number, infinite: number): string {
 export function describeData({ data: { source, seed, runs, of, samples } }: Activations): string {
   const from = source === 'seed' ? `seeded noise, seed ${seed}` : source;
   const some =
-    runs < of ? `, ${runs} of ${plural(of, 'run')}` : runs === samples ? '' : `, ${plural(runs, 'run')}`;
-  return `${count(samples, 'sample')} (${from}${some})`;
+    runs < of
+      ? `, ${integer(runs)} of ${plural(of, 'run')}`
+      : runs === samples
+        ? ''
+        : `, ${plural(runs, 'run')}`;
+  return `${plural(samples, 'sample')} (${from}${some})`;
 }
 
 /** Returns the number of units and whether they are channels or features. */
 export function describeUnits({ units, dims }: SiteActivations): string {
   if (units === null) return 'units unknown';
-  return count(units.count, dims.length > 2 && units.axis === 1 ? 'channel' : 'feature');
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+  return plural(units.count, dims.length > 2 && units.axis === 1 ? 'channel' : 'feature');
 }

@@ -1,5 +1,5 @@
 // Sentences and rows of tables of a calibration, for every view.
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import { type LimitVerdict, limitText } from '../calibrate/select/budget.js';
 import { pointsText } from '../metrics/paired.js';
 import { median } from '../metrics/statistics.js';
@@ -12,7 +12,7 @@ import { inForm } from './written-name.js';
 export function describeSwap({ to, sites, form, beta, sharpness, curved, leaky, int8 }: Calibration): string {
   const isSeparate = beta === null && (sharpness !== null || (curved ?? null) !== null);
   const sharp = isSeparate ? ', with a separate β for each' : (beta ?? 1) === 1 ? '' : `, β = ${beta}`;
-  const count = `${sites.length} ${sites.length === 1 ? 'site' : 'sites'}`;
+  const count = plural(sites.length, 'site');
   if ((to ?? 'mish') !== 'mish') return `${count} → ${activationLabel(to)}${sharp}.`; // earlier versions wrote only Mish
   const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
   if (int8 && !hasSiteInForm({ sites, int8 })) return `${count} → Mish on integers${sharp}.`;
@@ -26,7 +26,7 @@ function describeLeaky(leaky: Calibration['leaky'] | undefined): string {
   if ((leaky ?? null) === null || !leaky) return '';
   const { sites, measure, mish, mixture } = leaky;
   const text = (value: number | null) => (measure === 'sqnr' ? `${figure(value)} dB` : percent(value));
-  return ` MIXTURES at ${sites} LeakyRelu: with Mish the repair reached ${measure} ${text(mish)} on validation samples, with αx + (1 − α)·Mish ${text(mixture)}. The choice mish for LeakyRelu writes Mish all the same.`;
+  return ` MIXTURES at ${integer(sites)} LeakyRelu: with Mish the repair reached ${measure} ${text(mish)} on validation samples, with αx + (1 − α)·Mish ${text(mixture)}. The choice mish for LeakyRelu writes Mish all the same.`;
 }
 
 const SOURCES = {
@@ -37,7 +37,7 @@ const SOURCES = {
 } as const;
 
 export function describeSamples({ source, seed, fit, held, judged }: Calibration['samples']): string {
-  return `${fit} ${SOURCES[source]} to fit weights, ${held} to choose between fits, ${judged} to test the result (seed ${seed})`;
+  return `${integer(fit)} ${SOURCES[source]} to fit weights, ${integer(held)} to choose between fits, ${integer(judged)} to test the result (seed ${seed})`;
 }
 
 /** Returns whether the calibrated model's weights differ from the plain swap's. */
@@ -104,7 +104,7 @@ export function describeTuning({ tuning }: Calibration): string[] {
     after < before
       ? `from ${figure(before)} to ${figure(after)}`
       : `not below ${figure(before)}, so the steps were discarded`;
-  return [`${steps} gradient steps on all layers: loss on validation samples ${gain}.`];
+  return [`${plural(steps, 'gradient step')} on all layers: loss on validation samples ${gain}.`];
 }
 
 /** Formats the value of a verdict, with the lower end of its interval if that decides. */
@@ -138,7 +138,7 @@ export function describeCurved({ curved, sites, sharpness }: Calibration): strin
   const when = sharpness === null ? '' : ', before the search raised it';
   const shares = sites.flatMap(({ bends }) => bends ?? []).sort((a, b) => a - b);
   return [
-    `β from the inputs${when}: at least ${percent(curved.share)} of them on the bend; folded into weights at ${curved.folded.length} of ${plural(sites.length, 'site')}. On test samples: median share ${percent(shares.length === 0 ? null : median(shares))}, least ${percent(shares[0] ?? null)}.`,
+    `β from the inputs${when}: at least ${percent(curved.share)} of them on the bend; folded into weights at ${integer(curved.folded.length)} of ${plural(sites.length, 'site')}. On test samples: median share ${percent(shares.length === 0 ? null : median(shares))}, least ${percent(shares[0] ?? null)}.`,
   ];
 }
 
@@ -175,7 +175,7 @@ export function describeFold({ to, fold }: Calibration): string[] {
   if (fold === null || fold.folded.length + fold.kept.length === 0) return [];
   const all = fold.folded.length + fold.kept.length;
   return [
-    `β folded into weights at ${fold.folded.length} of ${plural(all, 'site')}: these are now ${activationLabel(to)} with β = 1 of scaled inputs.`,
+    `β folded into weights at ${integer(fold.folded.length)} of ${plural(all, 'site')}: these are now ${activationLabel(to)} with β = 1 of scaled inputs.`,
     ...fold.kept.map(({ label, why }) => `not folded: ${short(label)}: ${why}`),
   ];
 }

@@ -1,3 +1,4 @@
+import { integer } from '../base/plural.js';
 import type { Calibration, LayerRepair, SiteWithCurvedShare } from '../node/calibrate.js';
 import {
   describeCurved,
@@ -136,5 +137,5 @@ function outputTable(calibration: Calibration, all: boolean, hint: string | unde
     ]),
   );
   const more = (rows.length - shown.length) / 3;
-  return [table, ...(more > 0 ? [`and ${more} more outputs${hintText(hint)}`] : [])];
+  return [table, ...(more > 0 ? [`and ${integer(more)} more outputs${hintText(hint)}`] : [])];
 }

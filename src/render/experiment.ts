@@ -1,4 +1,4 @@
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import type { ExperimentReport, ExperimentResult, ExperimentRun } from '../experiment/report-schema.js';
 import { amountText } from '../finetune/compare-arms.js';
 import { activationLabel } from '../mish/activations.js';
@@ -57,7 +57,7 @@ export function describeExchange({ settings, sites, kept }: ExperimentReport): s
 export function describeExperimentData({ data }: Pick<ExperimentReport, 'data'>): string {
   const from = data.testFrom === 'file' ? 'of a separate file' : 'split from the data';
   const classes = data.classes === null ? '' : `, ${plural(data.classes, 'class', 'classes')}`;
-  return `${plural(data.train, 'training sample')}, ${data.test} for the test (${from})${classes}.`;
+  return `${plural(data.train, 'training sample')}, ${integer(data.test)} for the test (${from})${classes}.`;
 }
 
 /** Returns the settings of the runs. */
@@ -82,7 +82,7 @@ export function resultRows({ results, baseline }: ExperimentReport): string[][] 
         difference?.low == null || difference.high == null ? undefined : [difference.low, difference.high];
       return [
         activationLabel(activation),
-        diverged === 0 ? String(runs) : `${runs} (${diverged} diverged)`,
+        diverged === 0 ? String(runs) : `${integer(runs)} (${integer(diverged)} diverged)`,
         spreadText(accuracy, (value) => (100 * value).toFixed(2), ' %'),
         spreadText(loss, (value) => figure(value, 4), ''),
         difference === null

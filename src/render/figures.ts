@@ -1,3 +1,4 @@
+import { integer } from '../base/plural.js';
 import { type Difference, pointsText } from '../metrics/paired.js';
 import { type ShareInterval, wilsonInterval } from '../metrics/wilson.js';
 import type { KernelSweep, ProviderRow, Verdict } from '../validate/report-schema.js';
@@ -120,7 +121,7 @@ export function activation({ kind, form, beta, alpha }: KernelSweep): string {
 /** Formats the SQNR of one output: `exact` for identical outputs, or the reason why there is no SQNR. */
 export function sqnrOf({ maxAbs, sqnr, broken, problem }: ProviderRow['drift'][number]): string {
   if (problem !== null) return 'not comparable';
-  if (broken > 0) return `${broken} not finite`;
+  if (broken > 0) return `${integer(broken)} not finite`;
   return maxAbs === 0 ? 'exact' : figure(sqnr);
 }
 

@@ -1,5 +1,5 @@
 // Sentences and rows of tables of a fine-tuning's report, for every view.
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import { amountText } from '../finetune/compare-arms.js';
 import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
 import { activationLabel } from '../mish/activations.js';
@@ -11,8 +11,8 @@ export function describeSites({ sites, to, form, skipped }: FinetuneReport): str
   const betas = [...new Set(sites.map(({ beta }) => beta))];
   const sharp =
     to !== 'mish' ? '' : betas.length === 1 ? `, β = ${figure(betas[0])}` : ', with a separate β for each';
-  const rest = skipped === 0 ? '' : `; ${skipped} not swapped`;
-  return `${sites.length} ${sites.length === 1 ? 'site' : 'sites'} → ${writtenName({ to, form })}${sites.length === 0 ? '' : sharp}${rest}.`;
+  const rest = skipped === 0 ? '' : `; ${integer(skipped)} not swapped`;
+  return `${plural(sites.length, 'site')} → ${writtenName({ to, form })}${sites.length === 0 ? '' : sharp}${rest}.`;
 }
 
 /** Returns the numbers of samples. */
@@ -20,7 +20,7 @@ export function describeParts({ data }: FinetuneReport): string {
   const { train, validation, test, testFrom, classes } = data;
   const from = testFrom === 'file' ? 'of their own file' : 'split from the data';
   const kinds = classes === null ? '' : `, ${plural(classes, 'class', 'classes')}`;
-  return `${plural(train, 'training sample')}, ${validation} for validation, ${test} for the test (${from})${kinds}.`;
+  return `${plural(train, 'training sample')}, ${integer(validation)} for validation, ${integer(test)} for the test (${from})${kinds}.`;
 }
 
 /** Returns the settings of the training. */

@@ -1,3 +1,4 @@
+import { integer, plural } from '../base/plural.js';
 import type { FinetuneReport } from '../finetune/report-schema.js';
 import { clean as cleanText } from './clean.js';
 import { figure, hintText, joinSections, mapText, percent, short, tellApart } from './figures.js';
@@ -42,10 +43,7 @@ export function renderFinetune(
   const most = all ? Number.POSITIVE_INFINITY : MAX_LISTED;
   const sections = [
     [describeSites(safe), describeParts(safe), describeTraining(safe)],
-    [
-      scoreTable(safe),
-      `Scores are on the ${safe.data.test} test ${safe.data.test === 1 ? 'sample' : 'samples'}.`,
-    ],
+    [scoreTable(safe), `Scores are on the ${plural(safe.data.test, 'test sample')}.`],
     [describeCurves(safe)],
     unitsTable(safe, most, hint),
     movedTable(safe, most, hint),
@@ -101,7 +99,7 @@ function unitsTable(report: FinetuneReport, most: number, hint: string | undefin
       table.map((row) => row.map((cell) => (cell === null ? '–' : String(cell)))),
       1,
     ),
-    ...(more > 0 ? [`… ${more} more sites with such units${hintText(hint)}`] : []),
+    ...(more > 0 ? [`… ${integer(more)} more sites with such units${hintText(hint)}`] : []),
     UNITS_LEGEND,
   ];
 }
@@ -121,7 +119,7 @@ function movedTable(report: FinetuneReport, most: number, hint: string | undefin
       shown.map(([, change, control], index) => [names[index] ?? '', percent(change), percent(control)]),
       1,
     ),
-    ...(more > 0 ? [`… ${more} more weights${hintText(hint)}`] : []),
+    ...(more > 0 ? [`… ${integer(more)} more weights${hintText(hint)}`] : []),
     movedLegend(report),
   ];
 }

@@ -1,4 +1,4 @@
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import type { Drift } from '../metrics/drift.js';
 import type { KernelSweep, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
 import {
@@ -162,7 +162,7 @@ function sharesOf({
 
 function kernelCase(sweep: KernelSweep): JunitCase {
   const { elemType, problem, broken, maxAbs, maxAbsAt, maxUlp } = sweep;
-  const worst = `max abs ${figure(maxAbs)} at ${figure(maxAbsAt)}, ${figure(maxUlp)} ulp, ${broken} not finite`;
+  const worst = `max abs ${figure(maxAbs)} at ${figure(maxAbsAt)}, ${figure(maxUlp)} ulp, ${integer(broken)} not finite`;
   return {
     name: `kernel: ${activation(sweep)}, ${elemType}`,
     outcome: problem === null && broken === 0 ? 'passed' : 'skipped',

@@ -1,5 +1,5 @@
 // Sentences and rows of tables of a ranking, for every view.
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import type { Degradation } from '../calibrate/select/degradation.js';
 import type { Ranking } from '../calibrate/select/ranking.js';
 import type { Drawn } from '../calibrate/select/trial.js';
@@ -66,6 +66,6 @@ export function top1Interval({ top1DropInterval }: Degradation): string {
 /** Formats the SQNR, or the reason why there is none. */
 function sqnrText({ sqnr, maxAbs, broken, problem }: Degradation): string {
   if (problem !== null) return problem;
-  if (broken > 0) return `${broken} not finite`;
+  if (broken > 0) return `${integer(broken)} not finite`;
   return maxAbs === 0 ? 'exact' : figure(sqnr);
 }

@@ -15,8 +15,7 @@ export function remarks(row: ProviderRow): string[] {
   if (runtime?.renderer != null) {
     lines.push(`${runtimeOf(row)}, ${runtime.software ? `${SOFTWARE} by ` : ''}${runtime.renderer}`);
   } else if (runtime?.browser != null) {
-    const threads =
-      runtime.threads === null ? '' : `, ${runtime.threads} thread${runtime.threads === 1 ? '' : 's'}`;
+    const threads = runtime.threads === null ? '' : `, ${plural(runtime.threads, 'thread')}`;
     lines.push(`${runtimeOf(row)}${threads}${runtime.simd === false ? ', no SIMD' : ', SIMD'}`);
   }
   if (runtime?.spinning === false && row.latency !== null)

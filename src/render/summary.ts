@@ -1,3 +1,4 @@
+import { integer } from '../base/plural.js';
 import type { Drift } from '../metrics/drift.js';
 import type { ProviderRow, Report } from '../validate/report-schema.js';
 import { activation, figure, isRequested, sqnrOf, verdictWord } from './figures.js';
@@ -83,7 +84,7 @@ function worst(drifts: readonly Drift[]): string {
 function worstKernel({ kernel }: ProviderRow): string {
   const mish = kernel.filter(({ kind }) => kind === 'mish');
   const broken = mish.find((one) => one.broken > 0);
-  if (broken !== undefined) return `${activation(broken)}: ${broken.broken} not finite`;
+  if (broken !== undefined) return `${activation(broken)}: ${integer(broken.broken)} not finite`;
   const errors = mish.flatMap(({ maxAbs }) => (maxAbs === null ? [] : [maxAbs]));
   return errors.length === 0 ? '–' : figure(Math.max(...errors));
 }

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import { activationLabel } from '../mish/activations.js';
 import type { LayerComparison, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
 import { clean as cleanText } from './clean.js';
@@ -67,7 +67,7 @@ export function plainTable(
 function addedActivations({ original, swapped }: Report['models']): string {
   const added = Object.entries(swapped.activationCounts ?? {}).flatMap(([kind, count]) => {
     const more = count - (original.activationCounts?.[kind] ?? 0);
-    return more > 0 ? `${more} ${activationLabel(kind)}` : [];
+    return more > 0 ? `${integer(more)} ${activationLabel(kind)}` : [];
   });
   return added.join(', ') || 'no Mish';
 }
@@ -136,7 +136,7 @@ export function renderComparison(
   ].map(({ title, changes }) => {
     const rows = changes.filter(({ same }) => !same);
     const alike = changes.length - rows.length;
-    const rest = alike === 0 ? [] : [`unchanged: ${alike} of ${changes.length}`];
+    const rest = alike === 0 ? [] : [`unchanged: ${integer(alike)} of ${integer(changes.length)}`];
     if (rows.length === 0) return `${title}: ${rest.join()}`;
     const cells = rows.map(({ what, a, b, change }) => [short(what), short(a), short(b), change]);
     return [plainTable([title, 'before', 'after', 'change'], cells, 3), ...rest].join('\n');
@@ -202,7 +202,7 @@ function layersSection({ a, b, rows }: LayerComparison): string[] {
     ...(first === undefined
       ? []
       : [
-          `${problems.length} of them not comparable, such as ${short(first.node)} (${first.op}): ${first.problem}`,
+          `${integer(problems.length)} of them not comparable, such as ${short(first.node)} (${first.op}): ${first.problem}`,
         ]),
     ...(rows.every(({ maxAbs }) => maxAbs === 0) ? ['all identical'] : []),
   ];
@@ -255,7 +255,7 @@ function explained(
 
 function driftFigures(drift: ProviderRow['drift'][number]): string[] {
   return [
-    drift.broken > 0 ? `${drift.broken} not finite` : figure(drift.maxAbs),
+    drift.broken > 0 ? `${integer(drift.broken)} not finite` : figure(drift.maxAbs),
     figure(drift.meanAbs),
     figure(drift.rmse),
     figure(drift.cosine, 4),

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import { integer } from '../base/plural.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { readWeight } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
@@ -30,6 +31,6 @@ export async function initialValues(
 
 function checkLength(name: string, given: number, wanted: number): void {
   if (given === wanted) return;
-  const what = `the weight '${name}' has ${wanted} elements, and its initial values are ${given}`;
+  const what = `the weight '${name}' has ${integer(wanted)} elements, and its initial values are ${integer(given)}`;
   throw new OnnxMishError('bad-usage', what, { fix: 'Return a number for each element' });
 }

@@ -1,7 +1,7 @@
 // Prepares a training: checks the data, builds the training step and reads the initial weights.
 
 import { OnnxMishError } from '../base/error.js';
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import type { Samples } from '../data/samples.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
@@ -191,6 +191,6 @@ function labelRemarks(
 function batchRemarks(count: number, batch: number): TrainerRemark[] {
   const rest = count % batch;
   if (rest === 0) return [];
-  const text = `Each epoch leaves out ${rest} of the ${plural(count, 'sample')}, which ${rest === 1 ? 'does' : 'do'} not fill a batch of ${batch}`;
+  const text = `Each epoch leaves out ${integer(rest)} of the ${plural(count, 'sample')}, which ${rest === 1 ? 'does' : 'do'} not fill a batch of ${batch}`;
   return [{ code: 'partial-batch', text }];
 }

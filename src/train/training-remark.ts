@@ -1,3 +1,4 @@
+import { integer } from '../base/plural.js';
 import { type Node, nodeLabel } from '../onnx/document.js';
 
 /** Kinds of remarks, for programs to distinguish. */
@@ -49,7 +50,7 @@ const MAX_NAMES = 5;
 export function listNames(names: readonly string[]): string {
   const first = names.slice(0, MAX_NAMES).map((name) => `'${name}'`);
   const more = names.length - first.length;
-  return more > 0 ? `${first.join(', ')} and ${more} more` : first.join(', ');
+  return more > 0 ? `${first.join(', ')} and ${integer(more)} more` : first.join(', ');
 }
 
 /** Lists the first few nodes for a sentence. The label of a node without a name has its operator. */

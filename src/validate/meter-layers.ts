@@ -1,4 +1,5 @@
 import { stopIfAborted } from '../base/abort.js';
+import { integer } from '../base/plural.js';
 import { type DriftMeter, driftMeter } from '../metrics/drift.js';
 import { type MomentsMeter, momentsMeter } from '../metrics/moments.js';
 import { type ExposedModel, withExposed } from '../providers/exposed-model.js';
@@ -31,7 +32,7 @@ export async function meterLayers(
       ...{ n, maxAbs, cosine, sqnr },
       a: meter.a.result(),
       b: meter.b.result(),
-      problem: problem ?? (broken > 0 ? `${broken} elements are not finite` : null),
+      problem: problem ?? (broken > 0 ? `${integer(broken)} elements are not finite` : null),
     };
   });
   return { rows, bytes };

@@ -271,7 +271,7 @@ test.each(['onnx-mish.config.json', 'onnx-mish.config.ts', 'onnx-mish.config.cjs
     expect([code, stderr]).toEqual([
       2,
       expect.stringMatching(
-        /^onnx-mish: \S+: the file has 1073741824 bytes or more, and the limit is .*\n {2}Check the path/,
+        /^onnx-mish: \S+: the file has 1,073,741,824 bytes or more, and the limit is .*\n {2}Check the path/,
       ),
     ]);
   },

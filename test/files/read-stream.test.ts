@@ -14,7 +14,7 @@ test('text that is too long for a string is rejected by its size, before it is r
   expect(await failure(readText(path))).toMatchObject({
     code: 'io',
     where: path,
-    what: expect.stringMatching(/^the file has 1073741824 bytes or more, and the limit is \d+$/),
+    what: expect.stringMatching(/^the file has 1,073,741,824 bytes or more, and the limit is [\d,]+$/),
   });
 });
 

@@ -171,8 +171,8 @@ test('a page of thousands of tensors has a few megabytes, and says how many it l
   const html = await renderHtml({ ...rich, layers: rich.layers.map((one) => ({ ...one, rows })) });
   expect(html.length).toBeLessThan(3_000_000);
   const words = wordsOf(html);
-  expect(words).toContain('The first 1000 of 8000 rows; the JSON report has all.');
-  expect(words).toMatch(/800 of 8000 are drawn/);
+  expect(words).toContain('The first 1,000 of 8,000 rows; the JSON report has all.');
+  expect(words).toMatch(/800 of 8,000 are drawn/);
   for (const site of [7, 2007, 4007, 6007]) expect(html).toContain(`aria-label="block_${site}/conv (`);
 });
 

@@ -1,3 +1,4 @@
+import { integer } from '../../base/plural.js';
 // The quantised tensors of a model: activations between QuantizeLinear and DequantizeLinear, and stored integers.
 
 import { OnnxMishError } from '../../base/error.js';
@@ -116,10 +117,14 @@ async function readAll(
   const { data } = decodeTensor(await source.read(frame.start, frame.end - frame.start), name);
   const [size, get] = reader ?? [type === undefined ? 0 : SIZES[type], undefined];
   if (!(data instanceof Uint8Array) || data.length !== count * size) {
-    throw new OnnxMishError('malformed', `the tensor '${name}' [${dims}] holds ${data.length} bytes`, {
-      where: source.name,
-      fix: 'Its data does not fit its shape; export the model again',
-    });
+    throw new OnnxMishError(
+      'malformed',
+      `the tensor '${name}' [${dims}] holds ${integer(data.length)} bytes`,
+      {
+        where: source.name,
+        fix: 'Its data does not fit its shape; export the model again',
+      },
+    );
   }
   if (get === undefined || reader === undefined) return floatsIn(data, type ?? 'f32');
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);

@@ -176,7 +176,7 @@ function describeMish(mish: Inspection['mish'], most: number): string[] {
     '',
     `${integer(mish.length)} Mish in it already`,
     columns(rows),
-    ...(more > 0 ? [`  and ${more} more (--all lists them)`] : []),
+    ...(more > 0 ? [`  and ${integer(more)} more (--all lists them)`] : []),
   ];
 }
 

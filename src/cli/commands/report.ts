@@ -9,7 +9,7 @@ import { commonOptions, configOptions } from '../options/options.js';
 import { hasColour } from '../text/colour.js';
 import { reportWithFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
-import { clean } from '../text/text.js';
+import { clean, integer } from '../text/text.js';
 
 interface Flags extends ViewFlags {
   report?: string;
@@ -120,7 +120,7 @@ async function showAll(given: readonly Given[], flags: Flags): Promise<void> {
   if (third === undefined) return compare(first, second, flags);
   throw new OnnxMishError(
     'bad-usage',
-    `only two validations can be compared, and ${given.length} were given`,
+    `only two validations can be compared, and ${integer(given.length)} were given`,
     {
       where: third.name,
       fix: 'Give two reports',

@@ -135,7 +135,7 @@ function progressPrinter(update: (step: string) => void): (progress: KeepProgres
   return ({ stage, model, models, sites }) => {
     if (stage === 'ranking') update(`ranking site ${model} of ${models}${left((model - 1) / models)}`);
     else if (stage === 'checking') update(`checking ${plural(sites, 'site')} on held-out samples`);
-    else update(`searching: ${plural(sites, 'site')} together, model ${model} of at most ${models}`);
+    else update(`searching: ${plural(sites, 'site')} together, model ${model} of at most ${integer(models)}`);
   };
 }
 

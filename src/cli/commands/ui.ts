@@ -79,7 +79,8 @@ async function exportTo(folder: string, model: string | undefined, json: boolean
   if (folder === '-') throw notAFolder('--export');
   const { files, bytes } = await exportWorkbench(folder, interruptible());
   if (json) sayJson({ folder, files, bytes });
-  else say(`${clean(folder)}: ${files} files, ${integer(bytes)} bytes. Any web server can host them.`);
+  else
+    say(`${clean(folder)}: ${integer(files)} files, ${integer(bytes)} bytes. Any web server can host them.`);
 }
 
 async function serve(

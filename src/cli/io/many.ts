@@ -6,7 +6,7 @@ import { JOBS } from '../options/many-options.js';
 import { type Shard, shardOf } from '../options/shard.js';
 import { steps } from '../text/progress.js';
 import { say, sayJson, sayNote } from '../text/say.js';
-import { clean, plural } from '../text/text.js';
+import { clean, integer, plural } from '../text/text.js';
 import { EXIT, errorDocument, exitCode, interruptible, sayError } from './exit.js';
 import { checkViews, writeTextTo } from './views.js';
 
@@ -111,7 +111,7 @@ export async function runMany<Job extends { readonly input: string }, Result>(
 
   const seconds = (performance.now() - begun) / 1000;
   const { shard } = flags;
-  const part = shard === undefined ? '' : ` of ${all.length} (shard ${shard.index}/${shard.count})`;
+  const part = shard === undefined ? '' : ` of ${integer(all.length)} (shard ${shard.index}/${shard.count})`;
   const counts = `${plural(jobs.length, 'model')}${part}: ${countsOf(said, work)} in ${seconds.toFixed(1)} s`;
   if (!flags.json) {
     const table = lines.length > 0 ? [plainTable(['model', ...work.head], lines, work.textColumns), ''] : [];
@@ -207,7 +207,7 @@ function countsOf(
     ...(same > 0 ? [`${same} ${nothing}`] : []),
     ...(missed > 0 ? [`${missed} of them failed a check`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
-    ...(rest > 0 ? [`${rest} not run`] : []),
+    ...(rest > 0 ? [`${integer(rest)} not run`] : []),
   ];
   return parts.join(', ');
 }

@@ -1,6 +1,7 @@
 // Rewrites a model of other float types as a float32 model.
 import { onnx } from '../../../proto/onnx.js';
 import { OnnxMishError } from '../../base/error.js';
+import { integer } from '../../base/plural.js';
 import { decodeTensor } from '../tensor-data.js';
 import { FLOAT_TYPES, type FloatType, floatType } from '../types.js';
 import { floatBytes, floatsIn, type OpenData, readExternal, SIZES } from '../weights.js';
@@ -55,9 +56,13 @@ async function convert(tensor: TensorProto, type: FloatType, openData: OpenData 
       ? await readExternal(new Map(entries), count * SIZES[type], 'the model', label, openData)
       : decodeTensor(onnx.TensorProto.encode(tensor).finish(), label).data;
   if (!(raw instanceof Uint8Array) || raw.length !== count * SIZES[type])
-    throw new OnnxMishError('malformed', `the tensor '${label}' [${dims}] holds ${raw.length} bytes`, {
-      fix: 'Its data does not fit its shape; export the model again',
-    });
+    throw new OnnxMishError(
+      'malformed',
+      `the tensor '${label}' [${dims}] holds ${integer(raw.length)} bytes`,
+      {
+        fix: 'Its data does not fit its shape; export the model again',
+      },
+    );
   for (const key of Object.keys(tensor)) delete tensor[key as keyof TensorProto];
   Object.assign(tensor, {
     name: label,

@@ -5,6 +5,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
 import { importIfInstalled, resolveIfInstalled } from '../node/packages.js';
+import { orAborted } from './launch.js';
 
 /** Browser to start. */
 export interface FoundBrowser {
@@ -47,9 +48,9 @@ function installedPaths(): string[] {
 /**
  * Finds the browser for web providers: the named browser, else an environment variable's (ONNX_MISH_BROWSER, CHROME_PATH,
  * CHROME_BIN), else an installed Chrome, Edge or Chromium, else the browser of the package @sparticuz/chromium, if
- * installed. Throws `bad-usage` for a named browser that cannot be run, `provider-unavailable` without a browser.
+ * installed. Throws `bad-usage` for a named browser that cannot be run, `provider-unavailable` without a browser, `aborted`.
  */
-export async function findBrowser(named?: string): Promise<FoundBrowser> {
+export async function findBrowser(named?: string, signal?: AbortSignal | undefined): Promise<FoundBrowser> {
   const [variable] = VARIABLES.filter((name) => (process.env[name] ?? '') !== '');
   const asked = named ?? (variable === undefined ? undefined : process.env[variable]);
   if (asked !== undefined) {
@@ -64,7 +65,7 @@ export async function findBrowser(named?: string): Promise<FoundBrowser> {
     });
   }
   for (const path of installedPaths()) if (await canRun(path)) return { path, source: 'installed' };
-  const packaged = await packagedBrowser();
+  const packaged = await orAborted(packagedBrowser(), signal); // it unpacks itself for seconds
   if (packaged !== undefined) return packaged;
   throw new OnnxMishError('provider-unavailable', 'no browser was found', {
     fix: 'Install Chrome, Edge or Chromium, run `npm install @sparticuz/chromium` (Linux on x64), or name one',

@@ -9,7 +9,6 @@ import { withDocumentOf } from '../read-model.js';
 import { unavailable } from '../unavailable.js';
 import { MISSING, type MissingFeature, WEB, type WebProvider, webFacts } from '../web-providers.js';
 import { findBrowser } from './find.js';
-import { orAborted } from './launch.js';
 import { openPage } from './page.js';
 import { checksFor, prepareFor } from './prepare.js';
 import type { Content } from './server.js';
@@ -108,7 +107,7 @@ const SOFTWARE = [
 async function startPage(name: WebProvider, settings: BrowserSettings): Promise<Started> {
   const { signal, threads, timeoutMs = TIMEOUT_MS } = settings;
   requirePeers('onnxruntime-web', 'playwright-core');
-  const browser = await orAborted(findBrowser(settings.browser), signal); // a packaged browser unpacks for seconds
+  const browser = await findBrowser(settings.browser, signal);
   const files = await pageFiles();
   const attempt = async (args: readonly string[]): Promise<Started> => {
     const page = await openPage({ browser, files, args, timeoutMs, signal });

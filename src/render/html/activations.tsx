@@ -1,3 +1,4 @@
+import { integer, plural } from '../../base/plural.js';
 import type { Activations, SiteActivations } from '../../calibrate/activations/activations.js';
 import { describeBroken, describeData, describeUnits } from '../activations.js';
 import { figure, percent } from '../figures.js';
@@ -39,7 +40,7 @@ async function activationsSection(activations: Activations) {
                 <Name text={name} longest={48} />: {dims.join(' × ') || 'scalar'}
               </div>
             )),
-            sites: `${sites.length} measured${unmeasured.length > 0 ? `, ${unmeasured.length} not` : ''}`,
+            sites: `${integer(sites.length)} measured${unmeasured.length > 0 ? `, ${integer(unmeasured.length)} not` : ''}`,
           }}
         />
         {data.source === 'seed' && (
@@ -70,7 +71,7 @@ async function activationsSection(activations: Activations) {
           </ul>
           {sites.length > drawn.length && (
             <p class="soft">
-              The first {drawn.length} of {sites.length} sites are drawn.
+              The first {drawn.length} of {plural(sites.length, 'site')} are drawn.
             </p>
           )}
           <div class="grid">

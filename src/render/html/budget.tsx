@@ -1,4 +1,4 @@
-import { plural } from '../../base/plural.js';
+import { integer, plural } from '../../base/plural.js';
 import { limitText } from '../../calibrate/select/budget.js';
 import type { BudgetResult, JudgedSet } from '../../calibrate/select/swap-within-budget.js';
 import type { SwapReport } from '../../mish/results.js';
@@ -26,7 +26,7 @@ export async function budgetPage({ to, sites, skipped, form, beta, keep }: Budge
       <h1>
         <Name text={model} longest={120} />, swapped within a budget
       </h1>
-      <p class="conclusion">{`${sites.length} of ${plural(of, 'site')} ${sites.length === 1 ? 'was' : 'were'} swapped within ${limits}, on ${describeDrawn(data)}.`}</p>
+      <p class="conclusion">{`${integer(sites.length)} of ${plural(of, 'site')} ${sites.length === 1 ? 'was' : 'were'} swapped within ${limits}, on ${describeDrawn(data)}.`}</p>
       <div class="wide">
         <FactList
           facts={{
@@ -76,7 +76,7 @@ function setRow(which: string, on: string, set: JudgedSet | null) {
   const kept = set.verdicts.every((verdict) => verdict.kept);
   return [
     [
-      ...[`${set.sites} (${which})`, `${set.samples} (${on})`],
+      ...[`${integer(set.sites)} (${which})`, `${integer(set.samples)} (${on})`],
       <Pill word={kept ? 'kept' : 'not kept'} />,
       ...degradationCells(set.harm),
     ],

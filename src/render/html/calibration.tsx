@@ -1,3 +1,4 @@
+import { integer } from '../../base/plural.js';
 import { activationLabel } from '../../mish/activations.js';
 import type { Calibration, LayerRepair, Method } from '../../node/calibrate.js';
 import {
@@ -275,7 +276,7 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<TabledChart |
   };
   return {
     title: 'Error of each layer',
-    caption: `On validation samples, before and after its repair, in the order of the network, on a log scale.${layers.length > shown.length ? ` The first ${shown.length} of ${layers.length}.` : ''}`,
+    caption: `On validation samples, before and after its repair, in the order of the network, on a log scale.${layers.length > shown.length ? ` The first ${integer(shown.length)} of ${integer(layers.length)}.` : ''}`,
     legend,
     svg:
       points.length === 0

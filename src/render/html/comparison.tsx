@@ -1,3 +1,4 @@
+import { integer } from '../../base/plural.js';
 import type { ProviderRow, Report } from '../../validate/report-schema.js';
 import { type Change, compareReports } from '../compare.js';
 import { htmlDocument } from './document.js';
@@ -70,7 +71,7 @@ function Changes({ changes }: { changes: readonly Change[] }) {
       )}
       {alike.length > 0 && (
         <details>
-          <summary>Unchanged: {alike.length}</summary>
+          <summary>Unchanged: {integer(alike.length)}</summary>
           <Table head={['figure', 'both']} rows={alike} />
         </details>
       )}

@@ -1,4 +1,4 @@
-import { plural } from '../../base/plural.js';
+import { integer, plural } from '../../base/plural.js';
 import type { Drift } from '../../metrics/drift.js';
 import type { LayerComparison, ProviderRow } from '../../validate/report-schema.js';
 import { activation, figure, short, sqnrOf, tellApart } from '../figures.js';
@@ -114,7 +114,7 @@ export async function driftChart(
     title,
     caption:
       outputs.length > drawn.size
-        ? `${caption} Shows the worst ${drawn.size} of ${plural(outputs.length, 'output')}.`
+        ? `${caption} Shows the worst ${integer(drawn.size)} of ${plural(outputs.length, 'output')}.`
         : caption,
     legend,
     svg: await drawRatios(outputs, drawn, lines, legend, alone),
@@ -213,7 +213,7 @@ export async function layersChart({ a, b, rows }: LayerComparison): Promise<Tabl
   ];
   return {
     title: `Layers: ${of(b)} against ${of(a)}`,
-    caption: `Identical tensors have no SQNR and no mark.${values.length < all.length ? ` ${values.length} of ${all.length} are drawn: sites, and the lowest of each group of neighbours.` : ''}`,
+    caption: `Identical tensors have no SQNR and no mark.${values.length < all.length ? ` ${integer(values.length)} of ${integer(all.length)} are drawn: sites, and the lowest of each group of neighbours.` : ''}`,
     legend: legendOf(['tensor', 'output of a site']),
     svg: values.length === 0 ? null : await drawLayers(values, rows.length),
     head: LAYER_HEAD,

@@ -1,4 +1,4 @@
-import { plural } from '../../base/plural.js';
+import { integer, plural } from '../../base/plural.js';
 import type { Landscape } from '../../experiment/report-schema.js';
 import { type GridPoint, ringsAbove } from '../contours.js';
 import { figure } from '../figures.js';
@@ -91,7 +91,7 @@ function describe({ losses, roughness }: Landscape): string {
   const finite = losses.filter((loss) => loss !== null);
   if (finite.length === 0) return 'No loss is finite.';
   const broken = losses.length - finite.length;
-  const holes = `; ${broken} of ${plural(losses.length, 'point')} ${broken === 1 ? 'is' : 'are'} not finite`;
+  const holes = `; ${integer(broken)} of ${plural(losses.length, 'point')} ${broken === 1 ? 'is' : 'are'} not finite`;
   const range = `${figure(Math.min(...finite))} to ${figure(Math.max(...finite))}`;
   return `Roughness ${figure(roughness)}. Loss ${range}${broken > 0 ? holes : ''}.`;
 }

@@ -1,4 +1,4 @@
-import { plural } from '../../base/plural.js';
+import { integer, plural } from '../../base/plural.js';
 import type { ModelInfo, Report, Verdict } from '../../validate/report-schema.js';
 import {
   accuracyWithInterval,
@@ -120,7 +120,7 @@ function Head({ report }: { report: Report }) {
         <span>
           {ran} of {providers.length} providers ran; {count('pass')} of {words.length - count('finding')}{' '}
           {isLimited ? 'limits kept' : 'checks of kernels and parity passed; no limit was set'}
-          {count('finding') > 0 && `; ${count('finding')} ${count('finding') === 1 ? 'finding' : 'findings'}`}
+          {count('finding') > 0 && `; ${plural(count('finding'), 'finding')}`}
         </span>
       </div>
       <Failures report={report} />
@@ -133,7 +133,7 @@ function Head({ report }: { report: Report }) {
           <FactList
             facts={{
               source: data.source === 'seed' ? `seeded noise (seed ${data.seed})` : data.source,
-              samples: `${data.samples} in ${plural(data.runs, 'run')}${data.labelled ? ', labelled' : ''}`,
+              samples: `${integer(data.samples)} in ${plural(data.runs, 'run')}${data.labelled ? ', labelled' : ''}`,
               shapes: Object.entries(data.shapes).map(([name, dims]) => (
                 <div key={name}>
                   <Name text={name} longest={24} />: {dims.join(' × ') || 'scalar'}

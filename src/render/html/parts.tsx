@@ -1,4 +1,5 @@
 import type { ComponentChildren, VNode } from 'preact';
+import { integer, plural } from '../../base/plural.js';
 import { figure, short } from '../figures.js';
 import type { LegendEntry } from './draw.js';
 
@@ -58,7 +59,7 @@ export function Table({ head, rows }: { head: readonly string[]; rows: readonly 
       </div>
       {rows.length > MAX_ROWS && (
         <p class="soft">
-          The first {MAX_ROWS} of {rows.length} rows; the JSON report has all.
+          The first {integer(MAX_ROWS)} of {plural(rows.length, 'row')}; the JSON report has all.
         </p>
       )}
     </>

@@ -1,3 +1,4 @@
+import { integer } from '../../base/plural.js';
 import type { ModelProfile, Profile } from '../../validate/report-schema.js';
 import { figure, short, tellApart } from '../figures.js';
 import { draw, MODEL_LEGEND, MODELS, modelColour, modelOffset, numberedAxis, tip } from './draw.js';
@@ -109,7 +110,7 @@ async function barChart(bars: readonly Bar[]): Promise<Pick<TabledChart, 'captio
   return {
     caption:
       bars.length > shown.length
-        ? `The first ${shown.length} of ${bars.length}.`
+        ? `The first ${integer(shown.length)} of ${integer(bars.length)}.`
         : 'Time of one run of the model.',
     legend: alone ? [] : MODEL_LEGEND,
     svg: values.length === 0 ? null : svg,

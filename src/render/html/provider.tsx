@@ -1,3 +1,4 @@
+import { integer } from '../../base/plural.js';
 import type { PlacementRow, ProviderRow } from '../../validate/report-schema.js';
 import { figure, short } from '../figures.js';
 import { ratioText, SOFTWARE } from '../summary.js';
@@ -84,13 +85,13 @@ function divergences(parting: ProviderRow['parting']) {
 }
 
 function Moved({ title, placement: { counts, moved } }: { title: string; placement: PlacementRow }) {
-  const where = Object.entries(counts).map(([name, count]) => `${count} on ${short(name)}`);
+  const where = Object.entries(counts).map(([name, count]) => `${integer(count)} on ${short(name)}`);
   const line = `Nodes of the ${title}: ${where.join(', ') || 'unknown'}`;
   if (moved.length === 0) return <p class="soft">{line}</p>;
   return (
     <details>
       <summary>
-        {line}; {moved.length} ran elsewhere
+        {line}; {integer(moved.length)} ran elsewhere
       </summary>
       <Table
         head={['node', 'operator', 'ran on']}

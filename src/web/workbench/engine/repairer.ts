@@ -1,5 +1,6 @@
 // A worker that repairs a swapped model, or ranks its sites. The worker that started it terminates it.
 import { expose } from 'comlink';
+import { integer } from '../../../base/plural.js';
 import { calibrateModel } from '../../../calibrate/calibrate.js';
 import { rankModel } from '../../../calibrate/select/rank.js';
 import type { Ranking } from '../../../calibrate/select/ranking.js';
@@ -69,7 +70,7 @@ const repairer: Repairer = {
         ...{ ...swap, data: read, provider, beta: betaOf(job.choice), before: before ?? undefined },
         onMeasured: (ranking) => onEvent({ kind: 'ranking', ranking }),
         onProgress: ({ stage, site, sites, done }) =>
-          step(`${stage} site ${site} of ${sites}`, done, 1, 'ranking'),
+          step(`${stage} site ${site} of ${integer(sites)}`, done, 1, 'ranking'),
       });
     }),
 };

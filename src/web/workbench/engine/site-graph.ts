@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../../../base/error.js';
+import { integer, plural } from '../../../base/plural.js';
 import type { Site } from '../../../mish/site.js';
 import { findSites } from '../../../mish/sites.js';
 import { type Analysis, analyse } from '../../../onnx/analysis.js';
@@ -202,11 +203,11 @@ function endOf(key: string, typeOf: (name: string) => NamedTensorType) {
 /** Formats an attribute's value: numbers and text as they are, tensors and graphs by their kind. */
 function attributeText({ ref, type, f, i, s, ints, strings, tensor, graphs }: Attribute): string {
   if (ref !== undefined) return `@${ref}`;
-  if (graphs !== undefined) return graphs.length === 1 ? 'a graph' : `${graphs.length} graphs`;
+  if (graphs !== undefined) return graphs.length === 1 ? 'a graph' : plural(graphs.length, 'graph');
   if (tensor !== undefined) return `${typeName(tensor.elemType)} [${tensor.dims.join(', ')}]`;
   const list = ints ?? strings;
   if (list !== undefined) {
-    const more = list.length > MAX_NUMBERS ? `, … ${list.length} in all` : '';
+    const more = list.length > MAX_NUMBERS ? `, … ${integer(list.length)} in all` : '';
     return `[${list.slice(0, MAX_NUMBERS).join(', ')}${more}]`.slice(0, MAX_CHARACTERS);
   }
   if (s !== undefined) return s.slice(0, MAX_CHARACTERS);

@@ -1,3 +1,4 @@
+import { integer } from '../../../base/plural.js';
 import type { NamedFile, Problem } from '../protocol.js';
 
 /** Converts the browser's files to names and Blobs. Files of a chosen folder are named by their paths. */
@@ -30,7 +31,7 @@ export function modelAmong(
     return { problem: { code: 'bad-usage', what, fix: 'Give the model together with its external data' } };
   }
   if (second !== undefined) {
-    const what = `${models.length} of these files are models: ${models.map(({ name }) => name).join(', ')}`;
+    const what = `${integer(models.length)} of these files are models: ${models.map(({ name }) => name).join(', ')}`;
     return { problem: { code: 'bad-usage', what, fix: 'Give one model with its external data' } };
   }
   return { model, external: files.filter((file) => file !== model) };

@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { integer } from '../../../base/plural.js';
 import { short } from '../../../render/figures.js';
 import type { GraphNode, NamedTensorType, SiteGraph } from '../protocol.js';
 import { MAX_NAME, type PlacedEdge, placeGraph } from './graph-layout.js';
@@ -158,7 +159,7 @@ function NodeFacts({ node }: { readonly node: GraphNode }) {
         ))}
       </dl>
       {hidden > 0 && (
-        <p class="quiet">{`${hidden} more ${hidden === 1 ? 'neighbour is' : 'neighbours are'} not shown.`}</p>
+        <p class="quiet">{`${integer(hidden)} more ${hidden === 1 ? 'neighbour is' : 'neighbours are'} not shown.`}</p>
       )}
     </section>
   );

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { integer } from '../../../base/plural.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { OpenedModel } from '../protocol.js';
 import { IgnoredLabelField, LayoutChoice, ScaleField } from './array-changes.js';
@@ -179,7 +180,7 @@ function ImageFields({ id, feed, change }: FieldGroup) {
       <FileField
         id={`${id}-images`}
         label="Images"
-        hint={feed.images.length === 0 ? 'one or more' : `${feed.images.length} chosen`}
+        hint={feed.images.length === 0 ? 'one or more' : `${integer(feed.images.length)} chosen`}
         accept="image/*"
         multiple
         files={feed.images}

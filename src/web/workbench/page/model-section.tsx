@@ -1,3 +1,4 @@
+import { plural } from '../../../base/plural.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { Fit, OpenedModel } from '../protocol.js';
 import { size } from './files.js';
@@ -81,7 +82,7 @@ function Fits({ title, fits }: { readonly title: string; readonly fits: readonly
               <details>
                 <summary>
                   {nodes.length > 0
-                    ? `${nodes.length === 1 ? 'one node' : `${nodes.length} nodes`} it cannot run`
+                    ? `${nodes.length === 1 ? 'one node' : plural(nodes.length, 'node')} it cannot run`
                     : 'What to do'}
                 </summary>
                 {fix !== null && <p>{fix}.</p>}

@@ -1,4 +1,5 @@
 import { inWords } from '../../../base/in-words.js';
+import { plural } from '../../../base/plural.js';
 import type { NamedFile } from '../protocol.js';
 import { useDroppedFiles } from './dropped-files.js';
 import { FileDrop } from './file-drop.js';
@@ -6,7 +7,7 @@ import { size } from './files.js';
 import { PROVIDER_NAMES, ProblemNote } from './parts.js';
 import type { RoomProps } from './room-props.js';
 import { BUNDLED_MODELS, type BundledModel } from './served-models.js';
-import { counted, type Feed } from './state.js';
+import type { Feed } from './state.js';
 
 const PAPER = 'https://arxiv.org/abs/1908.08681';
 
@@ -82,6 +83,6 @@ function GivenSamples({ feed: { kind, npz, images } }: { readonly feed: Feed }) 
   if (kind === 'npz' && npz !== null)
     return <p class="quiet">{`Samples to run it on: ${npz.name}, ${size(npz.blob.size)}`}</p>;
   if (kind === 'images' && images.length > 0)
-    return <p class="quiet">{`Samples to run it on: ${counted(images.length, 'image')}`}</p>;
+    return <p class="quiet">{`Samples to run it on: ${plural(images.length, 'image')}`}</p>;
   return null;
 }

@@ -12,7 +12,7 @@ import { isSame } from './is-same.js';
 import { LatencyStrip } from './latency-strip.js';
 import { type Parts, PROVIDER_NAMES, ProblemNote, TableBox } from './parts.js';
 import { ReportButtons } from './report-buttons.js';
-import { choiceOf, counted, isSameSamples, type PageRun, type PairTimes, type Row } from './state.js';
+import { choiceOf, isSameSamples, type PageRun, type PairTimes, type Row } from './state.js';
 
 const nameOf = (provider: string) =>
   (PROVIDER_NAMES as Readonly<Record<string, string>>)[provider] ?? provider;
@@ -31,8 +31,8 @@ export function ResultsSection({ state, actions }: Parts) {
         Original and swapped
         <small>
           {run.choice.to === undefined
-            ? `form ${run.choice.form}, β ${run.choice.beta}, ${counted(run.choice.sites.length, 'site')}`
-            : `${ACTIVATIONS[run.choice.to].label}, ${counted(run.choice.sites.length, 'site')}`}
+            ? `form ${run.choice.form}, β ${run.choice.beta}, ${plural(run.choice.sites.length, 'site')}`
+            : `${ACTIVATIONS[run.choice.to].label}, ${plural(run.choice.sites.length, 'site')}`}
         </small>
       </h2>
       {old && (
@@ -111,7 +111,7 @@ function Latency({ provider, run }: { readonly provider: PageProvider; readonly 
           <p>
             {`Median ${models.map(({ times }) => `${figure(quantile(times, 0.5))} ms`).join(' → ')}`}
             <span class="quiet">
-              {` of ${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}; a tick is a run, the bar the middle half, the dot the median`}
+              {` of ${plural(pairs.length, 'pair')}; a tick is a run, the bar the middle half, the dot the median`}
             </span>
           </p>
         </>

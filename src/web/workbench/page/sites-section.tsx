@@ -1,10 +1,10 @@
 import { useMemo, useState } from 'preact/hooks';
+import { integer, plural } from '../../../base/plural.js';
 import { ACTIVATIONS } from '../../../mish/activations.js';
 import type { Inspection } from '../../../mish/inspect.js';
 import { figure } from '../../../render/figures.js';
 import type { OpenedModel } from '../protocol.js';
 import { type Parts, TableBox } from './parts.js';
-import { counted } from './state.js';
 
 type Site = Inspection['sites'][number] & { readonly index: number };
 type Column = 'index' | 'label' | 'kind' | 'alpha' | 'elemType' | 'scope';
@@ -41,7 +41,10 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
   return (
     <section class="card" aria-labelledby="sites-title">
       <h2 id="sites-title">
-        Sites {sites.length > 0 && <small>{`${state.chosen.size} of ${sites.length} chosen`}</small>}
+        Sites{' '}
+        {sites.length > 0 && (
+          <small>{`${integer(state.chosen.size)} of ${integer(sites.length)} chosen`}</small>
+        )}
       </h2>
       {sites.length === 0 ? (
         <p class="quiet">
@@ -54,7 +57,7 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
       )}
       {skipped.length > 0 && (
         <details>
-          <summary>{`${counted(skipped.length, 'activation')} skipped, with reasons`}</summary>
+          <summary>{`${plural(skipped.length, 'activation')} skipped, with reasons`}</summary>
           <Listing
             label="Activations that are left alone"
             heads={['Name', 'Kind', 'Why']}
@@ -64,7 +67,7 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
       )}
       {mish.length > 0 && (
         <details>
-          <summary>{`${counted(mish.length, 'site')} with Mish already`}</summary>
+          <summary>{`${plural(mish.length, 'site')} with Mish already`}</summary>
           <Listing
             label="Mish that is there already"
             heads={['Name', 'Form', 'β']}
@@ -105,7 +108,7 @@ function SiteChooser(props: Pick<Parts, 'state' | 'dispatch'> & Pick<Inspection,
           onInput={({ currentTarget }) => setSearch(currentTarget.value)}
         />
         <button type="button" onClick={() => choose(true)}>
-          Choose {search === '' ? 'all' : `these ${shown.length}`}
+          Choose {search === '' ? 'all' : `these ${integer(shown.length)}`}
         </button>
         <button type="button" onClick={() => choose(false)}>
           {search === '' ? 'None' : 'None of these'}
@@ -125,7 +128,7 @@ function SiteChooser(props: Pick<Parts, 'state' | 'dispatch'> & Pick<Inspection,
       {shown.length === 0 && <p class="quiet">No site matches these words.</p>}
       {!whole && shown.length > FIRST_ROWS && (
         <button type="button" onClick={() => setWhole(true)}>
-          Show all {shown.length}
+          Show all {integer(shown.length)}
         </button>
       )}
     </>

@@ -1,3 +1,4 @@
+import { integer } from '../../../base/plural.js';
 import { isImage } from '../../../data/class-folders.js';
 import type { NamedFile, Problem } from '../protocol.js';
 
@@ -21,7 +22,7 @@ export function sortFiles(files: readonly NamedFile[]): SortedFiles | { readonly
     const what =
       images.length > 0
         ? 'arrays and images came together'
-        : `${arrays.length} files of arrays came together`;
+        : `${integer(arrays.length)} files of arrays came together`;
     return {
       problem: {
         code: 'bad-usage',

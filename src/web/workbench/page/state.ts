@@ -1,3 +1,4 @@
+import { integer, plural } from '../../../base/plural.js';
 // The state of the page, and every action that changes it.
 
 import type { Layout } from '../../../data/images.js';
@@ -213,9 +214,6 @@ const unswapped = (state: State): State => ({
   problems: without(state.problems, 'swap'),
 });
 
-/** Returns a number with its noun: `1 site`, `2 sites`. */
-export const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
-
 export function reduce(state: State, action: Action): State {
   switch (action.kind) {
     case 'opening':
@@ -239,7 +237,7 @@ export function reduce(state: State, action: Action): State {
         if (action.on) chosen.add(site);
         else chosen.delete(site);
       }
-      const announcement = `${chosen.size} of ${counted(state.model?.inspection.sites.length ?? 0, 'site')} chosen`;
+      const announcement = `${integer(chosen.size)} of ${plural(state.model?.inspection.sites.length ?? 0, 'site')} chosen`;
       return { ...unswapped(state), chosen, announcement };
     }
     case 'choose':
@@ -301,13 +299,13 @@ function fed(state: State, feed: Feed): State {
 /** Takes the swapped model, unless the choice has changed while it was made. */
 function swapped(state: State, { choice, swapped }: Extract<Action, { kind: 'swapped' }>): State {
   if (!isSame(choice, choiceOf(state))) return { ...state, swapping: false };
-  const announcement = `${counted(swapped.report.sites.length, 'site')} swapped. ${swapped.name} is ready to download.`;
+  const announcement = `${plural(swapped.report.sites.length, 'site')} swapped. ${swapped.name} is ready to download.`;
   return { ...state, swapping: false, swapped, announcement };
 }
 
 function written(state: State, to: State['to'], model: OpenedModel): State {
   const { sites } = model.inspection;
-  const announcement = `${counted(sites.length, 'site')} to swap.`;
+  const announcement = `${plural(sites.length, 'site')} to swap.`;
   return {
     ...unswapped(state),
     chosen: new Set(sites.keys()),
@@ -345,7 +343,7 @@ function opened(state: State, { model, to, files }: Extract<Action, { kind: 'ope
     },
     files,
     model,
-    announcement: `${model.name} is open: ${counted(sites.length, 'site')} to swap.`,
+    announcement: `${model.name} is open: ${plural(sites.length, 'site')} to swap.`,
   };
 }
 

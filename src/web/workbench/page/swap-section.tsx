@@ -1,3 +1,4 @@
+import { plural } from '../../../base/plural.js';
 import { REPLACEMENTS } from '../../../mish/activation-kinds.js';
 import { ACTIVATIONS } from '../../../mish/activations.js';
 import { cpuCostText } from '../../../mish/costs.js';
@@ -6,7 +7,7 @@ import type { OpenedModel } from '../protocol.js';
 import { DownloadLink } from './download-link.js';
 import { size } from './files.js';
 import { Choice, type Parts, ProblemNote } from './parts.js';
-import { counted } from './state.js';
+
 import { WorkButton } from './work-bar.js';
 
 /** The forms: the exact form for CPUs first, then the other exact forms, then the approximate forms with their bounds. */
@@ -43,7 +44,7 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
           off={chosen.size === 0 || swapping || running || listing !== null}
           onPress={() => actions.swap()}
         >
-          {swapping ? 'Swapping …' : `Swap ${counted(chosen.size, 'site')}`}
+          {swapping ? 'Swapping …' : `Swap ${plural(chosen.size, 'site')}`}
         </WorkButton>
         {swapped !== null && <DownloadLink id="download" name={swapped.name} blob={swapped.blob} />}
       </div>
@@ -51,7 +52,7 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
       {swapped !== null && (
         <div class="done">
           <p>
-            {`${counted(swapped.report.sites.length, 'site')} ${to === undefined ? `in the form ${swapped.report.form}` : `→ ${ACTIVATIONS[to].label}`}; `}
+            {`${plural(swapped.report.sites.length, 'site')} ${to === undefined ? `in the form ${swapped.report.form}` : `→ ${ACTIVATIONS[to].label}`}; `}
             {`${size(swapped.report.bytesIn)} → ${size(swapped.report.bytesOut)}. All other bytes are unchanged.`}
           </p>
           {externalData.length > 0 && <p>Keep {externalData.join(', ')} beside it.</p>}

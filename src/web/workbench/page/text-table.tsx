@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { integer } from '../../../base/plural.js';
 import { TableBox } from './parts.js';
 
 /** Rows shown until the user asks for all. */
@@ -47,7 +48,7 @@ export function TextTable(props: {
       </TableBox>
       {shown.length < rows.length && (
         <button type="button" onClick={() => setWhole(true)}>
-          Show all {rows.length}
+          Show all {integer(rows.length)}
         </button>
       )}
     </>

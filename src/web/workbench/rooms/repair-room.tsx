@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useReducer, useRef } from 'preact/hooks';
+import { integer } from '../../../base/plural.js';
 import { useDroppedFiles } from '../page/dropped-files.js';
 import { FileDrop } from '../page/file-drop.js';
 import { InputFields } from '../page/input-fields.js';
@@ -85,7 +86,7 @@ function RepairSamples(props: RepairParts & { readonly pageParts: Parts; readonl
             <dd>
               {model.inspection.sites.length === 0
                 ? 'none'
-                : `${page.chosen.size} of ${model.inspection.sites.length} chosen in the room Swap and run`}
+                : `${integer(page.chosen.size)} of ${integer(model.inspection.sites.length)} chosen in the room Swap and run`}
             </dd>
           </div>
         )}
