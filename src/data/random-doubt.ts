@@ -1,5 +1,5 @@
 import type { Advice } from '../base/option-hint.js';
-import { type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+import { attribute, type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
 
 /** Operators that draw random numbers. */
 const DRAWING = new Set([
@@ -23,3 +23,16 @@ export function randomDoubt({ scopes }: OnnxDocument): Advice | undefined {
 const draws = ({ opType, inputs }: Node, scope: Scope) =>
   DRAWING.has(opType) ||
   (opType === 'Dropout' && opsetOf(scope) >= DROPOUT_INPUT && (inputs[2] ?? '') !== '');
+
+/** Returns advice if a batch normalisation is in training mode: a sample's outputs then depend on the others in its run. */
+export function batchDoubt({ scopes }: OnnxDocument): Advice | undefined {
+  const node = scopes.flatMap(({ nodes }) => nodes).find(normalisesBatch);
+  if (node === undefined) return undefined;
+  const text = `the batch normalisation '${nodeLabel(node)}' is in training mode, so the outputs of a sample depend on the others in its run. Export the model in evaluation mode`;
+  return { text };
+}
+
+const normalisesBatch = (node: Node) =>
+  node.domain === '' &&
+  node.opType === 'BatchNormalization' &&
+  (attribute(node, 'training_mode')?.i ?? 0) !== 0;

@@ -1,4 +1,5 @@
 import { describeCoupling, findCoupling } from '../data/coupled-doubt.js';
+import { batchDoubt } from '../data/random-doubt.js';
 import { sampleDoubt } from '../data/sample-doubt.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
@@ -31,6 +32,7 @@ export async function tellDoubt(
   await withModelSession(original, options, async (session) => {
     const doubt = await sampleDoubt(original, { feeds, source }, options, session);
     if (doubt !== undefined) onDoubt(doubt);
+    if (batchDoubt(original.document) !== undefined) return;
     const outputs = session.outputs.map(({ name }) => name);
     const single = feedsOf(part, original, 2, 1);
     const coupling = await findCoupling(single, (feed) => session.run(feed), session.inputs, outputs);

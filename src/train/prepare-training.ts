@@ -6,6 +6,7 @@ import { sliceRun } from '../data/split-runs.js';
 import { opsetObstacle, raiseOpset } from '../mish/raise-opset.js';
 import { type Node, nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
+import { inferenceEdits } from '../onnx/inference-edits.js';
 import { type Edit, splice } from '../onnx/splice.js';
 import { type Weight, weightEdit, weightOf } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
@@ -44,8 +45,8 @@ export interface TrainableModel {
   /** Final activation that the loss includes, and that became an Identity in the copy, because nodes behind it change the shape. */
   readonly omitted: Node | undefined;
   /**
-   * Returns the edits that give the original's weights new values, by their names in the copy. Names and element types
-   * stay. Running statistics are weights here, too. Throws `run-failed` for a value that the original's type cannot hold.
+   * Returns the edits that give the original's weights new values, by their names in the copy, and put nodes of training mode into
+   * inference mode. Names and element types stay. Running statistics are weights here, too. Throws `run-failed` for a value that the original's type cannot hold.
    */
   edits(values: ReadonlyMap<string, ArrayLike<number>>): Promise<Edit[]>;
 }
@@ -88,7 +89,7 @@ export async function prepareTraining(
   return {
     ...{ model, index, original, weights, neutral, remarks, batch, omitted },
     edits: async (values) => {
-      const edits: Edit[] = [];
+      const edits = await inferenceEdits(original.document);
       for (const [name, numbers] of values) {
         const weight = originOf(name);
         if (weight === undefined) continue;

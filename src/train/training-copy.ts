@@ -1,7 +1,7 @@
 // Rewrites a model so that gradients can flow: float32, without functions, constant branches and training mode.
-import { attribute, type OnnxDocument, opsetOf, type Scope, tensorOfConstant } from '../onnx/document.js';
+import { attribute, type OnnxDocument, type Scope, tensorOfConstant } from '../onnx/document.js';
+import { inferenceEdits, trainingNodes } from '../onnx/inference-edits.js';
 import { asFloat32 } from '../onnx/model-passes/as-float32.js';
-import { toInferenceMode } from '../onnx/model-passes/inference-mode.js';
 import { type InlinedBranch, inlineBranches } from '../onnx/model-passes/inline-branches.js';
 import { type HoistedConstant, inlineFunctions } from '../onnx/model-passes/inline-functions.js';
 import { decodeModel, encodeModel, type ModelProto } from '../onnx/model-passes/model-proto.js';
@@ -25,11 +25,15 @@ export interface TrainingCopy {
 }
 
 /** Returns the model itself if it needs no change, else a rewritten copy in memory. Throws as `decodeModel` and `asFloat32` do. */
-export async function trainingCopy(model: EditableModel): Promise<TrainingCopy> {
+export async function trainingCopy(original: EditableModel): Promise<TrainingCopy> {
+  const remarks = modeRemarks(original.document);
+  const model =
+    remarks.length === 0
+      ? original
+      : await original.edited(splice(original.document.source, await inferenceEdits(original.document)));
   const { document, openData } = model;
   const types = otherFloats(document);
-  if (!needsRewriting(document) && types.size === 0) return { model, remarks: [], origins: new Map() };
-  const remarks: TrainingRemark[] = [];
+  if (!needsRewriting(document) && types.size === 0) return { model, remarks, origins: new Map() };
   const origins = new Map<string, ConstantOrigin>();
   const proto = await decodeModel(document);
   const functions = inlineFunctions(proto);
@@ -51,7 +55,6 @@ export async function trainingCopy(model: EditableModel): Promise<TrainingCopy> 
       code: 'branches-inlined',
       text: `If nodes with a constant condition were replaced by their branch: ${listNames(branches.map(({ output }) => output))}`,
     });
-  remarks.push(...modeRemarks(proto, opsetOf(document.graph)));
   if (types.size > 0) {
     await asFloat32(proto, types, openData);
     remarks.push({
@@ -93,17 +96,9 @@ function otherFloats({ scopes }: OnnxDocument): ReadonlySet<FloatType> {
   return types;
 }
 
-/** Returns whether a model has functions, an If, or nodes that may be in training mode. */
-function needsRewriting({ functions, graph }: OnnxDocument): boolean {
-  if (functions.length > 0) return true;
-  return graph.nodes.some(({ domain, opType, attributes, inputs }) => {
-    if (domain !== '') return false;
-    if (opType === 'If') return true;
-    if (opType === 'BatchNormalization')
-      return attributes.some(({ name, i }) => name === 'training_mode' && i !== 0);
-    return opType === 'Dropout' && (inputs.length > 2 || opsetOf(graph) < 7);
-  });
-}
+/** Returns whether a model has functions or an If. */
+const needsRewriting = ({ functions, graph }: OnnxDocument): boolean =>
+  functions.length > 0 || graph.nodes.some(({ domain, opType }) => domain === '' && opType === 'If');
 
 function addFunctionOrigins(
   origins: Map<string, ConstantOrigin>,
@@ -135,12 +130,18 @@ export function addBranchOrigins(
   return origins;
 }
 
-function modeRemarks(proto: ModelProto, opset: number): TrainingRemark[] {
-  return [...toInferenceMode(proto, opset)].map(([operator, outputs]) => ({
-    code: 'inference-mode',
-    text:
-      operator === 'Dropout'
-        ? `Dropout in training mode passes its input on: ${listNames(outputs)}`
-        : `Batch normalisation exported in training mode uses its running statistics: ${listNames(outputs)}`,
-  }));
+function modeRemarks(document: OnnxDocument): TrainingRemark[] {
+  const nodes = trainingNodes(document);
+  const remark = (operator: string, what: string): TrainingRemark[] => {
+    const outputs = nodes.filter(({ opType }) => opType === operator).map(({ outputs: [y = ''] }) => y);
+    if (outputs.length === 0) return [];
+    return [{ code: 'inference-mode', text: `${what}, also in the result: ${listNames(outputs)}` }];
+  };
+  return [
+    ...remark(
+      'BatchNormalization',
+      'Batch normalisation exported in training mode is put into inference mode',
+    ),
+    ...remark('Dropout', 'Dropout in training mode passes its input on'),
+  ];
 }

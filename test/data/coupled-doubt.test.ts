@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { sampledFeeds } from '../../src/data/arrays.js';
 import { coupledDoubt } from '../../src/data/coupled-doubt.js';
+import { sampleDoubt } from '../../src/data/sample-doubt.js';
 import { arraySamples } from '../../src/data/samples.js';
 import { tellDoubt } from '../../src/finetune/tell-doubt.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import { withSession } from '../../src/providers/with-session.js';
-import { ints, model, node, value } from '../support/model.js';
+import { floats, ints, model, node, value } from '../support/model.js';
 
 const WIDTH = 3;
 
@@ -80,4 +81,41 @@ test.each(Object.entries(BODIES))('a fine-tuning tells of such a model: %s', asy
     onDoubt: ({ text }) => told.push(text),
   });
   expect(told).toEqual(body.says === undefined ? [] : [expect.stringContaining(body.says)]);
+});
+
+test('a batch normalisation in training mode is doubted as such, and in inference mode not', async () => {
+  const bytes = (mode: number) =>
+    model({
+      opset: 15,
+      nodes: [
+        node('BatchNormalization', ['x', 's', 's', 's', 's'], ['y', 'm', 'v'].slice(0, 1 + 2 * mode), {
+          training_mode: mode,
+        }),
+      ],
+      inputs: [value('x', 1, ['T', WIDTH])],
+      outputs: [value('y', 1, ['T', WIDTH])],
+      initializers: [floats('s', [WIDTH], [1, 2, 3])],
+    });
+  const x = {
+    elemType: 'f32',
+    dims: [6, WIDTH],
+    data: Float32Array.from({ length: 18 }, (_, at) => Math.sin(at)),
+  };
+  for (const [mode, said] of [
+    [1, 'is in training mode, so the outputs of a sample depend on the others in its run'],
+    [0, undefined],
+  ] as const) {
+    const loaded = await modelFromBytes(bytes(mode));
+    await withSession(loaded.file, { provider: nodeProvider('cpu') }, async (session) => {
+      const { feeds } = sampledFeeds({ x }, session.inputs, { dims: { T: 1 } });
+      const doubt = await sampleDoubt(
+        loaded,
+        { feeds, source: 'npz' },
+        { provider: nodeProvider('cpu') },
+        session,
+      );
+      if (said === undefined) expect(doubt).toBeUndefined();
+      else expect(doubt?.text).toContain(said);
+    });
+  }
 });

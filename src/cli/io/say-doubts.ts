@@ -1,6 +1,6 @@
 import type { Advice } from '../../base/option-hint.js';
 import type { DataMaker } from '../../data/in-batches.js';
-import { randomDoubt } from '../../data/random-doubt.js';
+import { batchDoubt, randomDoubt } from '../../data/random-doubt.js';
 import { sampleDoubt } from '../../data/sample-doubt.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { withModel } from '../../node/load-model.js';
@@ -22,7 +22,7 @@ export async function sayDoubts(
   flags: DataFlags,
   session: SessionOptions | undefined,
 ): Promise<void> {
-  if (isNoise(flags)) return sayRandom(model);
+  if (isNoise(flags)) return sayVariation(model);
   await withSession(model.file, onCpu({ session }), (open) => sayDoubtsIn(open, model, data, flags, session));
 }
 
@@ -34,14 +34,14 @@ export async function sayDoubtsIn(
   flags: DataFlags,
   session: SessionOptions | undefined,
 ): Promise<void> {
-  if (isNoise(flags)) return sayRandom(model);
+  if (isNoise(flags)) return sayVariation(model);
   const samples = data(open.inputs, open.outputs, { '*': 1 });
   const doubt = await sampleDoubt(model, samples, onCpu({ session }), open);
   if (doubt !== undefined) sayDoubt(doubt);
 }
 
-function sayRandom({ document }: LoadedModel): void {
-  const doubt = randomDoubt(document);
+function sayVariation({ document }: LoadedModel): void {
+  const doubt = randomDoubt(document) ?? batchDoubt(document);
   if (doubt !== undefined) sayDoubt(doubt);
 }
 
