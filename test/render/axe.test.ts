@@ -84,6 +84,19 @@ test.each(Object.entries(PAGES))(
     const html = await make();
     await page.setContent(html);
     await page.evaluate(await readFile(AXE, 'utf8'));
+    await page.evaluate(() => {
+      for (const details of document.querySelectorAll('details')) details.open = true;
+    });
+    // A caption is the first or the last of its figure.
+    expect(html).not.toMatch(/<figure[^>]*>(?!<figcaption)/);
+    await page.emulateMedia({ media: 'print' });
+    const cut = await page.evaluate(() =>
+      [...document.querySelectorAll('.scroll')].filter(
+        (box) => getComputedStyle(box).overflowY !== 'visible',
+      ),
+    );
+    expect(cut).toEqual([]);
+    await page.emulateMedia({ media: 'screen' });
     // The dark colours are the same on every page: by default two pages stand for all.
     const schemes = ['light', ...(isHeavy || DARK.includes(name) ? ['dark' as const] : [])] as const;
     for (const colorScheme of schemes) {

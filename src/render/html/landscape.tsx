@@ -69,10 +69,12 @@ function LandscapeCard({ name, landscape, scale }: NamedLandscape & { readonly s
   const place = (at: number) => figure(span * ((2 * at) / (points - 1) - 1));
   return (
     <figure class="card">
-      <h3>
-        <Name text={name} />
-      </h3>
-      <figcaption>{describe(landscape)}</figcaption>
+      <figcaption>
+        <h3>
+          <Name text={name} />
+        </h3>
+        {describe(landscape)}
+      </figcaption>
       <Raw tag="div" class="chart" text={contourSvg(landscape, scale)} />
       <Raw tag="div" class="chart surface" text={surfaceSvg(landscape, scale)} />
       <details>

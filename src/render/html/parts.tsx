@@ -33,7 +33,8 @@ export function Table({ head, rows }: { head: readonly string[]; rows: readonly 
   const align = (column: number) => (isNumber[column] ? 'number' : undefined);
   return (
     <>
-      <div class="scroll">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard has to reach a box that scrolls */}
+      <div class="scroll" tabIndex={0} role="group" aria-label="Table">
         <table>
           <thead>
             <tr>
@@ -126,10 +127,12 @@ export function ChartCard({ chart }: { chart: TabledChart }) {
   const { title, caption, legend, svg, head, rows } = chart;
   return (
     <figure class="card">
-      <h3>
-        <Name text={title} />
-      </h3>
-      <figcaption>{caption}</figcaption>
+      <figcaption>
+        <h3>
+          <Name text={title} />
+        </h3>
+        {caption}
+      </figcaption>
       {legend.length > 0 && (
         <ul class="legend">
           {legend.map(({ name, colour }) => (

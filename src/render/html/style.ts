@@ -14,7 +14,7 @@ body { margin: 0 auto; padding: 24px 20px 64px; max-width: 1320px; background: v
 h1 { font-size: 26px; line-height: 1.25; margin: 2px 0 10px; font-weight: 650; }
 h1 i { font-style: normal; color: var(--soft); font-weight: 400; padding: 0 2px; }
 h2 { font-size: 19px; margin: 36px 0 12px; font-weight: 650; }
-h3 { font-size: 15px; margin: 0; font-weight: 650; } h3.above { margin: 20px 0 8px; }
+h3 { font-size: 15px; margin: 0; font-weight: 650; color: var(--ink); } h3.above { margin: 20px 0 8px; }
 p { margin: 6px 0; } .soft, figcaption { color: var(--soft); font-size: 13px; }
 .eyebrow { color: var(--soft); font-size: 13px; margin: 0; }
 .grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 370px), 1fr)); align-items: stretch; }
@@ -45,7 +45,7 @@ td { min-width: 3.5em; } .nowrap { white-space: nowrap; }
 details { margin-top: 8px; } summary { cursor: pointer; color: var(--soft); font-size: 13px; }
 ul.notes { margin: 8px 0 0; padding-left: 18px; font-size: 14px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; list-style: none; padding: 0; margin: 6px 0 0; font-size: 13px; } .legend + .grid { margin-top: 12px; }
-.swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; }
+.swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; forced-color-adjust: none; }
 .surface svg { cursor: grab; touch-action: pan-y; } .turn { display: flex; gap: 10px; align-items: center; margin: 10px 0; font-size: 13px; }
 .turn[hidden] { display: none; } .turn input { flex: 1; max-width: 320px; accent-color: var(--c0); }
 code { font: 13px/1.4 ui-monospace, monospace; }
@@ -53,7 +53,8 @@ code { font: 13px/1.4 ui-monospace, monospace; }
   background: var(--ink); color: var(--card); white-space: pre-line; }
 .tip[hidden] { display: none; }
 @media (max-width: 520px) { body { padding: 16px 12px 48px; } h1 { font-size: 19px; } .card, .wide { padding: 12px; } }
-@media print { body { max-width: none; background: none; } .card, .wide { break-inside: avoid; } }
+@media print { body { max-width: none; background: none; } .card { break-inside: avoid; } tr { break-inside: avoid; }
+  .scroll { max-height: none; overflow: visible; } thead th { position: static; } }
 `;
 
 /** Script of a page: shows the figures of a chart's mark under the pointer. */
