@@ -34,7 +34,7 @@ export function Table({ head, rows }: { head: readonly string[]; rows: readonly 
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard has to reach a box that scrolls */}
-      <div class="scroll" tabIndex={0} role="group" aria-label="Table">
+      <div class="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>
