@@ -12,7 +12,15 @@ import { curableFaults, type Remedy } from './webgl/faults.js';
 import { type Loaded, load } from './webgl/loaded.js';
 import { powerOf } from './webgl/power.js';
 import { resized } from './webgl/resize.js';
-import { constantOf, gathers, integers, paddedLrn, reduction, slicesOfSplit } from './webgl/rewrites.js';
+import {
+  constantOf,
+  gathers,
+  integers,
+  paddedLrn,
+  reduction,
+  reflections,
+  slicesOfSplit,
+} from './webgl/rewrites.js';
 
 /** Does what `fix` does, for a scanned document. */
 export async function fixDocument(
@@ -81,7 +89,8 @@ async function replaced(
 ): Promise<onnx.INodeProto[] | undefined> {
   if (kinds.has('resize')) return resized(node, loaded, document, fresh);
   if (kinds.has('pad')) return paddedLrn(proto, node, opsetOf(loaded.graph), fresh);
-  if (kinds.has('gather')) return gathers(node, loaded, document, fresh);
+  if (kinds.has('gather'))
+    return (node.opType === 'Pad' ? reflections : gathers)(node, loaded, document, fresh);
   if (kinds.has('reduce')) return reduction(node, loaded, document, fresh);
   return kinds.has('slice') ? slicesOfSplit(proto, node, loaded, document, fresh) : undefined;
 }

@@ -13,7 +13,7 @@ import { findBrowser } from '../../dist/providers/browser/find.js';
 import { runtimeFiles } from '../../dist/providers/browser/provider.js';
 import { servePage } from '../../dist/providers/browser/server.js';
 import { writeModel } from './big-model.js';
-import { BUDGET, bundle } from './size.js';
+import { BUDGET, bundle, inOneFile } from './size.js';
 
 const RUNS = Number(process.argv[2] ?? 3);
 const ROUNDS = 9;
@@ -86,7 +86,7 @@ async function memoryOf(browser) {
 }
 
 async function measureSwap() {
-  const { code } = await bundle('*');
+  const code = await inOneFile('*');
   const server = await servePage(
     new Map([
       ['index.html', page('swaps.js')],

@@ -11,16 +11,12 @@ const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
 /** What is loaded when a model has nodes that an activation could be written in, as most have. */
 const MATCHER = /matcher/;
 
-/**
- * The bundle of these exports (`*` for all): its code, minified, its size gzipped, and that with what finds activations that are
- * written out in several nodes.
- */
-export async function bundle(wanted) {
-  const { output } = await build({
+const built = async (wanted, options = {}) =>
+  build({
     input: 'entry',
     platform: 'browser',
     write: false,
-    output: { minify: true },
+    output: { minify: true, ...options },
     plugins: [
       {
         name: 'entry',
@@ -30,6 +26,19 @@ export async function bundle(wanted) {
       },
     ],
   });
+
+/** The code of these exports in one file, with all that is loaded only when it is asked for. */
+export async function inOneFile(wanted) {
+  const { output } = await built(wanted, { codeSplitting: false });
+  return output[0].code;
+}
+
+/**
+ * The bundle of these exports (`*` for all): its code, minified, its size gzipped, and that with what finds activations that are
+ * written out in several nodes.
+ */
+export async function bundle(wanted) {
+  const { output } = await built(wanted);
   const sizeOf = (chunks) => {
     const names = new Set(chunks.map(({ fileName }) => fileName));
     for (const name of names)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { findBrowser } from '../../src/providers/browser/find.js';
-import { bundle } from '../bench/size.js';
+import { inOneFile } from '../bench/size.js';
 import { type Swapped, sha256 } from './check.js';
 
 const HASHES = fileURLToPath(new URL('hashes.js', import.meta.url));
@@ -22,7 +22,7 @@ export function differInProcess(swapped: readonly Swapped[]): Swapped[] {
 
 /** Those that come out with other bytes in a page, or why there is none. */
 export async function differInPage(swapped: readonly Swapped[]): Promise<Swapped[] | string> {
-  const { code } = await bundle('swap');
+  const code = await inOneFile('swap');
   const found = await findBrowser().catch((error: Error) => error.message);
   if (typeof found === 'string') return found;
   const browser = await chromium.launch({ executablePath: found.path });

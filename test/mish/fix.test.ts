@@ -306,6 +306,27 @@ const CASES: Readonly<Record<string, Case>> = {
     becomes: ['Pad', 'LRN', 'Slice'],
     fixes: ['pad y'],
   },
+  'Pad that reflects, with a single image': {
+    bytes: imageOf(
+      [node('Pad', ['x', 'pads'], ['y'], { mode: 'reflect' })],
+      [1, 3, 3, 5],
+      [ints('pads', [8], [0, 0, 2, 1, 0, 0, 1, 4])],
+    ),
+    dims: [1, 3, 3, 5],
+    becomes: ['Constant', 'Gather', 'Constant', 'Gather'],
+    fixes: ['gather y'],
+  },
+  'Pad of opset 9 that reflects and cuts': {
+    bytes: imageOf(
+      [node('Pad', ['x'], ['y'], { mode: 'reflect', pads: [0, 0, -1, 0, 0, 0, 2, 0] })],
+      [1, 1, 4, 3],
+      [],
+      9,
+    ),
+    dims: [1, 1, 4, 3],
+    becomes: ['Constant', 'Gather'],
+    fixes: ['gather y'],
+  },
   'Clip with a lower bound only': {
     bytes: vectorModel([node('Clip', ['x', 'low'], ['y'])], [floats('low', [], [-1])]),
     dims: flat,

@@ -6,13 +6,13 @@ import { isRemoved, type Loaded } from './loaded.js';
 import { powerOf } from './power.js';
 import { dotProducts, mixedUp, programsOfUnstatedKernels, tooLate } from './programs.js';
 import { resizeObstacle } from './resize.js';
-import { hasAxesInput, hasStep, partsOf, readsBeyond } from './rewrites.js';
+import { hasAxesInput, hasStep, partsOf, readsBeyond, reflectsSingle } from './rewrites.js';
 
 /**
  * Change that avoids a WebGL bug, in this order: a no-op Cast between a Conv and its activation; a no-op Cast for an Identity; a
  * product with 1 after a node; `kernel_shape` of a Conv; Mul for Pow; an upper bound for Clip; a zero third input of Gemm;
  * Slices for Split; empty tensors for absent inputs of Resize; an InstanceNormalization of images for one of rows; a
- * product with 1 before a Resize; Gather for a Slice with steps; pooling or products for a reduction;
+ * product with 1 before a Resize; Gather for a Slice with steps or a Pad that reflects; pooling or products for a reduction;
  * Gather or products for a Resize; an LRN over padded channels.
  */
 export type Remedy =
@@ -193,6 +193,10 @@ function refusals(node: Node, loaded: Loaded): Fault[] {
   if (readsBeyond(node, loaded)) {
     const says = "WebGL's LRN reads beyond the first and the last channel";
     return [{ node, says, remedies: remedies('pad') }];
+  }
+  if (reflectsSingle(node, loaded)) {
+    const says = "WebGL's Pad may reflect wrong elements where an axis has length 1";
+    return [{ node, says, remedies: remedies('gather') }];
   }
   if (hasStep(node, loaded)) return fault("WebGL's Slice supports only steps of 1", 'gather');
   if (hasAxesInput(node, loaded) && isKnown)

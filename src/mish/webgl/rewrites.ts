@@ -152,36 +152,82 @@ export async function gathers(
   fresh: Fresh,
 ): Promise<onnx.INodeProto[] | undefined> {
   const [x = '', ...operands] = node.inputs;
-  const [y = ''] = node.outputs;
   const dims = loaded.dims(x);
   const read = (slot: number) => readNumbers(document, loaded.constant(operands[slot] ?? ''));
   const [starts, ends, steps] = [await read(0), await read(1), await read(3)];
   const axes = (operands[2] ?? '') === '' ? starts?.map((_, axis) => axis) : await read(2);
   if (dims === undefined || !starts || !ends || !steps || !axes || axes.length === 0) return undefined;
-  const nodes: onnx.INodeProto[] = [];
-  let from = x;
+  const takes: AxisPlaces[] = [];
   for (const [place, given] of axes.entries()) {
     const axis = given < 0 ? given + dims.length : given;
     const length = dims[axis];
     const [start, end, step] = [starts[place], ends[place], steps[place]];
     if (typeof length !== 'number' || start === undefined || end === undefined || !step) return undefined;
-    const places = placesOf(length, start, end, step);
-    if (places.length === 0) return undefined; // WebGL has no empty tensors
-    const to = place === axes.length - 1 ? y : fresh(`${y}/webgl/part`);
-    const name = place === 0 ? node.name : fresh(`${y}/webgl/gather`);
-    nodes.push(...gatherNodes({ name, from, to, axis, places }, fresh));
-    from = to;
+    takes.push({ axis, places: placesOf(length, start, end, step) });
   }
-  return nodes;
+  return gathersOf(node, takes, fresh);
 }
 
-/** Places that a Gather along an axis takes, and the tensors that it reads and writes. */
-export interface Gathering {
+/** Builds a Gather for each axis, one after the other, in the place of a node. */
+function gathersOf(
+  { name, inputs: [x = ''], outputs: [y = ''] }: Node,
+  takes: readonly AxisPlaces[],
+  fresh: Fresh,
+): onnx.INodeProto[] | undefined {
+  if (takes.some(({ places }) => places.length === 0)) return undefined; // WebGL has no empty tensors
+  let from = x;
+  return takes.flatMap(({ axis, places }, at) => {
+    const to = at === takes.length - 1 ? y : fresh(`${y}/webgl/part`);
+    const gather = { name: at === 0 ? name : fresh(`${y}/webgl/gather`), from, to, axis, places };
+    from = to;
+    return gatherNodes(gather, fresh);
+  });
+}
+
+/** Returns whether a Pad reflects a tensor of which an axis has, or may have, length 1: WebGL divides by that less 1. */
+export const reflectsSingle = (node: Node, { dims }: Pick<Loaded, 'dims'>) =>
+  node.opType === 'Pad' &&
+  attribute(node, 'mode')?.s === 'reflect' &&
+  (dims(node.inputs[0] ?? '')?.some((length) => length === 1 || typeof length !== 'number') ?? true);
+
+/** Builds a Gather for each axis that a Pad reflects; undefined if its length or the pads are not known. */
+export async function reflections(
+  node: Node,
+  loaded: Loaded,
+  document: OnnxDocument,
+  fresh: Fresh,
+): Promise<onnx.INodeProto[] | undefined> {
+  const [x = '', amounts = '', , axes = ''] = node.inputs;
+  const dims = loaded.dims(x);
+  const pads =
+    amounts === '' ? attribute(node, 'pads')?.ints : await readNumbers(document, loaded.constant(amounts));
+  const rank = dims?.length ?? 0;
+  if (dims === undefined || axes !== '' || pads?.length !== 2 * rank) return undefined;
+  const takes: AxisPlaces[] = [];
+  for (const [axis, length] of dims.entries()) {
+    const [before, after] = [Number(pads[axis]), Number(pads[axis + rank])];
+    if (before === 0 && after === 0) continue;
+    if (typeof length !== 'number' || length < 2) return undefined;
+    const places = Array.from({ length: Math.max(0, before + length + after) }, (_, at) => {
+      const place = Math.abs(at - before) % (2 * (length - 1));
+      return Math.min(place, 2 * (length - 1) - place);
+    });
+    takes.push({ axis, places });
+  }
+  return takes.length === 0 ? undefined : gathersOf(node, takes, fresh);
+}
+
+/** Places that a Gather along an axis takes. */
+interface AxisPlaces {
+  readonly axis: number;
+  readonly places: readonly number[];
+}
+
+/** A Gather along an axis, and the tensors that it reads and writes. */
+export interface Gathering extends AxisPlaces {
   readonly name: string;
   readonly from: string;
   readonly to: string;
-  readonly axis: number;
-  readonly places: readonly number[];
 }
 
 export function gatherNodes({ name, from, to, axis, places }: Gathering, fresh: Fresh): onnx.INodeProto[] {

@@ -242,6 +242,16 @@ describe('other mistakes, each foretold', () => {
       /beyond the first and the last channel/,
     ],
     [
+      'Pad that reflects beside an axis of length 1',
+      of(
+        [node('Pad', ['x', 'pads'], ['y'], { mode: 'reflect' })],
+        [f32('y', 1, 4, 5)],
+        [ints('pads', [6], [0, 0, 1, 0, 1, 1])],
+        { x: [1, 3, 3] },
+      ),
+      /reflect wrong elements where an axis has length 1/,
+    ],
+    [
       'Cast to integers',
       of([toInt, node('Neg', ['i'], ['j']), toFloat], [f32('y', 4)], [], { x: [4] }),
       /without rounding/,
