@@ -19,6 +19,9 @@ export interface RunOptions extends OnProvider {
 /** Largest difference between the outputs of both models, relative to the largest output. */
 const TOLERANCE = 1e-4;
 
+/** Maximum number of runs of the model's own batch size to compare with. */
+const MAX_PARTS = 3;
+
 /** Returns the batch size that all inputs of a model fix; undefined if an input has a free batch dimension. */
 export function fixedBatch({ graph }: OnnxDocument): number | undefined {
   const sizes = graph.inputs.filter(({ name }) => !graph.initializers.has(name)).map(({ dims }) => dims?.[0]);
@@ -28,7 +31,7 @@ export function fixedBatch({ graph }: OnnxDocument): number | undefined {
 
 /**
  * Returns a copy that takes batches of any size; undefined unless its outputs for `feeds` equal those of the model, which gets the
- * feeds in parts of its own batch size.
+ * feeds in parts of its own batch size. The last two parts overlap where the samples do not fill all.
  */
 export async function withFreeBatch(
   model: EditableModel,
@@ -37,16 +40,19 @@ export async function withFreeBatch(
   options: RunOptions,
 ): Promise<EditableModel | undefined> {
   const samples = Object.values(feeds)[0]?.dims[0] ?? 0;
-  const parts = Math.min(Math.floor(samples / batch), 3);
-  if (parts < 2) return undefined;
+  if (samples <= batch) return undefined;
+  const count = Math.min(samples, MAX_PARTS * batch);
+  const starts = Array.from({ length: Math.ceil(count / batch) }, (_, part) =>
+    Math.min(part * batch, count - batch),
+  );
   const proto = await decodeModel(model.document);
   freeBatch(proto, new Set(Object.keys(feeds)), batch);
   const freed = await rebuilt(model, proto);
-  const whole = sliceRun(feeds, 0, parts * batch);
+  const whole = sliceRun(feeds, 0, count);
   const found = await runs(freed, [whole], options).catch(() => undefined);
   const expected = await runs(
     model,
-    Array.from({ length: parts }, (_, part) => sliceRun(whole, part * batch, (part + 1) * batch)),
+    starts.map((start) => sliceRun(whole, start, start + batch)),
     options,
   );
   const isSame = found?.every((outputs) =>
@@ -54,6 +60,7 @@ export async function withFreeBatch(
       isJoined(
         tensor,
         expected.map((outputs) => outputs[name]),
+        (count % batch) / batch || 1,
       ),
     ),
   );
@@ -72,10 +79,13 @@ function runs(model: EditableModel, all: readonly Tensors[], options: RunOptions
   );
 }
 
-/** Returns whether a tensor consists of these parts, in their order. */
-function isJoined(tensor: Tensor, parts: readonly (Tensor | undefined)[]): boolean {
+/** Returns whether a tensor consists of these parts, in their order; of the last, only the share at its end. */
+function isJoined(tensor: Tensor, parts: readonly (Tensor | undefined)[], lastShare: number): boolean {
   const found = toNumbers(tensor);
-  const expected = parts.flatMap((part) => Array.from((part && toNumbers(part)) ?? []));
+  const expected = parts.flatMap((part, at) => {
+    const values = Array.from((part && toNumbers(part)) ?? []);
+    return at < parts.length - 1 ? values : values.slice(Math.round(values.length * (1 - lastShare)));
+  });
   if (found === undefined || found.length !== expected.length) return false;
   const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   return expected.every((value, at) => Math.abs(value - (found[at] ?? Number.NaN)) <= TOLERANCE * scale);

@@ -24,8 +24,14 @@ export const NO_CONVOLUTION = {
   text: 'The model has no convolutions with weights of their own, so that no batch normalisation was put behind any',
 } as const;
 
+/** Remark on a model whose convolutions give each sample one value per channel, as those of squeeze-and-excitation do. */
+const SINGLE_PLACES = {
+  code: 'single-places',
+  text: 'Each convolution gives one value per channel and sample, so that no batch normalisation was put behind any',
+} as const;
+
 /**
- * Inserts a batch normalisation behind each convolution with its own weights, with the statistics of `batches` and a scale and shift that
+ * Inserts a batch normalisation behind each convolution with its own weights and several places, with the statistics of `batches` and a scale and shift that
  * undo it: the function stays the same. `edits` folds the trained normalisations into the original's weights again, exactly, so
  * that the original's nodes stay, except for biases that it lacks. Throws `run-failed`.
  */
@@ -39,7 +45,7 @@ export async function withBatchNorm(
   const names = convs.map(({ y }) => y);
   const moments = await channelMoments(prepared.model, names, batches, options);
   const inserted = convs.filter(({ y }) => moments.has(y));
-  if (inserted.length === 0) return prepared;
+  if (inserted.length === 0) return { ...prepared, remarks: [...prepared.remarks, SINGLE_PLACES] };
   const { document } = prepared.model;
   const edits: Edit[] = [];
   const frame = document.graph.nodes[0]?.frame;

@@ -13,6 +13,8 @@ export type TrainingRemarkCode =
   | 'functions-inlined'
   /** There are no convolutions behind which batch normalisation could be put. */
   | 'no-convolution'
+  /** The convolutions have a single place, behind which no batch normalisation was put. */
+  | 'single-places'
   /** Functions of another opset stay, and gradients end there. */
   | 'functions-kept'
   /** If nodes with a constant condition were replaced by their branch. */

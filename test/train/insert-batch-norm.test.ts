@@ -151,3 +151,22 @@ describe('batch normalisation that is put back', () => {
     expectClose(await yOf(again.model, [], { x }), await yOf(prepared.model, [], { x }), 2);
   });
 });
+
+test('a model whose convolutions have a single place gets no batch normalisation, and a remark', async () => {
+  const bytes = model({
+    nodes: [
+      node('GlobalAveragePool', ['x'], ['g']),
+      node('Conv', ['g', 'w'], ['c'], {}),
+      node('Flatten', ['c'], ['y']),
+    ],
+    initializers: [floats('w', [3, 2, 1, 1], [...wave(6, 0.91)])],
+    inputs: [value('x', 1, ['N', 2, 5, 5])],
+    outputs: [value('y', 1, ['N', 3])],
+  });
+  const trainer = await createTrainer(bytes, {
+    ...{ inputs: { x }, targets: rows, loss: 'mse', batchNorm: 'insert', provider },
+  });
+  await trainer.close();
+  expect(trainer.remarks.map(({ code }) => code)).toContain('single-places');
+  expect(trainer.trained).toEqual(['w']);
+});
