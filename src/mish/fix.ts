@@ -14,6 +14,7 @@ import { powerOf } from './webgl/power.js';
 import { resized } from './webgl/resize.js';
 import {
   constantOf,
+  decodedNode,
   gathers,
   integers,
   paddedLrn,
@@ -55,9 +56,7 @@ export async function webglFixes(
   const fixes: FixedNode[] = [];
   const edits: Edit[] = [];
   for (const [node, kinds] of wanted) {
-    const { start, end } = node.span;
-    // An encoded graph with a single node equals that node as a field of a graph.
-    const [proto] = onnx.GraphProto.decode(await document.source.read(start, end - start)).node;
+    const proto = await decodedNode(document, node);
     if (proto === undefined) continue;
     const others = await replaced(proto, node, kinds, loaded, document, fresh);
     if (others === undefined) for (const kind of REPLACING) kinds.delete(kind);

@@ -1,6 +1,14 @@
 // Nodes that compute what WebGL's operator refuses by operators that WebGL has.
 import { onnx } from '../../../proto/onnx.js';
-import { attribute, type Node, type OnnxDocument, opsetOf, type StoredTensor } from '../../onnx/document.js';
+import { OnnxMishError } from '../../base/error.js';
+import {
+  attribute,
+  type Node,
+  nodeLabel,
+  type OnnxDocument,
+  opsetOf,
+  type StoredTensor,
+} from '../../onnx/document.js';
 import { readNumbers } from '../../onnx/small-tensor.js';
 import { DataType } from '../../onnx/types.js';
 import type { Loaded } from './loaded.js';
@@ -9,6 +17,21 @@ import type { Loaded } from './loaded.js';
 export type Fresh = (wanted: string) => string;
 
 const { INT, INTS, TENSOR } = onnx.AttributeProto.AttributeType;
+
+/** Decodes a node with all of its attributes, which a scan does not look into. Throws `malformed`. */
+export async function decodedNode(
+  { source }: OnnxDocument,
+  node: Node,
+): Promise<onnx.INodeProto | undefined> {
+  const { start, end } = node.span;
+  const bytes = await source.read(start, end - start);
+  try {
+    // An encoded graph with a single node equals that node as a field of a graph.
+    return onnx.GraphProto.decode(bytes).node[0];
+  } catch (cause) {
+    throw new OnnxMishError('malformed', 'the node cannot be decoded', { where: nodeLabel(node), cause });
+  }
+}
 
 /** Builds a Constant node for a tensor. */
 export function constantOf(name: string, t: onnx.ITensorProto): onnx.INodeProto & { name: string } {
