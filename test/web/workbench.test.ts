@@ -244,6 +244,10 @@ describe('problems are shown beside their cause', () => {
     await problem.waitFor();
     expect(await problem.textContent()).toContain('cat.onnx');
     await judge(page);
+    await page.setInputFiles('#files', {
+      ...{ name: 'test.npz', mimeType: '', buffer: Buffer.from(classifiedArchive(9)) },
+    });
+    await expect.poll(() => section.getByRole('alert').count()).toBe(0);
     await openModel(page, 'lenet5.onnx'); // the next file works
     expect(await section.getByRole('alert').count()).toBe(0);
     await page.close();

@@ -27,6 +27,7 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
     ...models,
     ...runs,
     async take(files) {
+      dispatch({ kind: 'solved', place: 'open' }); // the problem of earlier files
       const sorted = sortFiles(files);
       if ('problem' in sorted) return sorted.problem;
       const { model, train, test, images } = sorted;
