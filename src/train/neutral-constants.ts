@@ -3,6 +3,7 @@ import type { Node, OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { readNumbers } from '../onnx/small-tensor.js';
 import type { Weight } from '../onnx/weights.js';
+import { PASSED_THROUGH } from './trainable.js';
 
 /** Inputs with a scale and with a shift, by operator. Those of Mul and Add may be either. */
 const AFFINE_SLOTS: Readonly<
@@ -29,10 +30,10 @@ export async function neutralConstants(
   const { graph } = document;
   const found = new Set<string>();
   for (const { name, tensor } of weights) {
-    const uses = index.uses(graph, name).flatMap((use) => (use.kind === 'input' ? use.node : []));
+    const readers = readersOf(graph, index, name);
     const isConstant = !graph.initializers.has(name);
-    if (!uses.every((node) => isConstant || isOfGroups(node, graph, index))) continue;
-    const wanted = uses.map((node) => neutralValue(node, name));
+    if (!readers.every(({ node }) => isConstant || isOfGroups(node, graph, index))) continue;
+    const wanted = readers.map(({ node, slot }) => neutralValue(node, slot));
     const [value] = wanted;
     if (value === undefined || wanted.some((other) => other !== value)) continue;
     const numbers = await readNumbers(document, tensor);
@@ -41,10 +42,24 @@ export async function neutralConstants(
   return found;
 }
 
+/** Returns the nodes that read a constant, through nodes that pass it on, and the inputs that they read it by. */
+function readersOf(
+  graph: OnnxDocument['graph'],
+  index: GraphIndex,
+  name: string,
+): { readonly node: Node; readonly slot: number }[] {
+  return index.uses(graph, name).flatMap((use) => {
+    if (use.kind !== 'input') return [];
+    const { node } = use;
+    const slot = node.inputs.indexOf(name);
+    const isPassed = node.domain === '' && PASSED_THROUGH.has(node.opType) && slot === 0;
+    return isPassed ? readersOf(graph, index, node.outputs[0] ?? '') : [{ node, slot }];
+  });
+}
+
 /** Returns the value of a constant that would change nothing at its place in a node; undefined for other places. */
-function neutralValue({ domain, opType, inputs }: Node, name: string): number | undefined {
+function neutralValue({ domain, opType }: Node, slot: number): number | undefined {
   const slots = domain === '' && Object.hasOwn(AFFINE_SLOTS, opType) ? AFFINE_SLOTS[opType] : undefined;
-  const slot = inputs.indexOf(name);
   if (slots?.ones?.includes(slot)) return 1;
   return slots?.zeros?.includes(slot) ? 0 : undefined;
 }

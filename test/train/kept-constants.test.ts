@@ -50,6 +50,20 @@ describe('scales of 1 and shifts of 0 that an exporter wrote for a layer without
     expect(await trained(nodes)).toEqual({ names: ['w'], told: [] });
   });
 
+  test('as Constant nodes behind nodes that pass them on', async () => {
+    const nodes = [
+      ...[
+        constant('s', [1], [1]),
+        constant('b', [1], [0]),
+        node('LpNormalization', ['h'], ['n'], { axis: 2 }),
+      ],
+      ...['s', 'b'].map((name) => node('Unsqueeze', [name, 'place'], [`${name}/wide`])),
+      node('Mul', ['n', 's/wide'], ['scaled']),
+      node('Add', ['scaled', 'b/wide'], ['y']),
+    ];
+    expect(await trained(nodes, ints('place', [1], [1]))).toEqual({ names: ['w'], told: [] });
+  });
+
   test('inside a group normalisation, whose own scale and shift are trained', async () => {
     const nodes = [
       node('Reshape', ['h', 'shape'], ['groups']),
