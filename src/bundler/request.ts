@@ -106,5 +106,12 @@ export function optionsOf({ path, query }: Request, options: MishOptions): MishO
   // A form or a target in the import replaces both options of the plugin, because either decides the form.
   const { form, target, ...rest } = options;
   const formless = 'form' in own || 'target' in own;
-  return { ...rest, ...(formless ? {} : { form, target: target ?? 'wasm' }), ...own };
+  // Another activation has neither the form of the plugin's activation nor its parameters.
+  const { alpha: _, beta: __, leaky: ___, ...general } = rest;
+  const isOther = 'to' in own && own.to !== (options.to ?? 'mish');
+  return {
+    ...(isOther ? general : rest),
+    ...(formless ? {} : { form: isOther ? undefined : form, target: target ?? 'wasm' }),
+    ...own,
+  };
 }

@@ -52,6 +52,18 @@ test('a form or a target of an import replaces both options of the plugin', () =
   expect(options('target=webgl&mish', { form: 'softplus' })).toEqual({ target: 'webgl' });
 });
 
+test('an import with another activation leaves out what belongs to the plugin’s', () => {
+  const options = { form: 'softplus', beta: 2, leaky: 'mixture', undo: true } as const;
+  const parsed = (query: string) => {
+    const request = parseRequest(`/a.onnx?${query}`);
+    if (request === undefined) throw new Error('no request');
+    return optionsOf(request, options);
+  };
+  expect(parsed('to=hardswish&mish')).toEqual({ to: 'hardswish', target: 'wasm', undo: true });
+  expect(parsed('to=swish&beta=3&mish')).toEqual({ to: 'swish', beta: 3, target: 'wasm', undo: true });
+  expect(parsed('to=mish&mish')).toEqual({ ...options, to: 'mish', target: 'wasm' });
+});
+
 test('unknown options are rejected', () => {
   for (const query of ['from=exp&mish', '__proto__=1&mish', 'cacheDir=/&mish']) {
     expect(() => options(query), query).toThrow(/^\/net\.onnx: '.*' is not an option of an import/);
