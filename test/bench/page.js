@@ -18,6 +18,8 @@ import { BUDGET, bundle, inOneFile } from './size.js';
 const RUNS = Number(process.argv[2] ?? 3);
 const ROUNDS = 9;
 const VISITS = 5;
+/** A busy machine takes long, which is no failure. */
+const TIMEOUT_MS = 300_000;
 const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
 const lenet = fileURLToPath(new URL('../../models/lenet5.onnx', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'onnx-mish-bench-'));
@@ -99,6 +101,7 @@ async function measureSwap() {
   const browser = await launch();
   try {
     const open = await browser.newPage();
+    open.setDefaultTimeout(TIMEOUT_MS);
     await open.goto(server.url);
     await open.waitForFunction(() => 'time' in globalThis);
     const time = (name) => open.evaluate((task) => globalThis.time(task), name);
@@ -156,6 +159,7 @@ async function measureWorkbench() {
   const browser = await launch();
   async function visit(url, steps) {
     const open = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    open.setDefaultTimeout(TIMEOUT_MS);
     const start = performance.now();
     await open.goto(url);
     const times = [];

@@ -33,7 +33,7 @@ export async function differInPage(swapped: readonly Swapped[]): Promise<Swapped
       type: 'module',
       content: `import { swap } from '${module}'; globalThis.swap = swap;`,
     });
-    await page.waitForFunction(() => 'swap' in globalThis);
+    await page.waitForFunction(() => 'swap' in globalThis, undefined, { timeout: 300_000 });
     const different: Swapped[] = [];
     for (const one of swapped) {
       const model = readFileSync(one.path).toString('base64');
