@@ -69,8 +69,10 @@ export function probeWithSession(
   feeds: Tensors,
   options: OnProvider & { readonly session?: SessionOptions | undefined },
 ): Promise<Probe> {
+  // A single run gains nothing by optimisation, which makes some models with exposed tensors invalid.
+  const plain = { ...options, session: { ...options.session, optimisation: 'disabled' } as const };
   return probeModel(model.document, feeds, (edited) =>
-    model.withEdited(edited, (copy) => withCopySession(copy, options, (session) => session.run(feeds))),
+    model.withEdited(edited, (copy) => withCopySession(copy, plain, (session) => session.run(feeds))),
   );
 }
 

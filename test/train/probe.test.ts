@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { scan } from '../../src/onnx/scan.js';
+import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
-import { probeModel } from '../../src/train/probe.js';
+import { probeModel, probeWithSession } from '../../src/train/probe.js';
 import { floats, ints, model, node, value } from '../support/model.js';
 
 test('a single run finds shapes and constants', async () => {
@@ -64,4 +65,29 @@ test('tensors that depend on the data are not returned, only their shapes; seque
   ]);
   // The provider returns what a sequence is made of.
   expect(returned.filter((one) => one.includes('[3,4]'))).toEqual(['negative f32 [3,4]']);
+});
+
+test('a model that ONNX Runtime’s optimisers make invalid once its tensors are exposed is probed', async () => {
+  const branch = (name: string, op: string) => ({
+    graph: { name, node: [node(op, ['p'], ['b'])], output: [value('b', 1)] },
+  });
+  const bytes = model({
+    opset: 17,
+    nodes: [
+      node('Tanh', ['x'], ['t']),
+      node('Pad', ['t', 'pads'], ['padded']),
+      node('AveragePool', ['padded'], ['p'], { kernel_shape: [1, 1], count_include_pad: 1 }),
+      node('Shape', ['p'], ['s']),
+      node('Gather', ['s', 'first'], ['n'], { axis: 0 }),
+      node('Equal', ['n', 'first'], ['c']),
+      node('If', ['c'], ['i'], { then_branch: branch('then', 'Neg'), else_branch: branch('else', 'Abs') }),
+      node('Mul', ['i', 't'], ['y']),
+    ],
+    initializers: [ints('pads', [8], [0, 0, 0, 0, 0, 0, 0, 0]), ints('first', [1], [0])],
+    inputs: [value('x', 1, [2, 1, 3, 3])],
+    outputs: [value('y', 1)],
+  });
+  const x = { elemType: 'f32', dims: [2, 1, 3, 3], data: new Float32Array(18).fill(0.5) };
+  const probe = await probeWithSession(await modelFromBytes(bytes), { x }, { provider: nodeProvider('cpu') });
+  expect(probe.dims('p')).toEqual([2, 1, 3, 3]);
 });
