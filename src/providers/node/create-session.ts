@@ -39,23 +39,38 @@ export function create(
   );
 }
 
-/** Opens a session and refuses outputs that are not tensors, which ONNX Runtime's Node API cannot return. */
+interface Opened {
+  readonly session: Ort.InferenceSession;
+  /** Time to create this session. */
+  readonly createMs: number;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Opens a session with outputs that are tensors. ONNX Runtime's Node API cannot return others, so a model with such outputs is
+ * opened a second time, with tensors in their place.
+ */
 export async function openTensors(
   name: ProviderName,
   model: RunnableModel,
   options: SessionOptions | undefined,
   profilePrefix: string | undefined,
-): Promise<{ session: Ort.InferenceSession; notes: readonly string[] }> {
-  const session = await create(name, model, options, profilePrefix);
-  const others = session.outputMetadata.flatMap((output) => (output.isTensor ? [] : output.name));
-  if (others.length === 0) return { session, notes: [] };
+): Promise<Opened> {
+  const open = async (runnable: RunnableModel, notes: readonly string[]) => {
+    const start = performance.now();
+    const session = await create(name, runnable, options, profilePrefix);
+    return { session, createMs: performance.now() - start, notes };
+  };
+  const opened = await open(model, []);
+  const others = opened.session.outputMetadata.flatMap((output) => (output.isTensor ? [] : output.name));
+  if (others.length === 0) return opened;
+  await opened.session.release(); // before the model is read, which may fail
   return withDocumentOf(model, async (document) => {
     const edited = withTensorOutputs(document, others);
-    if (edited === undefined) return { session, notes: [] };
-    await session.release();
+    if (edited === undefined) return open(model, []);
     const copies = isPath(model) ? withCopyBeside(model) : undefined;
-    return editableModel(document, undefined, copies).withEdited(edited.model, async (tensors) => {
-      return { session: await create(name, tensors, options, profilePrefix), notes: edited.notes };
-    });
+    return editableModel(document, undefined, copies).withEdited(edited.model, (tensors) =>
+      open(tensors, edited.notes),
+    );
   });
 }

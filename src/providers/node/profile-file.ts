@@ -29,7 +29,7 @@ export async function profileFolder(): Promise<ProfileFolder> {
   return {
     prefix: join(folder, 'profile'),
     async kernels() {
-      const [file] = await readdir(folder);
+      const file = (await readdir(folder)).sort().at(-1); // a model that is opened twice has two, named by their times
       if (file === undefined)
         throw new OnnxMishError('io', 'ONNX Runtime wrote no profile', { where: folder });
       const text = await readText(join(folder, file));

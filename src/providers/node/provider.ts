@@ -119,9 +119,8 @@ async function open(
     });
   await checkDataFiles(model, options);
   const profile = options?.profile === true ? await profileFolder() : undefined;
-  const start = performance.now();
   const opening = openTensors(name, model, options, profile?.prefix);
-  const { session, notes } = await opening.catch(async (cause: unknown) => {
+  const { session, createMs, notes } = await opening.catch(async (cause: unknown) => {
     await profile?.remove();
     // A device error, such as a missing device, is not the model's fault.
     if (!/CUDA failure|CUDNN failure|DXGI/.test(messageOf(cause))) throw failed('cannot open it', cause);
@@ -130,7 +129,6 @@ async function open(
     const { reason, ...advice } = diagnose(name, messageOf(cause), facts);
     throw new OnnxMishError('run-failed', reason, { where: label, ...advice, cause });
   });
-  const createMs = performance.now() - start;
   const convert = (feeds: Tensors) =>
     Object.fromEntries(Object.entries(feeds).map(([key, tensor]) => [key, toOrt(module, tensor)]));
   const call = (feeds: Record<string, Ort.Tensor>, into?: Ort.InferenceSession.FetchesType) =>

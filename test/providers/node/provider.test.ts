@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { getProvider } from '../../../src/node/provider-by-name.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import type { Tensor } from '../../../src/providers/tensor.js';
+import { CONTAINERS, wrapped } from '../../support/containers.js';
 import { model, node, value } from '../../support/model.js';
 import { REAL_MODELS } from '../../support/models.js';
 
@@ -40,6 +41,26 @@ describe('the CPU', () => {
     });
     await expect(cpu.open(bytes)).rejects.toMatchObject({ code: 'run-failed', option });
   });
+
+  test.each(CONTAINERS)(
+    'opens a model with the container %s again, and has the profile of its second session',
+    async (kind) => {
+      const { nodes, output } = wrapped(kind, 0);
+      const bytes = model({
+        nodes,
+        ...{ domains: { 'ai.onnx.ml': 3 }, inputs: [value('x', 1, [2, 4])], outputs: [output] },
+        initializers: [{ name: 'one', dataType: 7, dims: [], int64Data: [1] }],
+      });
+      const session = await cpu.open(bytes, { profile: true });
+      try {
+        await session.run({ x: { elemType: 'f32', dims: [2, 4], data: new Float32Array(8) } });
+        expect(session.createMs).toBeGreaterThan(0);
+        expect((await session.profile?.())?.map(({ op }) => op)).toContain('Relu');
+      } finally {
+        await session.close();
+      }
+    },
+  );
 
   test.each(TENSORS)('takes and gives type %s', async (elemType, tensor) => {
     const bytes = model({
