@@ -84,12 +84,13 @@ export function activationInterval({ low, high }: Interval, depth: number): Inte
 }
 
 /** Rounds to the nearest integer, and halves to the even one. */
-const round = (x: number) => (x % 1 === 0.5 || x % 1 === -0.5 ? 2 * Math.round(x / 2) : Math.round(x));
+export const roundToEven = (x: number) =>
+  x % 1 === 0.5 || x % 1 === -0.5 ? 2 * Math.round(x / 2) : Math.round(x);
 
 /** Increasing operators of one operand that are not in `elementwise`. */
 const INCREASING: Readonly<Record<string, (x: number) => number>> = {
   ...{ Acosh: Math.acosh, Asin: Math.asin, Asinh: Math.asinh, Atan: Math.atan, Atanh: Math.atanh },
-  ...{ Ceil: Math.ceil, Floor: Math.floor, Round: round, Sinh: Math.sinh },
+  ...{ Ceil: Math.ceil, Floor: Math.floor, Round: roundToEven, Sinh: Math.sinh },
 };
 /** Increasing operators of one operand that are in `elementwise`, if their attributes are not negative. */
 const ELEMENTWISE =

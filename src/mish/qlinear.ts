@@ -1,3 +1,4 @@
+import { roundToEven } from './intervals.js';
 import { integersOf, type Quantization, rangeOf } from './quantization.js';
 import { mish, sigmoid } from './reference.js';
 
@@ -14,7 +15,7 @@ export interface QlinearFit {
 /** The slopes a and the zero points around a shift b that are tried. The shift is that of the best x · σ(ax + b) on all numbers. */
 export const SEARCH = { least: 0.9, most: 1.8, step: 0.02, shift: 0.57393, shiftsTried: 2 };
 
-const round = Math.round;
+const { fround } = Math;
 
 /** The quantisations of QLinearSigmoid and QLinearMul: of x, of the sigmoid's input, of the sigmoid, and of the result. */
 export interface QlinearMish extends Pick<QlinearFit, 'shifted' | 'gate'> {
@@ -22,15 +23,16 @@ export interface QlinearMish extends Pick<QlinearFit, 'shifted' | 'gate'> {
   readonly y: Quantization;
 }
 
-/** Returns what QLinearSigmoid and QLinearMul compute for an integer. */
+/** Returns what QLinearSigmoid and QLinearMul of ONNX Runtime's CPU provider compute for an integer, in float32 as they do. */
 export function qlinearAt(integer: number, { x, shifted, gate, y }: QlinearMish): number {
   const [low, high] = integersOf(x.elemType);
   const clamp = (value: number) => Math.min(high, Math.max(low, value));
   const gated = clamp(
-    round(sigmoid((integer - shifted.zeroPoint) * shifted.scale) / gate.scale) + gate.zeroPoint,
+    roundToEven(sigmoid((integer - shifted.zeroPoint) * shifted.scale) / gate.scale) + gate.zeroPoint,
   );
-  const product = (integer - x.zeroPoint) * x.scale * (gated - gate.zeroPoint) * gate.scale;
-  return (clamp(round(product / y.scale) + y.zeroPoint) - y.zeroPoint) * y.scale;
+  const product = (integer - x.zeroPoint) * (gated - gate.zeroPoint);
+  const scaled = fround(product * fround(fround(x.scale * gate.scale) / y.scale));
+  return (clamp(roundToEven(fround(scaled + y.zeroPoint))) - y.zeroPoint) * y.scale;
 }
 
 /** Returns Mish of all integers of x from the least to the greatest, within the range of y. */
@@ -60,7 +62,7 @@ export function fitQlinear(x: Quantization, y: Quantization, beta: number): Qlin
   let best: QlinearFit = { shifted: x, gate, bound: Number.POSITIVE_INFINITY };
   for (let slope = SEARCH.least; slope <= SEARCH.most; slope += SEARCH.step) {
     const scale = Math.fround(slope * beta * x.scale);
-    const ideal = round(x.zeroPoint - SEARCH.shift / scale);
+    const ideal = Math.round(x.zeroPoint - SEARCH.shift / scale);
     for (let zeroPoint = ideal - SEARCH.shiftsTried; zeroPoint <= ideal + SEARCH.shiftsTried; zeroPoint++) {
       if (zeroPoint < low || zeroPoint > high) continue;
       const bound = differenceOf(scale, zeroPoint, best.bound);
