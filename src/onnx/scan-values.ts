@@ -4,7 +4,7 @@ import { addBytes } from './checksum.js';
 import { CONTAINER_CODES, wrapType } from './container-types.js';
 import type { DeclaredValue, Frame, Scope, Span, StoredTensor } from './document.js';
 import { concat } from './encode.js';
-import { addSmall, checkCount, collect, type Field, light, type Reader, Wire, walk } from './reader.js';
+import { checkCount, collect, type Field, light, type Reader, Wire } from './reader.js';
 import { hasMinusInfinity, scalarValue } from './scalar.js';
 
 /** Maximum size in bytes of tensor data that is read, to find scalars. Larger data stays in the file. */
@@ -20,7 +20,6 @@ const TENSOR_DATA = [4, 5, 6, 7, 9, 10, 11];
 const TENSOR_RAW = 9;
 const TENSOR_TEXT = [12, 16]; // doc_string, metadata_props
 const NO_DIMS: readonly number[] = [];
-const SPARSE = { values: 1, indices: 2 };
 
 export interface TensorContext {
   readonly reader: Reader;
@@ -98,7 +97,7 @@ function externalData(reader: Reader, { externalData }: onnx.TensorProto, at: nu
   return entries;
 }
 
-/** Reads a sparse tensor's `values`, which have the name and the element type, from all occurrences of its field. */
+/** Reads a sparse tensor as its `values`, which have the name and the element type, with its own dims, from all occurrences of its field. */
 export async function scanSparse(
   context: TensorContext,
   scope: Scope,
@@ -107,20 +106,20 @@ export async function scanSparse(
   const { reader } = context;
   const values: Field[] = [];
   const indices: Field[] = [];
+  let dims: readonly number[] = [];
   for (const field of fields) {
-    weigh(reader, 1, field.start);
-    await walk(reader, field.body, field.end, (part) => {
-      if (part.wire === Wire.LEN && part.number === SPARSE.values) collect(reader, values, part);
-      else if (part.wire === Wire.LEN && part.number === SPARSE.indices) collect(reader, indices, part);
-      else return addSmall(reader, part);
-      return undefined;
+    const bytes = await light(reader, field.body, field.end, (part) => {
+      const tensors = part.wire === Wire.LEN ? [values, indices][part.number - 1] : undefined;
+      if (tensors) collect(reader, tensors, part);
+      return tensors !== undefined;
     });
+    dims = dims.concat(decode(reader, onnx.SparseTensorProto, bytes, field.start).dims);
   }
   const scanned = (same: readonly Field[]) =>
     same.length === 0 ? undefined : scanTensor(context, scope, same, 'a sparse tensor');
   const tensor = await scanned(values);
   await scanned(indices);
-  return tensor && { ...tensor, scalar: undefined }; // the other elements are 0
+  return tensor && { ...tensor, dims, scalar: undefined }; // the other elements are 0
 }
 
 /** Scans the tensors of an attribute. Returns the tensor of the field `single`, whose occurrences merge. */

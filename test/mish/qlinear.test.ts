@@ -5,7 +5,7 @@ import { DataType } from '../../src/onnx/types.js';
 import { floats, model, node, value } from '../support/model.js';
 import { load } from '../support/run.js';
 
-const LOWEST = { [DataType.UINT8]: 0, [DataType.INT8]: -128 };
+const LOWEST: Readonly<Record<number, number>> = { [DataType.UINT8]: 0, [DataType.INT8]: -128 };
 const domain = { domain: 'com.microsoft' };
 
 /** Scales of which many products lie halfway between two integers, and any others. */

@@ -14,7 +14,7 @@ const run = promisify(execFile);
 
 /** Fields of which nothing is kept in memory, by their last two names. */
 const SKIPPED =
-  /(metadataProps|trainingInfo|configuration|deviceConfigurations|quantizationAnnotation|attributeProto|sparse(Initializer|Tensors?)\.dims)$/;
+  /(metadataProps|trainingInfo|configuration|deviceConfigurations|quantizationAnnotation|attributeProto)$/;
 /** Metadata of a model and of a value is read. */
 const READ =
   /^ModelProto\.metadataProps$|(input|output|graph\.valueInfo|functions\.valueInfo)\.metadataProps$/;

@@ -102,8 +102,32 @@ describe('a sparse tensor', () => {
       withGraphFields(len(15, [...int(3, 9), ...len(1, values), ...len(2, indices)])),
     );
     expect([...found.keys()]).toEqual(['s']);
-    expect(found.get('s')).toMatchObject({ dims: [3], elemType: 11 });
+    expect(found.get('s')).toMatchObject({ dims: [9], elemType: 11 });
     expect(found.get('s')?.frame).toBeUndefined();
+  });
+
+  test('has its own dims, packed or not, also in several parts', async () => {
+    for (const parts of [
+      [[...int(3, 4), ...int(3, 300), ...len(1, values)]],
+      [[...len(3, [4, 0xac, 2]), ...len(1, values)]],
+      [
+        [...int(3, 4), ...len(1, values)],
+        [...len(3, [0xac, 2]), ...len(2, indices)],
+      ],
+    ]) {
+      const fields = parts.flatMap((part) => len(22, part));
+      const constant = len(1, [
+        ...len(4, 'Constant'),
+        ...len(2, 'c'),
+        ...len(5, [...len(1, 'sparse_value'), ...fields]),
+      ]);
+      const { graph } = await scan(withGraphFields(constant));
+      expect(graph.nodes[1]?.attributes[0]?.tensor).toMatchObject({
+        name: 's',
+        dims: [4, 300],
+        elemType: 11,
+      });
+    }
   });
 
   test('may have its indices first, and none of what it should', async () => {
