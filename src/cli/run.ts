@@ -40,7 +40,8 @@ Examples:
 
 The output - is standard output; messages and JSON then go to standard error.
 
-Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 a provider or a package is missing.`;
+Exit codes: 0 done; 1 a threshold was not met; 2 bad usage or bad input; 3 a provider or a package is missing; 130 stopped by
+a signal.`;
 
 async function parse(given: readonly string[]): Promise<void> {
   const argv = withoutHelpCommand(given);
