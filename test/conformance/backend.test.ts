@@ -65,7 +65,7 @@ describe('the ONNX backend models', () => {
     const path = cases.find(({ name }) => name === 'node/test_relu')?.path ?? '';
     const input = exampleFor(path)?.inputs[0];
     if (input === undefined) throw new Error('test_relu has no input');
-    const wrong = { path, form: 'exp', sha256: '0' } as const;
+    const wrong = { path, form: 'exp', sha256: '0', undigested: '0' } as const;
     expect(differInProcess([wrong])).toEqual([wrong]);
     const source = Uint8Array.from(readFileSync(path));
     const { output } = await swap(source);

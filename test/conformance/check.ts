@@ -49,6 +49,8 @@ export interface Swapped {
   readonly path: string;
   readonly form: FormName;
   readonly sha256: string;
+  /** That of the bytes without the digest, which a swap of a Blob does not compute. */
+  readonly undigested: string;
 }
 
 export interface Tools {
@@ -130,7 +132,8 @@ export async function checkModel(
     isSwapped = true;
     const { sites, skipped } = report;
     const written = Uint8Array.from(readFileSync(path));
-    swapped.push({ path: one.path, form, sha256: sha256(written) });
+    const undigested = sha256(withoutDigest(written));
+    swapped.push({ path: one.path, form, sha256: sha256(written), undigested });
     await attempt('undo', async () => {
       same(await (await undo(written)).bytes(), source, 'what undo gives');
       return undefined;
