@@ -27,6 +27,6 @@ test('what weakens the figures is noted', () => {
   expect(notes({ sites: 0 })).toContain('no activation was swapped');
   expect(notes({ parts: { ...facts.parts, testFrom: 'data' } })).toContain('a part of the data');
   expect(notes({ parts: { ...facts.parts, test: 90 } })).toContain('90 test samples');
-  expect(notes({ shared: 5000 })).toContain('5000 of the 10000 test samples are also training samples');
+  expect(notes({ shared: 5000 })).toContain('5,000 of the 10,000 test samples are also training samples');
   expect(notes({ shared: 3 })).toBe('');
 });

@@ -90,11 +90,11 @@ describe('a browser', () => {
 
   test('whose page hangs is given up', async () => {
     const { provider, error } = await during('wasm', () => signalAll('renderer', 'SIGSTOP'), {
-      timeoutMs: 3000,
+      timeoutMs: 5000,
     });
     expect(error).toMatchObject({
       code: 'run-failed',
-      what: 'the page did not answer within 3 s (pairs)',
+      what: 'the page did not answer within 5 s (pairs)',
       fix: 'Allow more time',
       option: { timeoutMs: null },
     });
