@@ -24,7 +24,7 @@ export const describeCoupling = ({ input, given }: Coupling, subject: string): s
 
 /**
  * Returns the input whose first axis may not count samples but, say, the steps of a sequence: the original gives other outputs to
- * two samples in one run than to each alone, or no more outputs to two than to one. Looks at runs of one sample, and at inputs
+ * two samples in one run than to each alone, or no more outputs to two than to one. Undefined for a model that draws random numbers. Looks at runs of one sample, and at inputs
  * whose first dimension is free. Throws what `run` throws, but for `run-failed` with two samples.
  */
 export async function findCoupling(
@@ -52,6 +52,13 @@ export async function findCoupling(
   const differ = pairs.some((pair) =>
     pair.alone.some((one, row) => differs(pair.together, one, { row, samples: 2 })),
   );
+  if (differ) {
+    const again = await run(first);
+    const isRandom = outputs.some((name) =>
+      differs(ownProperty(again, name), ownProperty(alone[0] ?? {}, name), { row: 0, samples: 1 }),
+    );
+    if (isRandom) return undefined; // the same sample has other outputs, too
+  }
   if (!differ && !pairs.every((pair) => pair.alone.every((one) => hasSameShape(pair.together, one))))
     return undefined;
   return { input, given: differ ? 'other outputs' : 'no more outputs' };

@@ -14,9 +14,9 @@ import { firstPixels, type NormInput, scaleDoubt } from './scale-doubt.js';
 import { firstNorm } from './stored-norm.js';
 
 /**
- * Returns advice if the model draws random numbers, see `randomDoubt`, if it normalises by each run, see `batchDoubt`, if samples make its outputs NaN, see `nanDoubt`, if the axis along which arrays were cut may not count
- * samples, see `coupledDoubt`, or if they look like pixels in another range than the model was trained on, see `scaleDoubt`. Runs
- * the model in the given session or, for pixels and a model with a batch normalisation, in another one.
+ * Returns advice if the model draws random numbers, see `randomDoubt`, if it normalises by each run, see `batchDoubt`, if samples
+ * make its outputs NaN, see `nanDoubt`, if the axis along which arrays were cut may not count samples, see `coupledDoubt`, or if
+ * they look like pixels in another range than the model was trained on, see `scaleDoubt`. Runs the model in the given session or, for pixels and a model with a batch normalisation, in another one.
  * Throws what the provider throws.
  */
 export async function sampleDoubt(

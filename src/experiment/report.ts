@@ -1,5 +1,6 @@
-import { integer } from '../base/plural.js';
 // The report of an experiment, from its runs.
+
+import { integer } from '../base/plural.js';
 import { VERSION } from '../base/version.js';
 import { countClasses } from '../finetune/count-classes.js';
 import type { FinetuneHost } from '../finetune/finetune.js';

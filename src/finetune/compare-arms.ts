@@ -1,4 +1,3 @@
-import { activationLabel } from '../mish/activations.js';
 // The swapped model against its control: the original, trained as long with the same batches.
 
 import { plural } from '../base/plural.js';
@@ -14,6 +13,7 @@ import {
   signed,
 } from '../metrics/paired.js';
 import { wilsonInterval } from '../metrics/wilson.js';
+import { activationLabel } from '../mish/activations.js';
 import type { FinetuneComparison, FinetuneReport } from './report-schema.js';
 
 /** Results of a model on each sample of the test part. */

@@ -1,5 +1,6 @@
-import { integer, plural } from '../base/plural.js';
 // Notes that few models need, loaded on demand.
+
+import { integer, plural } from '../base/plural.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { MISH, type NewActivation } from './new-activation.js';
 

@@ -97,7 +97,10 @@ function externalData(reader: Reader, { externalData }: onnx.TensorProto, at: nu
   return entries;
 }
 
-/** Reads a sparse tensor as its `values`, which have the name and the element type, with its own dims, from all occurrences of its field. */
+/**
+ * Reads a sparse tensor as its `values`, which have the name and the element type, with its own dims, from all occurrences of its
+ * field.
+ */
 export async function scanSparse(
   context: TensorContext,
   scope: Scope,

@@ -21,19 +21,19 @@ const EPSILON = Math.fround(DEFAULT_EPSILON);
 /** Remark on a model behind whose convolutions no batch normalisation can be put. */
 export const NO_CONVOLUTION = {
   code: 'no-convolution',
-  text: 'The model has no convolutions with weights of their own, so that no batch normalisation was put behind any',
+  text: 'No convolution has weights of its own and lacks a batch normalisation, so that none was put behind any',
 } as const;
 
-/** Remark on a model whose convolutions give each sample one value per channel, as those of squeeze-and-excitation do. */
+/** Remark on a model whose convolutions without batch normalisation have a single place, as those of squeeze-and-excitation. */
 const SINGLE_PLACES = {
   code: 'single-places',
-  text: 'Each convolution gives one value per channel and sample, so that no batch normalisation was put behind any',
+  text: 'The convolutions that lack a batch normalisation give one value per channel and sample, so that none was put behind any',
 } as const;
 
 /**
- * Inserts a batch normalisation behind each convolution with its own weights and several places, with the statistics of `batches` and a scale and shift that
- * undo it: the function stays the same. `edits` folds the trained normalisations into the original's weights again, exactly, so
- * that the original's nodes stay, except for biases that it lacks. Throws `run-failed`.
+ * Inserts a batch normalisation behind each convolution with its own weights and several places, with the statistics of `batches`
+ * and a scale and shift that undo it: the function stays the same. `edits` folds the trained normalisations into the original's
+ * weights again, exactly, so that the original's nodes stay, except for biases that it lacks. Throws `run-failed`.
  */
 export async function withBatchNorm(
   prepared: TrainableModel,

@@ -3,6 +3,7 @@ import { neededNodes } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
 import { elementCount } from '../providers/tensor.js';
+import { rootWeights } from './trainable.js';
 import { listNames, type TrainingRemark } from './training-remark.js';
 
 /** Inputs whose numbers are settings or statistics, by operator. */
@@ -15,7 +16,7 @@ const SETTINGS: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * Describes the constants of several elements that a loss depends on and that no training moves, because no operator marks them as
- * weights. `others` has the names of constants that need no remark.
+ * weights. `others` has the names of constants that need no remark; masks with -Infinity need none, either.
  */
 export function keptConstants(
   document: OnnxDocument,
@@ -25,17 +26,18 @@ export function keptConstants(
   others: ReadonlySet<string>,
 ): TrainingRemark[] {
   const { graph } = document;
-  const silent = new Set([...weights.map(({ name }) => name), ...others]);
-  const found = new Set<string>();
-  for (const { domain, opType, inputs } of neededNodes(document, [read])) {
-    const settings = domain === '' && Object.hasOwn(SETTINGS, opType) ? SETTINGS[opType] : undefined;
-    for (const [slot, name] of inputs.entries()) {
-      if (silent.has(name) || settings?.includes(slot)) continue;
-      const weight = weightOf(index, graph, name);
-      if (weight?.home === graph && elementCount(weight.tensor.dims) > 1) found.add(name);
-    }
-  }
-  if (found.size === 0) return [];
-  const text = `Constants that no operator marks as weights stay as they are: ${listNames([...found])}`;
+  const nodes = neededNodes(document, [read]);
+  const settings = [...nodes].flatMap(({ domain, opType, inputs }) => {
+    const slots = domain === '' && Object.hasOwn(SETTINGS, opType) ? SETTINGS[opType] : undefined;
+    return (slots ?? []).flatMap((slot) => rootWeights(document, index, inputs[slot] ?? ''));
+  });
+  const silent = new Set([...[...weights, ...settings].map(({ name }) => name), ...others]);
+  const names = [...nodes].flatMap(({ inputs }) => inputs).filter((name) => !silent.has(name));
+  const found = [...new Set(names)].filter((name) => {
+    const weight = weightOf(index, graph, name);
+    return weight?.home === graph && elementCount(weight.tensor.dims) > 1 && !weight.tensor.minusInfinity;
+  });
+  if (found.length === 0) return [];
+  const text = `Constants that no operator marks as weights stay as they are: ${listNames(found)}`;
   return [{ code: 'constants-kept', text }];
 }

@@ -46,7 +46,8 @@ export interface TrainableModel {
   readonly omitted: Node | undefined;
   /**
    * Returns the edits that give the original's weights new values, by their names in the copy, and put nodes of training mode into
-   * inference mode. Names and element types stay. Running statistics are weights here, too. Throws `run-failed` for a value that the original's type cannot hold.
+   * inference mode. Names and element types stay. Running statistics are weights here, too. Throws `run-failed` for a value that
+   * the original's type cannot hold.
    */
   edits(values: ReadonlyMap<string, ArrayLike<number>>): Promise<Edit[]>;
 }

@@ -11,7 +11,7 @@ const SEPARATE =
 
 /**
  * Throws `bad-usage` for a batch normalisation whose running statistics are a trained weight, too, as exporters store equal tensors of
- * a new network once, or which cannot move although they should.
+ * a new network once, or which cannot move although they should: another layer has them, too.
  */
 export function checkRunningStatistics(
   document: OnnxDocument,
@@ -32,20 +32,25 @@ export function checkRunningStatistics(
       const shared = rootWeights(document, index, name).find((weight) => trained.has(weight.name));
       if (shared !== undefined)
         throw refused(node, `the running ${kind} is also the weight '${shared.name}', which is trained`);
-      if (moves && !isOwnTensor(graph, index, name))
+      if (moves && !isOwnTensor(graph, index, node, 3 + at))
         throw refused(node, `the running ${kind} '${name}' has no tensor of its own, so that it cannot move`);
     }
   }
 }
 
-/** Returns whether a value is stored, and only batch normalisations read it as a statistic. Calls of one layer share it. */
-const isOwnTensor = (graph: OnnxDocument['graph'], index: GraphIndex, name: string): boolean =>
-  weightOf(index, graph, name)?.home === graph &&
-  index
-    .uses(graph, name)
-    .every(
-      (use) => use.kind === 'input' && use.node.inputs.indexOf(name) >= FIRST_STATISTIC && isNorm(use.node),
-    );
+/** Returns whether a statistic of a layer is stored, and only calls of that layer read it: those with the same scale and shift. */
+function isOwnTensor(
+  graph: OnnxDocument['graph'],
+  index: GraphIndex,
+  { inputs }: Node,
+  slot: number,
+): boolean {
+  const name = inputs[slot] ?? '';
+  if (weightOf(index, graph, name)?.home !== graph) return false;
+  if (inputs.some((other, at) => other === name && at !== slot)) return false;
+  const isCall = (node: Node) =>
+    isNorm(node) && inputs.every((input, at) => at === 0 || input === node.inputs[at]);
+  return index.uses(graph, name).every((use) => use.kind === 'input' && isCall(use.node));
+}
 
-const FIRST_STATISTIC = 3;
 const isNorm = ({ domain, opType }: Node) => domain === '' && opType === 'BatchNormalization';

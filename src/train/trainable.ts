@@ -139,15 +139,18 @@ function producerBehind(name: string, { graph }: OnnxDocument, index: GraphIndex
  * Finds the weights that a value consists of, through nodes that pass them on, cut or join them; none for a value with a part that is
  * no weight.
  */
-export function rootWeights(document: OnnxDocument, index: GraphIndex, name: string): Weight[] {
-  const { graph } = document;
-  const node = index.producer(graph, name);
-  if (node?.domain === '' && (PASSED_THROUGH.has(node.opType) || CUTTING.has(node.opType)))
-    return rootWeights(document, index, node.inputs[0] ?? '');
-  if (node?.domain === '' && node.opType === 'Concat') {
-    const parts = node.inputs.map((part) => rootWeights(document, index, part));
-    return parts.every(({ length }) => length > 0) ? parts.flat() : [];
+export function rootWeights({ graph }: OnnxDocument, index: GraphIndex, name: string): Weight[] {
+  const found: Weight[] = [];
+  const names = new Set([name]);
+  // A set is walked to its end, also where the walk adds to it, and has each name once, however often parts are joined.
+  for (const part of names) {
+    const node = index.producer(graph, part);
+    const operator = node?.domain === '' ? node.opType : '';
+    const weight = weightOf(index, graph, part);
+    if (PASSED_THROUGH.has(operator) || CUTTING.has(operator)) names.add(node?.inputs[0] ?? '');
+    else if (operator === 'Concat') for (const input of node?.inputs ?? []) names.add(input);
+    else if (weight?.home === graph && weight.type === 'f32') found.push(weight);
+    else return [];
   }
-  const weight = weightOf(index, graph, name);
-  return weight?.home === graph && weight.type === 'f32' ? [weight] : [];
+  return found;
 }

@@ -208,22 +208,15 @@ type Norms = ReadonlyMap<Node, readonly [mean: Weight, variance: Weight]>;
 
 const NO_NORMS: Norms = new Map();
 
-/** Finds every BatchNormalization whose running statistics can move. Calls of one layer share them, and nothing else may. */
+/** Finds every BatchNormalization with running statistics in the model; see `checkRunningStatistics` for those that cannot move. */
 function trainableNorms({ graph }: OnnxDocument, index: GraphIndex, nodes: readonly Node[]): Norms {
   const norms = new Map<Node, readonly [Weight, Weight]>();
-  const partners = new Map<string, string>();
   for (const node of nodes) {
     if (node.opType !== 'BatchNormalization' || node.domain !== '') continue;
     const [mean, variance] = node.inputs.slice(3, 5).map((name) => weightOf(index, graph, name));
     if (mean === undefined || variance === undefined) continue;
-    const isPaired = [mean, variance].every(({ home, type, name }) => {
-      const partner = partners.get(name);
-      const other = name === mean.name ? variance.name : mean.name;
-      return home === graph && type === 'f32' && (partner === undefined || partner === other);
-    });
-    if (!isPaired || mean.name === variance.name) continue;
-    norms.set(node, [mean, variance]);
-    partners.set(mean.name, variance.name).set(variance.name, mean.name);
+    const areStored = [mean, variance].every(({ home, type }) => home === graph && type === 'f32');
+    if (areStored) norms.set(node, [mean, variance]);
   }
   return norms;
 }
@@ -238,9 +231,9 @@ function nextStatistics(norms: Norms, statistics: Rewritten['statistics']): Resu
   }
   const entries = [...last].map(([name, [from, weight]]) => ({ name, from, weight }));
   return {
-    state: entries.map(({ name, weight }) => ({
-      ...{ input: name, output: nextName(name), dims: weight.tensor.dims, weight },
-    })),
+    state: entries.map(({ name, weight }) => {
+      return { input: name, output: nextName(name), dims: weight.tensor.dims, weight };
+    }),
     results: entries.map(({ name, from }) => [from, nextName(name)]),
   };
 }

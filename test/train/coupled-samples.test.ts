@@ -40,4 +40,6 @@ test('a trainer tells nothing of a model whose rows are samples, or whose batch 
   const norm = node('BatchNormalization', ['h', 'scale', 'shift', 'mean', 'variance'], ['y']);
   expect(await told('N', norm)).toEqual([]);
   expect(await told(6, steps)).toEqual([]);
+  const noise = [node('RandomNormalLike', ['h'], ['noise']), node('Add', ['h', 'noise'], ['y'])];
+  expect(await told('N', ...noise)).toEqual([]);
 });

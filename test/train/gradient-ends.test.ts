@@ -18,7 +18,8 @@ test('a node where gradients end is told with the weights that cannot be trained
     node('Reshape', ['r', 'shape'], ['s']),
     node('MatMul', ['s', 'v'], ['m']),
     node('Hardmax', ['m'], ['t'], {}, { name: 'most' }),
-    node('Add', ['m', 't'], ['y']),
+    node('RandomUniformLike', ['m'], ['noise']),
+    node('Sum', ['m', 't', 'noise'], ['y']),
   ];
   const initializers = [
     ...[floats('flag', [], [1]), floats('w', [4, 2], [...wave(8, 0.3)])],

@@ -41,6 +41,21 @@ describe('a constant that no operator marks as a weight stays, and is named', ()
   });
 });
 
+test('masks, and running statistics that exporters pass on, are no such constants', async () => {
+  const mask = floats('mask', [4, 2], [0, Number.NEGATIVE_INFINITY, ...wave(6, 0)]);
+  expect(
+    (await trained([node('Add', ['h', 'mask'], ['m']), node('Softmax', ['m'], ['y'])], mask)).told,
+  ).toEqual([]);
+  const nodes = [
+    node('Identity', ['mean'], ['same']),
+    node('Transpose', ['h'], ['t'], { perm: [0, 2, 1] }),
+    node('BatchNormalization', ['t', 's', 'b', 'same', 'variance'], ['n']),
+    node('Transpose', ['n'], ['y'], { perm: [0, 2, 1] }),
+  ];
+  const norm = ['s', 'b', 'mean', 'variance'].map((name) => floats(name, [2], [0.5, 2]));
+  expect((await trained(nodes, ...norm)).told).toEqual([]);
+});
+
 describe('scales of 1 and shifts of 0 that an exporter wrote for a layer without them stay', () => {
   test('as Constant nodes of a normalisation', async () => {
     const nodes = [

@@ -19,7 +19,7 @@ async function open(
   const bytes = model({
     nodes: [
       ...before,
-      node('MatMul', ['x', 'w'], ['h']),
+      ...(before.some(({ output }) => output?.includes('h')) ? [] : [node('MatMul', ['x', 'w'], ['h'])]),
       node('BatchNormalization', ['h', ...slots], ['y'], {}, { name: 'norm' }),
     ],
     inputs: [value('x', 1, ['N', 3])],
@@ -27,6 +27,7 @@ async function open(
     initializers: [
       floats('w', [3, 2], [...wave(6, 0.7)]),
       ...names.map((name) => floats(name, [2], name === 'zeros' || name === 'mean' ? [0, 0] : [1, 1])),
+      ...['scale', 'shift'].map((name) => floats(name, [2], [0.5, 2])),
     ],
   });
   const provider = nodeProvider('cpu');
@@ -64,6 +65,23 @@ test('such statistics do where the weight is frozen and they stay', async () => 
     what: "the running variance 'ones' has no tensor of its own, so that it cannot move",
   });
 });
+
+test.each(['mean', 'variance'])(
+  'two layers with one %s, as of a new network, are refused where it moves',
+  async (kind) => {
+    const slots = ['mean', 'variance'].map((name) => (name === kind ? name : `own ${name}`));
+    const other = node('BatchNormalization', ['g', 'ones', 'zeros', ...slots], ['h'], {}, { name: 'other' });
+    const own = ['mean', 'variance'].map((name) =>
+      node('Constant', [], [`own ${name}`], { value: { tensor: floats('', [2], [1, 1]) } }),
+    );
+    const before = [...own, node('MatMul', ['x', 'w'], ['g']), other];
+    const slotsOfNorm = ['scale', 'shift', 'mean', 'variance'];
+    await expect(open(slotsOfNorm, { batchNorm: 'train' }, ...before)).rejects.toMatchObject({
+      what: `the running ${kind} '${kind}' has no tensor of its own, so that it cannot move`,
+    });
+    expect(await open(slotsOfNorm, { batchNorm: 'frozen' }, ...before)).toContain('scale');
+  },
+);
 
 test.each(MODES)('statistics of their own do: %s', async (batchNorm) => {
   const moved = batchNorm === 'train' ? names : ['ones', 'zeros'];

@@ -36,6 +36,16 @@ test('weights are found behind nodes that pass them on, each once', async () => 
   expect(await trainable(...nodes)).toEqual(['a']);
 });
 
+test('a weight that is joined to itself many times is found once, and none if a part is no weight', async () => {
+  const doubled = Array.from({ length: 60 }, (_, at) =>
+    node('Concat', Array(2).fill(at === 0 ? 'a' : `d${at}`), [`d${at + 1}`], { axis: 0 }),
+  );
+  const linear = (w: string) => node('MatMul', ['x', w], ['y']);
+  expect(await trainable(...doubled, linear('d60'))).toEqual(['a']);
+  const mixed = node('Concat', ['d60', 'x'], ['mixed'], { axis: 0 });
+  expect(await trainable(...doubled, mixed, linear('mixed'))).toEqual([]);
+});
+
 test('the scale and bias of a written-out normalisation are trained', async () => {
   const normalised = [
     node('ReduceMean', ['x'], ['mean']),

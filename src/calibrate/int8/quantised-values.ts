@@ -1,7 +1,7 @@
-import { integer } from '../../base/plural.js';
 // The quantised tensors of a model: activations between QuantizeLinear and DequantizeLinear, and stored integers.
 
 import { OnnxMishError } from '../../base/error.js';
+import { integer } from '../../base/plural.js';
 import { constantTensor } from '../../mish/constants.js';
 import {
   integersOf,

@@ -2,6 +2,7 @@
 import type { Window } from '../../onnx/conv-window.js';
 import { elementCount } from '../../providers/tensor.js';
 import { oneHot, unfold } from '../autodiff/gradients-conv.js';
+import { gemm } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
 import { blockedConv } from './blocks.js';
 
@@ -134,7 +135,7 @@ function channelsLast(tape: Tape, conv: BlockedGradient): string {
   });
   const left = tape.reshape(joined(columns), [n * rows * width, across * c]);
   const right = tape.reshape(joined(shifted), [n * rows * width, height * m]);
-  const product = tape.node('Gemm', [left, right], { transA: 1 });
+  const product = gemm(tape, [left, right], { transA: 1 });
   const split = tape.reshape(product, [across, c, height, m]);
   return tape.reshape(tape.node('Transpose', [split], { perm: [3, 1, 2, 0] }), dw);
 }

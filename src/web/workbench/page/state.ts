@@ -1,6 +1,6 @@
-import { integer, plural } from '../../../base/plural.js';
 // The state of the page, and every action that changes it.
 
+import { integer, plural } from '../../../base/plural.js';
 import type { Layout } from '../../../data/images.js';
 import { DEFAULT_IGNORED_LABEL } from '../../../data/labels.js';
 import type { FormName } from '../../../mish/forms.js';

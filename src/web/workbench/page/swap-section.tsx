@@ -7,7 +7,6 @@ import type { OpenedModel } from '../protocol.js';
 import { DownloadLink } from './download-link.js';
 import { size } from './files.js';
 import { Choice, type Parts, ProblemNote } from './parts.js';
-
 import { WorkButton } from './work-bar.js';
 
 /** The forms: the exact form for CPUs first, then the other exact forms, then the approximate forms with their bounds. */
