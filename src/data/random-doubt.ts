@@ -1,5 +1,6 @@
 import type { Advice } from '../base/option-hint.js';
-import { attribute, type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+import { type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
+import { usesBatchStatistics } from '../onnx/inference-edits.js';
 
 /** Operators that draw random numbers. */
 const DRAWING = new Set([
@@ -26,13 +27,8 @@ const draws = ({ opType, inputs }: Node, scope: Scope) =>
 
 /** Returns advice if a batch normalisation is in training mode: a sample's outputs then depend on the others in its run. */
 export function batchDoubt({ scopes }: OnnxDocument): Advice | undefined {
-  const node = scopes.flatMap(({ nodes }) => nodes).find(normalisesBatch);
+  const node = scopes.flatMap(({ nodes }) => nodes).find(usesBatchStatistics);
   if (node === undefined) return undefined;
   const text = `the batch normalisation '${nodeLabel(node)}' is in training mode, so the outputs of a sample depend on the others in its run. Export the model in evaluation mode`;
   return { text };
 }
-
-const normalisesBatch = (node: Node) =>
-  node.domain === '' &&
-  node.opType === 'BatchNormalization' &&
-  (attribute(node, 'training_mode')?.i ?? 0) !== 0;

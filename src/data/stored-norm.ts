@@ -1,5 +1,6 @@
-import { attribute, type OnnxDocument } from '../onnx/document.js';
+import type { OnnxDocument } from '../onnx/document.js';
 import { indexGraphs } from '../onnx/graph-index.js';
+import { usesBatchStatistics } from '../onnx/inference-edits.js';
 import { readWeight, weightOf } from '../onnx/weights.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 
@@ -17,7 +18,7 @@ export async function firstNorm({ document, openData }: LoadedModel): Promise<St
   const node = document.graph.nodes.find(
     ({ opType, domain, inputs }) => opType === 'BatchNormalization' && domain === '' && inputs.length >= 5,
   );
-  if (node === undefined || (attribute(node, 'training_mode')?.i ?? 0) !== 0) return undefined;
+  if (node === undefined || usesBatchStatistics(node)) return undefined;
   const [input = '', , , , name = ''] = node.inputs;
   const index = indexGraphs(document);
   const weight = weightOf(index, document.graph, name);

@@ -2,7 +2,7 @@
 import { onnx } from '../../proto/onnx.js';
 import { attribute, type Node, type OnnxDocument, opsetOf, type Scope } from './document.js';
 import { concat, messageField } from './encode.js';
-import { createReader, walk } from './reader.js';
+import { createReader, Wire, walk } from './reader.js';
 import { type Edit, replacing } from './splice.js';
 
 /** Opset from which Dropout's training mode is an input, and below which it is an attribute. */
@@ -10,6 +10,12 @@ const [INPUT, ATTRIBUTE] = [12, 7];
 
 // Fields of NodeProto; the schema is proto/onnx.proto3.
 const NODE = { input: 1, output: 2, attribute: 5 };
+
+/** Returns whether a node is a batch normalisation of opset 14 or later in training mode: it uses the statistics of each run. */
+export const usesBatchStatistics = (node: Node): boolean =>
+  node.domain === '' &&
+  node.opType === 'BatchNormalization' &&
+  (attribute(node, 'training_mode')?.i ?? 0) !== 0;
 
 /** Returns the nodes of the main graph and of functions that compute as in training, and whose further outputs nothing reads. */
 export function trainingNodes({ scopes }: OnnxDocument): Node[] {
@@ -27,9 +33,7 @@ export function trainingNodes({ scopes }: OnnxDocument): Node[] {
 
 function isTraining(node: Node, scope: Scope): boolean {
   const { domain, opType, inputs } = node;
-  if (domain !== '') return false;
-  if (opType === 'BatchNormalization') return (attribute(node, 'training_mode')?.i ?? 0) !== 0;
-  if (opType !== 'Dropout') return false;
+  if (domain !== '' || opType !== 'Dropout') return usesBatchStatistics(node);
   if (opsetOf(scope) >= INPUT) return (inputs[2] ?? '') !== '';
   return opsetOf(scope) < ATTRIBUTE && (attribute(node, 'is_test')?.i ?? 0) === 0;
 }
@@ -42,25 +46,25 @@ export function inferenceEdits(document: OnnxDocument): Promise<Edit[]> {
 async function inferenceEdit({ source }: OnnxDocument, node: Node): Promise<Edit> {
   const reader = createReader(source);
   const { number, body, end } = await reader.field(node.span.start, node.span.end);
-  const parts: Promise<Uint8Array | undefined>[] = [];
-  let [inputs, outputs] = [0, 0];
+  const kept: Promise<Uint8Array>[] = [];
+  let [inputs, outputs, attributes] = [0, 0, 0];
   await walk(reader, body, end, (field) => {
     if (field.number === NODE.output && ++outputs > 1) return undefined;
     if (field.number === NODE.input && ++inputs > 2 && node.opType === 'Dropout') return undefined;
-    const bytes = source.read(field.start, field.end - field.start);
-    const isMode = (one: Uint8Array) => field.number === NODE.attribute && MODES.has(nameOf(one));
-    parts.push(bytes.then((one) => (isMode(one) ? undefined : one)));
+    // A scanned node has its attributes in the order of their fields.
+    const isAttribute = field.number === NODE.attribute && field.wire === Wire.LEN;
+    if (isAttribute && MODES.has(node.attributes[attributes++]?.name ?? '')) return undefined;
+    kept.push(source.read(field.start, field.end - field.start));
     return undefined;
   });
-  const kept = (await Promise.all(parts)).filter((part) => part !== undefined);
   const isOld = node.opType === 'Dropout' && (node.inputs[2] ?? '') === '';
-  return replacing(node, messageField(number, concat([...kept, ...(isOld ? [IS_TEST] : [])])));
+  return replacing(
+    node,
+    messageField(number, concat([...(await Promise.all(kept)), ...(isOld ? [IS_TEST] : [])])),
+  );
 }
 
 const MODES = new Set(['training_mode', 'is_test']);
-
-/** Returns the name of the attribute in a node's field. */
-const nameOf = (field: Uint8Array): string => onnx.NodeProto.decode(field).attribute[0]?.name ?? '';
 
 /** The attribute of Dropout before opset 7 that makes it pass its input on. */
 const IS_TEST = onnx.NodeProto.encode({

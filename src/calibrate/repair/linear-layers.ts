@@ -1,6 +1,7 @@
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
 import { namesInside } from '../../onnx/extract.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
+import { usesBatchStatistics } from '../../onnx/inference-edits.js';
 import { type Weight, weightOf } from '../../onnx/weights.js';
 import { followBodies, type SkippedLayer } from './body-layers.js';
 
@@ -99,7 +100,7 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | str
     const [bias, mean, variance] = node.inputs.slice(2).map((name) => weightOf(index, scope, name));
     if (bias === undefined || mean === undefined || variance === undefined)
       return 'its statistics are not constant';
-    if ((attribute(node, 'training_mode')?.i ?? 0) !== 0) return 'it is in training mode';
+    if (usesBatchStatistics(node)) return 'it is in training mode';
     if (shared(bias)) return `its bias '${bias.name}' is read in other places as well`;
     return { ...base, bias, statistics: [mean, variance] };
   }
