@@ -38,8 +38,11 @@ const MAX_INLINED_NODES = { base: 20_000, perNode: 10 };
 const MAX_DEPTH = 100;
 const PREFIX = 'onnx-mish/inlined/';
 
+/** Returns the name of a domain, '' for that of ONNX. */
+const operatorDomain = (domain?: string | null) => (isOnnxDomain(domain) ? '' : (domain ?? ''));
+
 const keyOf = (domain?: string | null, name?: string | null, overload?: string | null) =>
-  `${isOnnxDomain(domain) ? '' : domain}\0${name ?? ''}\0${overload ?? ''}`;
+  `${operatorDomain(domain)}\0${name ?? ''}\0${overload ?? ''}`;
 
 /**
  * Inlines the functions that the main graph calls, at any depth, if they import the same opsets as the model. Throws `malformed` for
@@ -48,7 +51,7 @@ const keyOf = (domain?: string | null, name?: string | null, overload?: string |
 export function inlineFunctions(model: ModelProto): InlinedFunctions {
   const { graph, functions } = model;
   // ONNX Runtime takes its operator before a function of the same name.
-  const callable = functions.filter(({ domain, name }) => !isBuiltIn(domain ?? '', name ?? ''));
+  const callable = functions.filter(({ domain, name }) => !isBuiltIn(operatorDomain(domain), name ?? ''));
   const table = new Map(callable.map((one) => [keyOf(one.domain, one.name, one.overload), one]));
   const constants = new Map<string, HoistedConstant>();
   const [inlined, kept] = [new Set<string>(), new Set<string>()];
