@@ -210,6 +210,9 @@ test('each run has a place on the axis of times, which has at least two marks', 
       expect(marks.length).toBeGreaterThanOrEqual(2);
       expect(marks.length).toBeLessThanOrEqual(10);
       expect(marks.every((mark) => mark >= low && mark <= high)).toBe(true);
+      const labels = marks.map((mark) => Number(at(mark).replace('%', '')));
+      for (const [index, place] of labels.slice(1).entries())
+        expect(place - (labels[index] ?? 0)).toBeGreaterThan(14);
     }),
   );
   expect(timeAxis([0, 0]).at(0)).toMatch(/^[\d.]+%$/); // a clock that is too coarse

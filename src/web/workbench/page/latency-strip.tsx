@@ -93,6 +93,8 @@ export function timeAxis(times: readonly number[]) {
 
 /** Most marks of an axis. */
 const MAX_MARKS = 5;
+/** Least distance of two marks, as a share of the axis, so that their labels do not touch. */
+const MIN_GAP = 0.17;
 
 /** Returns round numbers on a logarithmic axis: multiples of 1, 2 and 5 of the powers of ten, or closer ones. */
 export function marksBetween(low: number, high: number): number[] {
@@ -104,11 +106,14 @@ export function marksBetween(low: number, high: number): number[] {
     Array.from({ length: 90 }, (_, at) => 1 + at / 10),
   ];
   const marks = steps.map((step) => marksOf(step, low, high));
-  const fit = marks.filter(({ length }) => length <= MAX_MARKS).at(-1) ?? [];
-  const [, , , , fine = []] = marks;
+  const isFar = (from: number, to: number) => Math.log(to / from) >= MIN_GAP * Math.log(high / low);
+  const isApart = (found: readonly number[]) =>
+    found.every((mark, at) => at === 0 || isFar(found[at - 1] ?? 0, mark));
+  const fit = marks.filter((found) => found.length <= MAX_MARKS && isApart(found)).at(-1) ?? [];
   if (fit.length >= 2) return fit;
-  const every = Math.max(1, Math.ceil(fine.length / MAX_MARKS));
-  return fine.length < 2 ? [low, high] : fine.filter((_, index) => index % every === 0);
+  const spread: number[] = [];
+  for (const mark of marks.at(-1) ?? []) if (isFar(spread.at(-1) ?? 0, mark)) spread.push(mark);
+  return spread.length < 2 ? [low, high] : spread;
 }
 
 function marksOf(step: readonly number[], low: number, high: number): number[] {
