@@ -176,7 +176,10 @@ test.each([
 
 test('batch normalisation behind convolutions that are not there is a warning, and the report has none', async () => {
   const { batchNorm, warnings } = await smallExperiment({ batchNorm: true });
-  expect([batchNorm, warnings]).toEqual(['train', [expect.stringContaining('No convolution has weights of its own')]]);
+  expect([batchNorm, warnings]).toEqual([
+    'train',
+    [expect.stringContaining('No convolution has weights of its own')],
+  ]);
 });
 
 test('a glob that matches nothing is told before the training', async () => {
