@@ -24,8 +24,9 @@ export const describeCoupling = ({ input, given }: Coupling, subject: string): s
 
 /**
  * Returns the input whose first axis may not count samples but, say, the steps of a sequence: the original gives other outputs to
- * two samples in one run than to each alone, or no more outputs to two than to one. Undefined for a model that draws random numbers. Looks at runs of one sample, and at inputs
- * whose first dimension is free. Throws what `run` throws, but for `run-failed` with two samples.
+ * two samples in one run than to each alone, or no more outputs to two than to one. Undefined for a model that draws random
+ * numbers. Looks at runs of one sample, and at inputs whose first dimension is free. Throws what `run` throws, but for `run-failed`
+ * with two samples.
  */
 export async function findCoupling(
   feeds: Feeds,

@@ -1,17 +1,18 @@
 import type { Advice } from '../base/option-hint.js';
-import { type Node, nodeLabel, type OnnxDocument, opsetOf, type Scope } from '../onnx/document.js';
-import { usesBatchStatistics } from '../onnx/inference-edits.js';
+import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
+import { hasModeInput, usesBatchStatistics } from '../onnx/inference-edits.js';
 
 /** Operators that draw random numbers. */
 const DRAWING = new Set([
   ...['Bernoulli', 'Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike'],
 ]);
 
-/** Opset from which a third input puts Dropout in training mode. */
-const DROPOUT_INPUT = 12;
+/** Returns advice if a sample's outputs vary between runs, whatever the swap: see `randomDoubt` and `batchDoubt`. */
+export const variationDoubt = (document: OnnxDocument): Advice | undefined =>
+  randomDoubt(document) ?? batchDoubt(document);
 
 /** Returns advice if a model draws random numbers: two runs of the same model then differ, and the swap is not the cause. */
-export function randomDoubt({ scopes }: OnnxDocument): Advice | undefined {
+function randomDoubt({ scopes }: OnnxDocument): Advice | undefined {
   for (const scope of scopes) {
     const node = scope.nodes.find((one) => one.domain === '' && draws(one, scope));
     if (node === undefined) continue;
@@ -21,9 +22,8 @@ export function randomDoubt({ scopes }: OnnxDocument): Advice | undefined {
   return undefined;
 }
 
-const draws = ({ opType, inputs }: Node, scope: Scope) =>
-  DRAWING.has(opType) ||
-  (opType === 'Dropout' && opsetOf(scope) >= DROPOUT_INPUT && (inputs[2] ?? '') !== '');
+const draws = (node: Node, scope: Scope) =>
+  DRAWING.has(node.opType) || (node.opType === 'Dropout' && hasModeInput(node, scope));
 
 /** Returns advice if a batch normalisation is in training mode: a sample's outputs then depend on the others in its run. */
 export function batchDoubt({ scopes }: OnnxDocument): Advice | undefined {

@@ -9,15 +9,15 @@ import { withSession } from '../providers/with-session.js';
 import { coupledDoubt } from './coupled-doubt.js';
 import type { Dataset, Feeds } from './dataset.js';
 import { nanDoubt } from './nan-doubt.js';
-import { batchDoubt, randomDoubt } from './random-doubt.js';
+import { variationDoubt } from './random-doubt.js';
 import { firstPixels, type NormInput, scaleDoubt } from './scale-doubt.js';
 import { firstNorm } from './stored-norm.js';
 
 /**
- * Returns advice if the model draws random numbers, see `randomDoubt`, if it normalises by each run, see `batchDoubt`, if samples
- * make its outputs NaN, see `nanDoubt`, if the axis along which arrays were cut may not count samples, see `coupledDoubt`, or if
- * they look like pixels in another range than the model was trained on, see `scaleDoubt`. Runs the model in the given session or, for pixels and a model with a batch normalisation, in another one.
- * Throws what the provider throws.
+ * Returns advice if a sample's outputs vary between runs, see `variationDoubt`, if samples make its outputs NaN, see `nanDoubt`, if
+ * the axis along which arrays were cut may not count samples, see `coupledDoubt`, or if they look like pixels in another range than
+ * the model was trained on, see `scaleDoubt`. Runs the model in the given session or, for pixels and a model with a batch
+ * normalisation, in another one. Throws what the provider throws.
  */
 export async function sampleDoubt(
   model: LoadedModel,
@@ -25,8 +25,8 @@ export async function sampleDoubt(
   options: OnProvider & { readonly session?: SessionOptions | undefined },
   open: Session,
 ): Promise<Advice | undefined> {
-  const random = randomDoubt(model.document) ?? batchDoubt(model.document);
-  if (random !== undefined || source === 'seed') return random;
+  const variation = variationDoubt(model.document);
+  if (variation !== undefined || source === 'seed') return variation;
   const outputs = open.outputs.map(({ name }) => name);
   const nan = source === 'images' ? undefined : await nanDoubt(feeds, (feed) => open.run(feed), outputs);
   if (nan !== undefined) return nan;

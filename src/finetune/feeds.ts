@@ -1,9 +1,6 @@
 // Runs of a model on labelled samples, without their targets.
 import type { LazyFeeds } from '../data/dataset.js';
-import { splice } from '../onnx/splice.js';
-import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
-import type { OnProvider, Session, SessionOptions } from '../providers/provider.js';
-import { withSession } from '../providers/with-session.js';
+import type { EditableModel } from '../providers/loaded-model.js';
 import { batchArrays } from '../train/batches.js';
 import { RUN_SAMPLES } from './limits.js';
 import type { LabelledPart } from './split-data.js';
@@ -30,13 +27,4 @@ export function feedsOf(
     }
   }
   return { length: runs, samples: runs * batch, [Symbol.asyncIterator]: read };
-}
-
-/** Calls `use` with a session of a model that may exist in memory only. */
-export function withModelSession<T>(
-  model: LoadedModel,
-  options: OnProvider & { readonly session?: SessionOptions | undefined },
-  use: (session: Session) => Promise<T>,
-): Promise<T> {
-  return model.withEdited(splice(model.document.source, []), (copy) => withSession(copy, options, use));
 }

@@ -1,14 +1,13 @@
 // The trained models, held against each other.
 import { finish } from '../calibrate/finish.js';
-import { firstFeed } from '../data/dataset.js';
 import { spliceWithRecord } from '../mish/history.js';
 import { findSites, inputOf, siteLabel } from '../mish/sites.js';
 import { type Spliced, splice } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
-import { measureLatency, takingTurns } from '../validate/latency.js';
 import { type ArmOptions, openArm, teacherOf } from './arm.js';
-import { feedsOf, withModelSession } from './feeds.js';
-import { LATENCY_LIMITS, MAX_UNIT_SAMPLES } from './limits.js';
+import { feedsOf } from './feeds.js';
+import { latencyOf } from './latency-of-arms.js';
+import { MAX_UNIT_SAMPLES } from './limits.js';
 import type { Prepared } from './prepare.js';
 import type { FinetuneReport, FinetuneRun } from './report-schema.js';
 import { editedModel, type PlannedSwap } from './start.js';
@@ -137,27 +136,3 @@ async function unitsOf(
 /** Returns whether a model is trained in the exp form and written in another form of the same function, so that both are timed. */
 export const timesExp = ({ report, trainedIn }: Pick<PlannedSwap, 'report' | 'trainedIn'>): boolean =>
   trainedIn === 'exp' && report.form !== 'exp';
-
-/**
- * Returns the times of a run of the swapped model, and of the same in the exp form if there is one, over the control's. The models
- * of a pair take turns. Returns null if the test part is smaller than a run.
- */
-async function latencyOf(
-  control: LoadedModel,
-  [swapped, inExp]: readonly [LoadedModel, LoadedModel | undefined],
-  { parts }: Prepared,
-  options: ArmOptions,
-): Promise<FinetuneReport['latency']> {
-  const feed = await firstFeed(feedsOf(parts.test, control, MAX_UNIT_SAMPLES));
-  if (feed === undefined) return null;
-  const inTurns = { ...options, session: takingTurns(options.session) };
-  const ratioOf = async (model: LoadedModel) => {
-    const { ratio } = await withModelSession(control, inTurns, (first) =>
-      withModelSession(model, inTurns, (second) =>
-        measureLatency(first, second, [feed, feed], { ...LATENCY_LIMITS, signal: options.signal }),
-      ),
-    );
-    return { ratio: ratio.value, low: ratio.low, high: ratio.high };
-  };
-  return { ...(await ratioOf(swapped)), exp: inExp === undefined ? null : await ratioOf(inExp) };
-}

@@ -3,7 +3,8 @@ import { batchDoubt } from '../data/random-doubt.js';
 import { sampleDoubt } from '../data/sample-doubt.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
-import { feedsOf, withModelSession } from './feeds.js';
+import { withModelSession } from '../providers/with-session.js';
+import { feedsOf } from './feeds.js';
 import type { FinetuneOptions, LabelledData } from './options.js';
 import type { LabelledPart } from './split-data.js';
 

@@ -34,8 +34,8 @@ export interface SiteOptions extends Pick<ReplacementOptions, 'to'> {
   /** Kinds to swap; relu, leakyrelu and mish by default, except the kind that is written. */
   readonly only?: readonly string[] | undefined;
   /**
-   * Globs on node name or output name: only sites that match one are swapped. A name without `*` and `?` forces the swap of that site even
-   * if it guards, clamps, masks, counts or is quantised. Its `doubt` then gives this reason.
+   * Globs on node name or output name: only sites that match one are swapped. A name without `*` and `?` forces the swap of that
+   * site even if it guards, clamps, masks, counts or is quantised. Its `doubt` then gives this reason.
    */
   readonly include?: readonly string[] | undefined;
   /** Globs on node name or output name: sites that match one stay. */

@@ -31,10 +31,14 @@ export function trainingNodes({ scopes }: OnnxDocument): Node[] {
     .filter(({ outputs }) => !outputs.slice(1).some((name) => name !== '' && read.has(name)));
 }
 
+/** Returns whether a Dropout of opset 12 or later has an input for its mode, by which it may drop elements. */
+export const hasModeInput = ({ inputs }: Node, scope: Scope): boolean =>
+  opsetOf(scope) >= INPUT && (inputs[2] ?? '') !== '';
+
 function isTraining(node: Node, scope: Scope): boolean {
-  const { domain, opType, inputs } = node;
+  const { domain, opType } = node;
   if (domain !== '' || opType !== 'Dropout') return usesBatchStatistics(node);
-  if (opsetOf(scope) >= INPUT) return (inputs[2] ?? '') !== '';
+  if (opsetOf(scope) >= INPUT) return hasModeInput(node, scope);
   return opsetOf(scope) < ATTRIBUTE && (attribute(node, 'is_test')?.i ?? 0) === 0;
 }
 

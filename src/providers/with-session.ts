@@ -1,4 +1,6 @@
 import { freeBytes } from '../base/free-bytes.js';
+import { splice } from '../onnx/splice.js';
+import type { EditableModel } from './loaded-model.js';
 import {
   isPath,
   type OnProvider,
@@ -18,6 +20,15 @@ export function withSession<T>(
   use: (session: Session) => Promise<T> | T,
 ): Promise<T> {
   return whileOpen(provider.open(model, session), use); // without the model, whose bytes can be freed
+}
+
+/** Calls `use` with a session of a model that may exist in memory only, as `withSession` does. */
+export function withModelSession<T>(
+  model: EditableModel,
+  options: OpenOptions,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  return model.withEdited(splice(model.document.source, []), (copy) => withSession(copy, options, use));
 }
 
 /** Opens a copy of a model as `withSession` does, and frees the bytes of the copy once a runtime of this process has read them. */

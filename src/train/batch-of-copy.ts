@@ -4,11 +4,10 @@ import { sliceRun } from '../data/split-runs.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { freeBatch } from '../onnx/model-passes/free-batch.js';
 import { decodeModel } from '../onnx/model-passes/model-proto.js';
-import { splice } from '../onnx/splice.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
-import { withSession } from '../providers/with-session.js';
+import { withModelSession } from '../providers/with-session.js';
 import { rebuilt } from './training-copy.js';
 
 /** Options for running a model. */
@@ -68,15 +67,11 @@ export async function withFreeBatch(
 }
 
 function runs(model: EditableModel, all: readonly Tensors[], options: RunOptions): Promise<Tensors[]> {
-  const { source } = model.document;
-  const same = splice(source, []);
-  return model.withEdited(same, (copy) =>
-    withSession(copy, options, async (session) => {
-      const outputs: Tensors[] = [];
-      for (const feeds of all) outputs.push(await session.run(feeds));
-      return outputs;
-    }),
-  );
+  return withModelSession(model, options, async (session) => {
+    const outputs: Tensors[] = [];
+    for (const feeds of all) outputs.push(await session.run(feeds));
+    return outputs;
+  });
 }
 
 /** Returns whether a tensor consists of these parts, in their order; of the last, only the share at its end. */

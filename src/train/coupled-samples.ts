@@ -1,9 +1,8 @@
 import { describeCoupling, findCoupling } from '../data/coupled-doubt.js';
 import { sliceRun } from '../data/split-runs.js';
-import { splice } from '../onnx/splice.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { Tensors } from '../providers/tensor.js';
-import { withSession } from '../providers/with-session.js';
+import { withModelSession } from '../providers/with-session.js';
 import { fixedBatch, type RunOptions } from './batch-of-copy.js';
 import type { TrainingRemark } from './training-remark.js';
 
@@ -16,12 +15,10 @@ export async function coupledSamples(
 ): Promise<TrainingRemark[]> {
   if (fixedBatch(model.document) !== undefined) return [];
   const single = [sliceRun(feeds, 0, 1), sliceRun(feeds, 1, 2)];
-  return model.withEdited(splice(model.document.source, []), (copy) =>
-    withSession(copy, options, async (session) => {
-      const coupling = await findCoupling(single, (feed) => session.run(feed), session.inputs, [output]);
-      if (coupling === undefined) return [];
-      const text = `${describeCoupling(coupling, 'The model')}; export it so that it does (batch_first=True in PyTorch)`;
-      return [{ code: 'coupled-samples', text }];
-    }),
-  );
+  return withModelSession(model, options, async (session) => {
+    const coupling = await findCoupling(single, (feed) => session.run(feed), session.inputs, [output]);
+    if (coupling === undefined) return [];
+    const text = `${describeCoupling(coupling, 'The model')}; export it so that it does (batch_first=True in PyTorch)`;
+    return [{ code: 'coupled-samples', text }];
+  });
 }

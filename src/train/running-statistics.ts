@@ -5,7 +5,7 @@ import { type Weight, weightOf } from '../onnx/weights.js';
 import { batchNorms } from './batch-norms.js';
 import { rootWeights } from './trainable.js';
 
-/** What gives each layer tensors of its own. */
+/** Advice for a model in which two layers share a tensor. */
 const SEPARATE =
   'Export the model so that each has a tensor of its own: in PyTorch with training=TrainingMode.TRAINING, do_constant_folding=False and dynamo=False';
 
@@ -42,15 +42,15 @@ export function checkRunningStatistics(
 function isOwnTensor(
   graph: OnnxDocument['graph'],
   index: GraphIndex,
-  { inputs }: Node,
+  { domain, opType, inputs }: Node,
   slot: number,
 ): boolean {
   const name = inputs[slot] ?? '';
   if (weightOf(index, graph, name)?.home !== graph) return false;
   if (inputs.some((other, at) => other === name && at !== slot)) return false;
   const isCall = (node: Node) =>
-    isNorm(node) && inputs.every((input, at) => at === 0 || input === node.inputs[at]);
+    node.domain === domain &&
+    node.opType === opType &&
+    inputs.every((input, at) => at === 0 || input === node.inputs[at]);
   return index.uses(graph, name).every((use) => use.kind === 'input' && isCall(use.node));
 }
-
-const isNorm = ({ domain, opType }: Node) => domain === '' && opType === 'BatchNormalization';

@@ -1,6 +1,6 @@
 import type { Advice } from '../../base/option-hint.js';
 import type { DataMaker } from '../../data/in-batches.js';
-import { batchDoubt, randomDoubt } from '../../data/random-doubt.js';
+import { variationDoubt } from '../../data/random-doubt.js';
 import { sampleDoubt } from '../../data/sample-doubt.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { withModel } from '../../node/load-model.js';
@@ -41,7 +41,7 @@ export async function sayDoubtsIn(
 }
 
 function sayVariation({ document }: LoadedModel): void {
-  const doubt = randomDoubt(document) ?? batchDoubt(document);
+  const doubt = variationDoubt(document);
   if (doubt !== undefined) sayDoubt(doubt);
 }
 

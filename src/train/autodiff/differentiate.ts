@@ -6,7 +6,7 @@ import { GRADIENTS } from './gradients.js';
 import { type Gradient, NO_GRADIENT } from './rule.js';
 import type { Tape } from './tape.js';
 
-/** Operators with a gradient of zero, such as rounding: small changes of the inputs do not change their outputs. Some read only a shape. */
+/** Operators with a gradient of zero, such as rounding: small changes of the inputs change no output. Some read only a shape. */
 const CONSTANT_IN_PLACES = new Set([
   ...['Shape', 'Size', 'ArgMax', 'ArgMin', 'Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'],
   ...['Round', 'Floor', 'Ceil', 'Sign', 'IsNaN', 'IsInf', 'NonZero', 'OneHot'],

@@ -37,43 +37,45 @@ function originOf(tape: Tape, x: string, [, channels = 1, ...places]: readonly n
   return tape.reshape(meanOfPlaces(tape, first), [channels]);
 }
 
-/** Returns the function x - origin. */
-function shiftBy(tape: Tape, origin: string, channels: number) {
-  return {
-    factor: tape.floats(new Float32Array(channels).fill(1), [channels]),
-    shift: tape.node('Neg', [origin]),
-  };
+/**
+ * Adds the statistics of the batch. `x` is the tensor without `origin`, which is near the mean of each channel: so the variance
+ * keeps its digits where a channel lies far from zero. Mean and variance are those of `x`.
+ */
+function batchStatistics(tape: Tape, given: string, dx: readonly number[]) {
+  const [, channels = 1] = dx;
+  const origin = originOf(tape, given, dx);
+  const factor = tape.floats(new Float32Array(channels).fill(1), [channels]);
+  const x = affine(tape, { x: given, factor, shift: tape.node('Neg', [origin]), channels });
+  const mean = meanOfChannels(tape, x, dx);
+  // Squares of x itself, not of its distance from the mean: a pass less.
+  const squares = meanOfChannels(tape, times(tape, x, x), dx);
+  const variance = tape.node('Max', [minus(tape, squares, times(tape, mean, mean)), tape.floats([0])]);
+  return { x, origin, mean, variance };
 }
 
 /** Writes a batch normalisation in place of its nodes. Returns the next running statistics, if it is trained. */
 export function writeNormGroup(context: RewriteContext, group: NormGroup): NextStatistics | undefined {
   const { norm, summand, relu, last, trained, before } = group;
   const { forward, dims } = context;
-  const [given = '', scale = '', bias = '', average = '', variance = ''] = norm.inputs;
+  const [given = '', scale = '', bias = ''] = norm.inputs;
   const y = last.outputs[0] ?? '';
   const dx = dims(given);
   const [samples = 1, channels = 1, ...places] = dx;
   const count = samples * elementCount(places);
   const epsilon = forward.floats([attribute(norm, 'epsilon')?.f ?? DEFAULT_EPSILON]);
-  const origin = trained ? originOf(forward, given, dx) : '';
-  const x = trained ? affine(forward, { x: given, ...shiftBy(forward, origin, channels), channels }) : given;
-  const mean = trained ? meanOfChannels(forward, x, dx) : average;
-  // Squares of x itself, not of its distance from the mean: a pass less. `origin` is near the mean, so that no digits are lost.
-  const squares = trained ? meanOfChannels(forward, times(forward, x, x), dx) : '';
-  const spread = trained
-    ? forward.node('Max', [minus(forward, squares, times(forward, mean, mean)), forward.floats([0])])
-    : variance;
-  const inverse = inverseRoot(forward, plus(forward, spread, epsilon));
+  const batch = trained ? batchStatistics(forward, given, dx) : undefined;
+  const { x, mean, variance } = batch ?? { x: given, ...before };
+  const inverse = inverseRoot(forward, plus(forward, variance, epsilon));
   const factor = times(forward, scale, inverse);
   const shift = minus(forward, bias, times(forward, mean, factor));
   const added = summand && context.inBlocks(summand);
   const out = affine(forward, { x, factor, shift, added, channels, relu });
   const momentum = attribute(norm, 'momentum')?.f ?? DEFAULT_MOMENTUM;
-  const moved = (old: string, batch: string, share: number) =>
-    plus(forward, scaled(forward, old, momentum), scaled(forward, batch, share));
-  const next = trained && {
-    mean: moved(before.mean, plus(forward, mean, origin), 1 - momentum),
-    variance: moved(before.variance, spread, (1 - momentum) * (count > 1 ? count / (count - 1) : 1)),
+  const moved = (old: string, now: string, share: number) =>
+    plus(forward, scaled(forward, old, momentum), scaled(forward, now, share));
+  const next = batch && {
+    mean: moved(before.mean, plus(forward, mean, batch.origin), 1 - momentum),
+    variance: moved(before.variance, variance, (1 - momentum) * (count > 1 ? count / (count - 1) : 1)),
   };
   context.put(last, [['Identity', [out], [y]]]);
   context.blocked.add(y);
@@ -97,5 +99,5 @@ export function writeNormGroup(context: RewriteContext, group: NormGroup): NextS
       ...[total(gNormal), total(gMean), ...more],
     ];
   });
-  return next || undefined;
+  return next;
 }

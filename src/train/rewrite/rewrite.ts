@@ -129,7 +129,7 @@ function planNorm(context: RewriteContext, norm: Node, planning: Planning): void
   const trained = trainedNorms.has(norm);
   const [mean = '', variance = ''] = norm.inputs.slice(3);
   const before = () => running.get(mean) ?? { mean, variance };
-  const put = (next: NextStatistics) => {
+  const keep = (next: NextStatistics) => {
     statistics.set(norm, next);
     running.set(mean, next);
   };
@@ -137,7 +137,7 @@ function planNorm(context: RewriteContext, norm: Node, planning: Planning): void
   if (context.blocked.has(norm.inputs[0] ?? '') && !context.unblockable.has(outputOf(tail.last))) {
     planning.put(tail.last, [norm, ...tail.nodes], () => {
       const next = writeNormGroup(context, { norm, trained, before: before(), ...tail });
-      if (next !== undefined) put(next);
+      if (next !== undefined) keep(next);
     });
   } else if (trained) {
     planning.put(norm, [norm], () => {
@@ -149,7 +149,7 @@ function planNorm(context: RewriteContext, norm: Node, planning: Planning): void
       const { forward, gradient, nextMean, nextVariance } = trainedBatchNorm(plain, context.forward);
       context.put(norm, forward);
       context.stand(norm, plain.inputs, norm.outputs, gradient);
-      put({ mean: nextMean, variance: nextVariance });
+      keep({ mean: nextMean, variance: nextVariance });
     });
   }
 }

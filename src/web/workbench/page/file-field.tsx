@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { NamedFile } from '../protocol.js';
 import { named } from './files.js';
+import { isSame } from './is-same.js';
 import { LabelledField } from './parts.js';
 
 /** Shows a file input that has the files of the page, also those that were dropped or came from another input. */
@@ -19,9 +20,7 @@ export function FileField(props: {
   /** The files that the input has. */
   const shown = useRef<readonly NamedFile[]>([]);
   useLayoutEffect(() => {
-    const isShown =
-      files.length === shown.current.length && files.every((file, at) => file === shown.current[at]);
-    if (isShown || input.current === null) return;
+    if (isSame(files, shown.current) || input.current === null) return;
     const transfer = new DataTransfer();
     for (const { name, blob } of files)
       transfer.items.add(blob instanceof File ? blob : new File([blob], name));
