@@ -56,8 +56,8 @@ def clip(x, low=None, high=None, *, min=None, max=None):
     return x.clamp(low if min is None else min, high if max is None else max)
 
 
-def slices(x, starts=None, ends=None, **attrs):
-    for start, end, axis in zip(attrs['starts'], attrs['ends'], attrs['axes']):
+def slices(x, *, starts, ends, axes, **_):
+    for start, end, axis in zip(starts, ends, axes):
         x = x.narrow(axis, start, min(end, x.shape[axis]) - start)
     return x
 

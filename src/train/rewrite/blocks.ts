@@ -1,12 +1,35 @@
-// The blocked layout of ONNX Runtime on CPUs: [N, C, H, W] is stored as [N, C / block, H, W, block]. Its operators keep the
-// four dimensions, so that elementwise operators work on blocked tensors as they are.
+// The blocked layout of ONNX Runtime on CPUs: [N, C, H, W] is stored as [N, C / block, H, W, block], where the last block of
+// channels is filled up. Its operators keep the four dimensions, so that elementwise operators work on blocked tensors as they are.
 import { elementCount } from '../../providers/tensor.js';
 import type { Tape } from '../autodiff/tape.js';
 
 /** The domain of ONNX Runtime's operators in the blocked layout. */
 export const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
 
-/** Adds the blocked copy of a plain tensor. */
+/** ONNX Runtime reorders channels in parts of this size only. */
+export const CHANNEL_STEP = 4;
+
+/** Returns the number of channels that are stored: whole blocks. */
+export const inWholeBlocks = (channels: number, block: number) => Math.ceil(channels / block) * block;
+
+/** Adds zeros behind the first axes of a tensor, up to the wanted lengths. */
+export function filled(tape: Tape, x: string, dims: readonly number[], wanted: readonly number[]): string {
+  return tape.pad(x, [...dims.map(() => 0), ...dims.map((dim, axis) => (wanted[axis] ?? dim) - dim)]);
+}
+
+/** Adds the first elements along the first axes of a tensor, up to the wanted lengths. */
+export function cut(tape: Tape, x: string, dims: readonly number[], wanted: readonly number[]): string {
+  const axes = wanted.flatMap((length, axis) => (length === dims[axis] ? [] : [axis]));
+  if (axes.length === 0) return x;
+  return tape.slice(
+    x,
+    axes.map(() => 0),
+    axes.map((axis) => wanted[axis] ?? 0),
+    axes,
+  );
+}
+
+/** Adds the blocked copy of a plain tensor, whose last block is filled up with zeros. */
 export const toBlocked = (tape: Tape, x: string) => tape.node('ReorderInput', [x], {}, BLOCKED_DOMAIN);
 
 /** Adds the plain copy of a blocked tensor. */
@@ -14,13 +37,20 @@ export const toPlain = (tape: Tape, x: string, channels: number) =>
   tape.node('ReorderOutput', [x], { channels }, BLOCKED_DOMAIN);
 
 /** Adds the mean over places of a blocked tensor, [N, C, 1, 1], which equals the plain layout. */
-export const meanOfPlaces = (tape: Tape, x: string) =>
-  tape.node('GlobalAveragePool', [x], {}, BLOCKED_DOMAIN);
+export function meanOfPlaces(
+  tape: Tape,
+  x: string,
+  [samples = 1, channels = 1]: readonly number[],
+  block: number,
+): string {
+  const means = tape.node('GlobalAveragePool', [x], {}, BLOCKED_DOMAIN);
+  return cut(tape, means, [samples, inWholeBlocks(channels, block)], [samples, channels]);
+}
 
 /** Adds the sum over samples and places of each channel of a blocked tensor, [C]. */
-export function sumOfBlocked(tape: Tape, x: string, dims: readonly number[]): string {
+export function sumOfBlocked(tape: Tape, x: string, dims: readonly number[], block: number): string {
   const [, channels = 1, ...places] = dims;
-  const total = tape.reshape(tape.sum(meanOfPlaces(tape, x), [0]), [channels]);
+  const total = tape.reshape(tape.sum(meanOfPlaces(tape, x, dims, block), [0]), [channels]);
   return tape.node('Mul', [total, tape.floats([elementCount(places)])]);
 }
 
@@ -34,22 +64,35 @@ export interface Affine {
   readonly added?: string | undefined;
   readonly channels: number;
   readonly relu?: boolean | undefined;
+  readonly block: number;
 }
 
 /** Adds an affine function of each channel of a blocked tensor, as a convolution of 1 × 1. */
-export function affine(tape: Tape, { x, factor, shift = '', added, channels, relu }: Affine): string {
-  const inputs = [x, tape.reshape(factor, [channels, 1, 1, 1])];
-  if (shift !== '' || added !== undefined) inputs.push(shift);
+export function affine(tape: Tape, { x, factor, shift = '', added, channels, relu, block }: Affine): string {
+  const stored = inWholeBlocks(channels, block);
+  const inputs = [x, tape.reshape(filled(tape, factor, [channels], [stored]), [stored, 1, 1, 1])];
+  if (shift !== '') inputs.push(filled(tape, shift, [channels], [stored]));
+  else if (added !== undefined) inputs.push('');
   if (added !== undefined) inputs.push(added);
-  return blockedConv(
-    tape,
-    inputs,
-    { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] },
-    {
-      group: channels,
-      relu,
-    },
-  );
+  return blockedConv(tape, inputs, POINT, { group: stored, relu });
+}
+
+const POINT = { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
+
+/** Adds x times a factor of each sample and channel, [N, C, 1, 1] in the plain layout. */
+export function timesEachChannel(
+  tape: Tape,
+  x: string,
+  factor: string,
+  [samples = 1, channels = 1, ...places]: readonly number[],
+  block: number,
+): string {
+  const stored = inWholeBlocks(channels, block);
+  const all = samples * stored;
+  const factors = filled(tape, factor, [samples, channels, 1, 1], [samples, stored]);
+  // As a convolution of 1 × 1 of a single sample, in which each channel of each sample is a channel.
+  const inputs = [tape.reshape(x, [1, all, ...places]), tape.reshape(factors, [all, 1, 1, 1])];
+  return tape.reshape(blockedConv(tape, inputs, POINT, { group: all }), [samples, stored, ...places]);
 }
 
 /** Adds a convolution in the blocked layout. Inputs: x, weights in blocks, and the optional bias and summand. */
@@ -69,15 +112,25 @@ export function blockedConv(
   return tape.node('Conv', inputs, relu ? { ...common, activation: 'Relu' } : common, BLOCKED_DOMAIN);
 }
 
-/** Adds the weights of a convolution, [M, C / group, h, w], in blocks. */
-export function blockedWeights(tape: Tape, w: string, dims: readonly number[], block: number): string {
-  const [m = 1, c = 1, ...kernel] = dims;
-  if (c % block === 0) {
-    const parts = tape.reshape(w, [m / block, block, c / block, block, ...kernel]);
-    return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 4, 5, 3, 1] }), dims);
+/** Adds the weights of a convolution, [M, C / group, h, w], in blocks of outputs, and of inputs if those are in blocks. */
+export function blockedWeights(
+  tape: Tape,
+  w: string,
+  dims: readonly number[],
+  block: number,
+  inputsToo: boolean,
+): string {
+  const [outputs = 1, inputs = 1, ...kernel] = dims;
+  const m = inWholeBlocks(outputs, block);
+  const c = inputsToo ? inWholeBlocks(inputs, block) : inputs;
+  const stored = [m, c, ...kernel];
+  const whole = filled(tape, w, dims, stored);
+  if (inputsToo) {
+    const parts = tape.reshape(whole, [m / block, block, c / block, block, ...kernel]);
+    return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 4, 5, 3, 1] }), stored);
   }
-  const parts = tape.reshape(w, [m / block, block, c, ...kernel]);
-  return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 3, 4, 1] }), dims);
+  const parts = tape.reshape(whole, [m / block, block, c, ...kernel]);
+  return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 3, 4, 1] }), stored);
 }
 
 /** Adds the weights for the gradient of a convolution's input, in blocks: mirrored, with inputs and outputs exchanged. */
@@ -88,7 +141,10 @@ export function mirroredWeights(
   block: number,
   depthwise: boolean,
 ): string {
-  const [m = 1, c = 1, ...kernel] = dims;
+  const [outputs = 1, inputs = 1, ...kernel] = dims;
+  const m = inWholeBlocks(outputs, block);
+  const c = depthwise ? inputs : inWholeBlocks(inputs, block);
+  const whole = filled(tape, w, dims, [m, c]);
   const taps = elementCount(kernel);
   const mirrored = (x: string, axis: number) => {
     if (taps === 1) return x;
@@ -97,9 +153,9 @@ export function mirroredWeights(
     });
   };
   if (depthwise) {
-    const parts = mirrored(tape.reshape(w, [m / block, block, taps]), 2);
-    return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 1] }), dims);
+    const parts = mirrored(tape.reshape(whole, [m / block, block, taps]), 2);
+    return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 1] }), [m, c, ...kernel]);
   }
-  const parts = mirrored(tape.reshape(w, [m / block, block, c / block, block, taps]), 4);
+  const parts = mirrored(tape.reshape(whole, [m / block, block, c / block, block, taps]), 4);
   return tape.reshape(tape.node('Transpose', [parts], { perm: [2, 0, 4, 1, 3] }), [c, m, ...kernel]);
 }

@@ -5,7 +5,17 @@ import { elementCount } from '../../providers/tensor.js';
 import { convolutionGradients, transposed } from '../autodiff/gradients-conv.js';
 import { DEFAULT_EPSILON, inverseRoot, minus, plus, reluMask, times } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
-import { blockedConv, blockedWeights, mirroredWeights, sumOfBlocked, toBlocked, toPlain } from './blocks.js';
+import {
+  blockedConv,
+  blockedWeights,
+  CHANNEL_STEP,
+  filled,
+  inWholeBlocks,
+  mirroredWeights,
+  sumOfBlocked,
+  toBlocked,
+  toPlain,
+} from './blocks.js';
 import type { RewriteContext } from './context.js';
 import { standIn } from './kept-nodes.js';
 import { blockedWeightGradient } from './weight-gradient.js';
@@ -26,16 +36,22 @@ export interface Group {
 /** Returns how the blocked layout has a convolution; undefined if it has not. */
 export function blockedKind(
   node: Node,
-  { block, dims }: Pick<RewriteContext, 'block' | 'dims'>,
+  { block, blocked, dims }: Pick<RewriteContext, 'block' | 'blocked' | 'dims'>,
 ): 'blocked' | 'plain input' | 'depthwise' | undefined {
   const [x = '', w = ''] = node.inputs;
   const [dx, dw] = [dims(x), dims(w)];
   const [m = 1, c = 1] = dw;
-  if (block === undefined || dx.length !== 4 || dw.length !== 4 || m % block !== 0) return undefined;
+  if (block === undefined || dx.length !== 4 || dw.length !== 4) return undefined;
   const group = attribute(node, 'group')?.i ?? 1;
-  if (group === 1) return c % block === 0 ? 'blocked' : c < block ? 'plain input' : undefined;
-  return c === 1 && group === m ? 'depthwise' : undefined;
+  if (group !== 1) return c === 1 && group === m && m % CHANNEL_STEP === 0 ? 'depthwise' : undefined;
+  if (!fits(m, block)) return undefined;
+  if (c < block && !blocked.has(x)) return 'plain input';
+  return fits(c, block) ? 'blocked' : undefined;
 }
+
+/** Whether channels can be stored in blocks, of which at most a quarter is filled up: with more, the plain layout is faster. */
+const fits = (channels: number, block: number) =>
+  channels % CHANNEL_STEP === 0 && channels * 4 >= inWholeBlocks(channels, block) * 3;
 
 /** Frozen batch normalisation as a factor and a shift of each channel. */
 interface Scale {
@@ -80,9 +96,12 @@ export function writeConvGroup(context: RewriteContext, group: Group): void {
     });
     context.put(last, [['Identity', [out], [y]]]);
   } else {
-    const blocks = blockedWeights(forward, folded, dw, context.block);
-    const operands = [read, blocks, ...(shift !== '' || added ? [shift] : []), ...(added ? [added] : [])];
-    const out = blockedConv(forward, operands, window, { group: groups, relu });
+    const { block } = context;
+    const blocks = blockedWeights(forward, folded, dw, block, kind === 'blocked');
+    const stored = inWholeBlocks(m, block);
+    const level = shift === '' ? '' : filled(forward, shift, [m], [stored]);
+    const operands = [read, blocks, ...(level !== '' || added ? [level] : []), ...(added ? [added] : [])];
+    const out = blockedConv(forward, operands, window, { group: groups === 1 ? 1 : stored, relu });
     context.put(last, [['Identity', [out], [y]]]);
     context.blocked.add(y);
   }
@@ -151,7 +170,7 @@ function blockedParts(context: RewriteContext, tape: Tape, g: string, conv: Bloc
     ...{ x: read, plainX: () => context.plainLater(tape, read), blocked: kind !== 'plain input' },
     ...{ g, dx, dy, dw, window, group: groups, block },
   });
-  return { x: inputGradient(tape, g, conv), w, bias: sumOfBlocked(tape, g, dy) };
+  return { x: inputGradient(tape, g, conv), w, bias: sumOfBlocked(tape, g, dy, block) };
 }
 
 /** Adds the gradient of a blocked convolution's input: a convolution with mirrored weights, if the stride is 1 or each channel has its own. */
@@ -173,7 +192,8 @@ function inputGradient(tape: Tape, g: string, conv: BlockedParts): string {
     const weights = mirroredWeights(tape, folded, dw, block, kind === 'depthwise');
     const inverse = { kernel, strides: strides.map(() => 1), dilations, pads: mirrored };
     const between = dense ? g : withZeros(tape, g, dy, strides, block);
-    return blockedConv(tape, [between, weights], inverse, { group: groups });
+    const group = groups === 1 ? 1 : inWholeBlocks(groups, block);
+    return blockedConv(tape, [between, weights], inverse, { group });
   }
   const plainG = toPlain(tape, g, dy[1] ?? 1);
   const shape = { window, outside: dy.slice(2), inside: dx.slice(2), group: groups };
@@ -185,10 +205,11 @@ function inputGradient(tape: Tape, g: string, conv: BlockedParts): string {
 function withZeros(
   tape: Tape,
   x: string,
-  [n = 1, c = 1, rows = 1, columns = 1]: readonly number[],
+  [n = 1, channels = 1, rows = 1, columns = 1]: readonly number[],
   [down = 1, across = 1]: readonly number[],
   block: number,
 ): string {
+  const c = inWholeBlocks(channels, block);
   const apart = tape.reshape(x, [(n * c * rows) / block, 1, columns, block]);
   const wide = tape.pad(apart, [0, 0, 0, 0, 0, down - 1, 0, (across - 1) * block]);
   return tape.reshape(wide, [n, c, rows * down, columns * across]);

@@ -4,7 +4,7 @@ import { elementCount } from '../../providers/tensor.js';
 import { DEFAULT_EPSILON, inverseRoot, minus, plus, reluMask, scaled, times } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
 import { DEFAULT_MOMENTUM } from './batch-norm.js';
-import { affine, meanOfPlaces } from './blocks.js';
+import { affine, inWholeBlocks, meanOfPlaces } from './blocks.js';
 import type { RewriteContext } from './context.js';
 
 /** A batch normalisation with the nodes after it that only it feeds. */
@@ -26,29 +26,32 @@ export interface NextStatistics {
 }
 
 /** Adds the mean of each channel of a blocked tensor, [C]. */
-function meanOfChannels(tape: Tape, x: string, [samples = 1, channels = 1]: readonly number[]): string {
-  const total = tape.reshape(tape.sum(meanOfPlaces(tape, x), [0]), [channels]);
+function meanOfChannels(tape: Tape, x: string, dims: readonly number[], block: number): string {
+  const [samples = 1, channels = 1] = dims;
+  const total = tape.reshape(tape.sum(meanOfPlaces(tape, x, dims, block), [0]), [channels]);
   return scaled(tape, total, 1 / samples);
 }
 
 /** Adds the mean of each channel of the first sample, [C]. */
-function originOf(tape: Tape, x: string, [, channels = 1, ...places]: readonly number[]): string {
-  const first = tape.reshape(tape.slice(x, [0], [1], [0]), [1, channels, ...places]);
-  return tape.reshape(meanOfPlaces(tape, first), [channels]);
+function originOf(tape: Tape, x: string, dims: readonly number[], block: number): string {
+  const [, channels = 1, ...places] = dims;
+  const stored = [1, inWholeBlocks(channels, block), ...places];
+  const first = tape.reshape(tape.slice(x, [0], [1], [0]), stored);
+  return tape.reshape(meanOfPlaces(tape, first, [1, channels], block), [channels]);
 }
 
 /**
  * Adds the statistics of the batch. `x` is the tensor without `origin`, which is near the mean of each channel: so the variance
  * keeps its digits where a channel lies far from zero. Mean and variance are those of `x`.
  */
-function batchStatistics(tape: Tape, given: string, dx: readonly number[]) {
+function batchStatistics(tape: Tape, given: string, dx: readonly number[], block: number) {
   const [, channels = 1] = dx;
-  const origin = originOf(tape, given, dx);
+  const origin = originOf(tape, given, dx, block);
   const factor = tape.floats(new Float32Array(channels).fill(1), [channels]);
-  const x = affine(tape, { x: given, factor, shift: tape.node('Neg', [origin]), channels });
-  const mean = meanOfChannels(tape, x, dx);
+  const x = affine(tape, { x: given, factor, shift: tape.node('Neg', [origin]), channels, block });
+  const mean = meanOfChannels(tape, x, dx, block);
   // Squares of x itself, not of its distance from the mean: a pass less.
-  const squares = meanOfChannels(tape, times(tape, x, x), dx);
+  const squares = meanOfChannels(tape, times(tape, x, x), dx, block);
   const variance = tape.node('Max', [minus(tape, squares, times(tape, mean, mean)), tape.floats([0])]);
   return { x, origin, mean, variance };
 }
@@ -56,20 +59,20 @@ function batchStatistics(tape: Tape, given: string, dx: readonly number[]) {
 /** Writes a batch normalisation in place of its nodes. Returns the next running statistics, if it is trained. */
 export function writeNormGroup(context: RewriteContext, group: NormGroup): NextStatistics | undefined {
   const { norm, summand, relu, last, trained, before } = group;
-  const { forward, dims } = context;
+  const { forward, dims, block = 1 } = context;
   const [given = '', scale = '', bias = ''] = norm.inputs;
   const y = last.outputs[0] ?? '';
   const dx = dims(given);
   const [samples = 1, channels = 1, ...places] = dx;
   const count = samples * elementCount(places);
   const epsilon = forward.floats([attribute(norm, 'epsilon')?.f ?? DEFAULT_EPSILON]);
-  const batch = trained ? batchStatistics(forward, given, dx) : undefined;
+  const batch = trained ? batchStatistics(forward, given, dx, block) : undefined;
   const { x, mean, variance } = batch ?? { x: given, ...before };
   const inverse = inverseRoot(forward, plus(forward, variance, epsilon));
   const factor = times(forward, scale, inverse);
   const shift = minus(forward, bias, times(forward, mean, factor));
   const added = summand && context.inBlocks(summand);
-  const out = affine(forward, { x, factor, shift, added, channels, relu });
+  const out = affine(forward, { x, factor, shift, added, channels, relu, block });
   const momentum = attribute(norm, 'momentum')?.f ?? DEFAULT_MOMENTUM;
   const moved = (old: string, now: string, share: number) =>
     plus(forward, scaled(forward, old, momentum), scaled(forward, now, share));
@@ -81,21 +84,21 @@ export function writeNormGroup(context: RewriteContext, group: NormGroup): NextS
   context.blocked.add(y);
   context.stand(norm, [given, scale, bias, ...(added ? [added] : [])], [y], (tape, _, g) => {
     const gz = relu ? times(tape, g, reluMask(tape, y)) : g;
-    const gMean = meanOfChannels(tape, gz, dx);
-    const along = minus(tape, meanOfChannels(tape, times(tape, gz, x), dx), times(tape, mean, gMean));
+    const gMean = meanOfChannels(tape, gz, dx, block);
+    const along = minus(tape, meanOfChannels(tape, times(tape, gz, x), dx, block), times(tape, mean, gMean));
     const gNormal = times(tape, along, inverse);
     const total = (name: string) => scaled(tape, name, count);
     const more = added ? [gz] : [];
     if (!trained) {
-      return [affine(tape, { x: gz, factor, channels }), total(gNormal), total(gMean), ...more];
+      return [affine(tape, { x: gz, factor, channels, block }), total(gNormal), total(gMean), ...more];
     }
     // factor × (g - mean of g - normal x × its mean with g), as one function of g and one of x.
     const ofX = tape.node('Neg', [times(tape, factor, times(tape, inverse, gNormal))]);
     const level = tape.node('Neg', [plus(tape, times(tape, factor, gMean), times(tape, ofX, mean))]);
-    const direct = affine(tape, { x: gz, factor, shift: level, channels });
+    const direct = affine(tape, { x: gz, factor, shift: level, channels, block });
     const zeros = scaled(tape, level, 0);
     return [
-      affine(tape, { x, factor: ofX, shift: zeros, added: direct, channels }),
+      affine(tape, { x, factor: ofX, shift: zeros, added: direct, channels, block }),
       ...[total(gNormal), total(gMean), ...more],
     ];
   });

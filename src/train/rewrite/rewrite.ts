@@ -4,11 +4,11 @@ import { composedNode } from '../../onnx/composed-node.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
 import { ELEMENTWISE } from '../autodiff/gradients-elementwise.js';
-import { type Gradient, scaled } from '../autodiff/rule.js';
+import { type Gradient, scaled, times } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
 import { gateAt, writeGate } from './activations.js';
 import { trainedBatchNorm } from './batch-norm.js';
-import { meanOfPlaces } from './blocks.js';
+import { filled, inWholeBlocks, meanOfPlaces, timesEachChannel } from './blocks.js';
 import { createContext, type RewriteContext } from './context.js';
 import { blockedKind, writeConvGroup } from './conv-group.js';
 import { capturedNames, standIn } from './kept-nodes.js';
@@ -186,24 +186,43 @@ function tailOf({ dims }: RewriteContext, end: Node, { readers, taken }: Plannin
 const LAYOUT_FREE = new Set(Object.keys(ELEMENTWISE));
 for (const op of ['Cast', 'Where', 'Dropout']) LAYOUT_FREE.delete(op);
 
+/**
+ * Those whose values and derivatives are finite everywhere. What fills up blocks begins as zero, and every weight of it is zero: so it
+ * changes no result as long as it is finite. Div by a single element is one of them as well.
+ */
+const FINITE = new Set(
+  'Add Sub Mul Sum Mean Max Min Identity Neg Abs Clip Relu LeakyRelu PRelu ThresholdedRelu Shrink Elu Celu Selu HardSigmoid HardSwish Sigmoid Swish Gelu Mish Tanh Softplus Softsign Erf Sin Cos Atan'.split(
+    ' ',
+  ),
+);
+
 /** Keeps a node of the model. Its inputs are read in the layout that the node needs. */
 function passOn(context: RewriteContext, node: Node): void {
-  const { blocked, dims } = context;
+  const { blocked, dims, block = 1 } = context;
   if (!node.inputs.some((name) => blocked.has(name))) {
     context.nodes.push(node);
     return;
   }
   const [x = ''] = node.inputs;
-  const shape = dims(outputOf(node)).join();
+  const whole = dims(outputOf(node));
+  const shape = whole.join();
+  const allowed = node.domain === '' && !node.outputs.some((name) => context.unblockable.has(name));
+  const bounded =
+    FINITE.has(node.opType) || (node.opType === 'Div' && elementCount(dims(node.inputs[1] ?? '')) === 1);
   const free =
-    node.domain === '' &&
-    !node.outputs.some((name) => context.unblockable.has(name)) &&
+    allowed &&
     LAYOUT_FREE.has(node.opType) &&
+    (bounded || (whole[1] ?? 1) % block === 0) &&
     node.inputs.every((name) => name === '' || dims(name).join() === shape || elementCount(dims(name)) === 1);
   if (free) {
     const inputs = node.inputs.map((name) => (dims(name).join() === shape ? context.inBlocks(name) : name));
     keep(context, node, inputs);
     blocked.add(outputOf(node));
+    return;
+  }
+  const factor = allowed ? eachChannel(node, context) : undefined;
+  if (factor !== undefined) {
+    writeTimes(context, node, factor);
     return;
   }
   if (isMeanOfPlaces(node, context)) {
@@ -239,12 +258,42 @@ function writeMean(context: RewriteContext, node: Node, x: string): void {
   const y = outputOf(node);
   const [samples = 1, channels = 1, ...places] = dims(x);
   const count = elementCount(places);
-  const mean = forward.reshape(meanOfPlaces(forward, x), dims(y));
+  const mean = forward.reshape(meanOfPlaces(forward, x, dims(x), block), dims(y));
   context.put(node, [['Identity', [mean], [y]]]);
   context.stand(node, [x], [y], (tape, _, g) => {
-    const parts = [samples, channels / block, 1, block];
-    const each = scaled(tape, tape.reshape(g, parts), 1 / count);
-    const wide = tape.node('Expand', [each, tape.ints([samples, channels / block, count, block])]);
-    return [tape.reshape(wide, [samples, channels, ...places])];
+    const stored = inWholeBlocks(channels, block);
+    const all = filled(tape, tape.reshape(g, [samples, channels]), [samples, channels], [samples, stored]);
+    const each = scaled(tape, tape.reshape(all, [samples, stored / block, 1, block]), 1 / count);
+    const wide = tape.node('Expand', [each, tape.ints([samples, stored / block, count, block])]);
+    return [tape.reshape(wide, [samples, stored, ...places])];
+  });
+}
+
+/** Returns the operand of a Mul that has one element for each sample and channel of the other, which is blocked. */
+function eachChannel({ opType, inputs }: Node, { blocked, dims }: RewriteContext) {
+  const [a = '', b = ''] = inputs;
+  if (opType !== 'Mul') return undefined;
+  for (const [x, factor] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const [samples, channels] = dims(x);
+    if (blocked.has(x) && dims(factor).join() === [samples, channels, 1, 1].join()) return { x, factor };
+  }
+  return undefined;
+}
+
+/** Writes the product of a blocked tensor and a factor of each sample and channel, as in squeeze-and-excitation. */
+function writeTimes(context: RewriteContext, node: Node, given: { x: string; factor: string }): void {
+  const { forward, block = 1, dims } = context;
+  const { x } = given;
+  const factor = context.plain(given.factor);
+  const y = outputOf(node);
+  const dx = dims(x);
+  context.put(node, [['Identity', [timesEachChannel(forward, x, factor, dx, block)], [y]]]);
+  context.blocked.add(y);
+  context.stand(node, [x, factor], [y], (tape, _, g) => {
+    const means = meanOfPlaces(tape, times(tape, g, x), dx, block);
+    return [timesEachChannel(tape, g, factor, dx, block), scaled(tape, means, elementCount(dx.slice(2)))];
   });
 }

@@ -4,7 +4,7 @@ import { elementCount } from '../../providers/tensor.js';
 import { oneHot, unfold } from '../autodiff/gradients-conv.js';
 import { gemm } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
-import { blockedConv } from './blocks.js';
+import { blockedConv, cut, inWholeBlocks } from './blocks.js';
 
 /** A convolution with the gradient of its output in the blocked layout. */
 export interface BlockedGradient {
@@ -39,9 +39,10 @@ export function blockedWeightGradient(tape: Tape, conv: BlockedGradient): string
  * each channel of each sample as a channel. The blocked layout stores both as they are.
  */
 function depthwise(tape: Tape, { x, g, dx, dy, dw, window, block }: BlockedGradient): string {
-  const [n = 1, c = 1, ...inside] = dx;
+  const [n = 1, channels = 1, ...inside] = dx;
   const [, , ...outside] = dy;
   const { kernel, strides, dilations, pads } = window;
+  const c = inWholeBlocks(channels, block);
   const all = n * c;
   const reach = outside.map((size, axis) => (size - 1) * (strides[axis] ?? 1) + 1);
   // Rows at the end that no window reaches give more places than the kernel has.
@@ -55,12 +56,18 @@ function depthwise(tape: Tape, { x, g, dx, dy, dw, window, block }: BlockedGradi
   const total = tape.sum(tape.reshape(found, [n, c / block, ...places, block]), [0]);
   const taps = tape.slice(total, [0, 0], kernel, [2, 3]);
   const parts = tape.reshape(taps, [c / block, elementCount(kernel), block]);
-  return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 1] }), dw);
+  return finished(tape, tape.node('Transpose', [parts], { perm: [0, 2, 1] }), [c, 1, ...kernel], dw);
+}
+
+/** Adds the gradient in the shape of the weights, without the channels that fill up blocks. */
+function finished(tape: Tape, x: string, stored: readonly number[], dw: readonly number[]): string {
+  return cut(tape, tape.reshape(x, stored), stored, dw);
 }
 
 /** Unfolds x over the whole window: for any stride and dilation. */
 function unfolded(tape: Tape, { plainX, g, dx, dy, dw, window, block }: BlockedGradient): string {
-  const [n = 1, m = 1, ...outside] = dy;
+  const [n = 1, outputs = 1, ...outside] = dy;
+  const m = inWholeBlocks(outputs, block);
   const [, c = 1] = dx;
   const places = elementCount(outside);
   const columns = c * elementCount(window.kernel);
@@ -71,7 +78,8 @@ function unfolded(tape: Tape, { plainX, g, dx, dy, dw, window, block }: BlockedG
     columns,
     block,
   ]);
-  return tape.reshape(tape.node('Transpose', [product], { perm: [0, 2, 1] }), dw);
+  const back = tape.node('Transpose', [product], { perm: [0, 2, 1] });
+  return finished(tape, back, [m, c, ...window.kernel], dw);
 }
 
 /** The shift of the output's rows against the rows of x, as padding at the top and the bottom, for a row of the kernel. */
@@ -84,7 +92,8 @@ function rowShift({ dx, dy, window }: BlockedGradient, row: number): [top: numbe
 function byRows(tape: Tape, conv: BlockedGradient): string {
   const { plainX, g, dx, dy, dw, window, block } = conv;
   const [n = 1, c = 1, rows = 1] = dx;
-  const [, m = 1, outRows = 1, width = 1] = dy;
+  const [, outputs = 1, outRows = 1, width = 1] = dy;
+  const m = inWholeBlocks(outputs, block);
   const [height = 1, across = 1] = window.kernel;
   const [, left = 0, , right = 0] = window.pads;
   const plain = across === 1 && left === 0 && right === 0;
@@ -103,14 +112,16 @@ function byRows(tape: Tape, conv: BlockedGradient): string {
   });
   const all = height === 1 ? (parts[0] ?? '') : tape.node('Concat', parts, { axis: 0 });
   const split = tape.reshape(all, [height, m / block, c, across, block]);
-  return tape.reshape(tape.node('Transpose', [split], { perm: [1, 4, 2, 0, 3] }), dw);
+  const back = tape.node('Transpose', [split], { perm: [1, 4, 2, 0, 3] });
+  return finished(tape, back, [m, c, height, across], dw);
 }
 
 /** Moves the channels to the end, unfolds x over the width and the gradient over the height, and multiplies all at once. */
 function channelsLast(tape: Tape, conv: BlockedGradient): string {
   const { x, g, dx, dy, dw, window, block } = conv;
-  const [n = 1, c = 1, rows = 1, inWidth = 1] = dx;
-  const [, m = 1, outRows = 1, width = 1] = dy;
+  const [n = 1, inputs = 1, rows = 1, inWidth = 1] = dx;
+  const [, outputs = 1, outRows = 1, width = 1] = dy;
+  const [c, m] = [inWholeBlocks(inputs, block), inWholeBlocks(outputs, block)];
   const [height = 1, across = 1] = window.kernel;
   const last = (name: string, [, channels = 1, high = 1, wide = 1]: readonly number[]) => {
     const parts = tape.reshape(name, [n, channels / block, high, wide, block]);
@@ -123,7 +134,7 @@ function channelsLast(tape: Tape, conv: BlockedGradient): string {
   };
   const joined = (parts: readonly string[]) =>
     parts.length === 1 ? (parts[0] ?? '') : tape.node('Concat', parts, { axis: 3 });
-  const flatX = last(x, dx);
+  const flatX = last(x, [n, c, rows, inWidth]);
   const flatG = last(g, [n, m, outRows, width]);
   const columns = Array.from({ length: across }, (_, column) => {
     const begin = (window.pads[1] ?? 0) - column;
@@ -137,5 +148,6 @@ function channelsLast(tape: Tape, conv: BlockedGradient): string {
   const right = tape.reshape(joined(shifted), [n * rows * width, height * m]);
   const product = gemm(tape, [left, right], { transA: 1 });
   const split = tape.reshape(product, [across, c, height, m]);
-  return tape.reshape(tape.node('Transpose', [split], { perm: [3, 1, 2, 0] }), dw);
+  const back = tape.node('Transpose', [split], { perm: [3, 1, 2, 0] });
+  return finished(tape, back, [m, c, height, across], dw);
 }
