@@ -6,8 +6,8 @@ import type { Tape } from '../autodiff/tape.js';
 /** The domain of ONNX Runtime's operators in the blocked layout. */
 export const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
 
-/** ONNX Runtime reorders channels in parts of this size only. */
-export const CHANNEL_STEP = 4;
+/** ONNX Runtime reorders only numbers of channels that this divides. */
+export const CHANNELS_DIVISOR = 4;
 
 /** Returns the number of channels that are stored: whole blocks. */
 export const inWholeBlocks = (channels: number, block: number) => Math.ceil(channels / block) * block;

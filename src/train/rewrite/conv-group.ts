@@ -8,7 +8,7 @@ import type { Tape } from '../autodiff/tape.js';
 import {
   blockedConv,
   blockedWeights,
-  CHANNEL_STEP,
+  CHANNELS_DIVISOR,
   filled,
   inWholeBlocks,
   mirroredWeights,
@@ -43,7 +43,7 @@ export function blockedKind(
   const [m = 1, c = 1] = dw;
   if (block === undefined || dx.length !== 4 || dw.length !== 4) return undefined;
   const group = attribute(node, 'group')?.i ?? 1;
-  if (group !== 1) return c === 1 && group === m && m % CHANNEL_STEP === 0 ? 'depthwise' : undefined;
+  if (group !== 1) return c === 1 && group === m && m % CHANNELS_DIVISOR === 0 ? 'depthwise' : undefined;
   if (!fits(m, block)) return undefined;
   if (c < block && !blocked.has(x)) return 'plain input';
   return fits(c, block) ? 'blocked' : undefined;
@@ -51,7 +51,7 @@ export function blockedKind(
 
 /** Whether channels can be stored in blocks, of which at most a quarter is filled up: with more, the plain layout is faster. */
 const fits = (channels: number, block: number) =>
-  channels % CHANNEL_STEP === 0 && channels * 4 >= inWholeBlocks(channels, block) * 3;
+  channels % CHANNELS_DIVISOR === 0 && channels * 4 >= inWholeBlocks(channels, block) * 3;
 
 /** Frozen batch normalisation as a factor and a shift of each channel. */
 interface Scale {
