@@ -72,6 +72,17 @@ Each rule is held against PyTorch's float64 gradients or against differences.
 
 ${listed(COVERED)}
 
+## At corners
+
+\`test/train/autodiff/corners.test.ts\` holds the rules against PyTorch at corners of the curves, equal values and zeros.
+
+- At a corner, \`Relu\` and its like take the side that PyTorch takes. \`Clip\` has the gradient 0 at its bounds, as PyTorch's \`relu6\` and
+  \`hardtanh\`; \`torch.clamp\` passes the gradient on there.
+- Equal values share the gradient in \`Max\`, \`Min\` and reductions, as in PyTorch's \`maximum\` and \`amax\`. \`MaxPool\` gives it to the first.
+  \`GlobalMaxPool\` shares it; PyTorch's \`adaptive_max_pool2d\` gives it to one.
+- A gradient of 0 stays 0 where the derivative is infinite or undefined, as behind a \`Where\` that hides \`Log\`, \`Sqrt\`, \`Div\` or \`Pow\` at 0.
+  PyTorch gives NaN there.
+
 ## Refused
 
 These operators are differentiable but have no rule. \`If\` with a constant condition and model-local functions are inlined.

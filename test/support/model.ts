@@ -10,6 +10,7 @@ export type AttributeValue =
   | { ref: string; type: 'FLOAT' | 'INT' }
   | readonly number[]
   | { strings: readonly string[] }
+  | { floats: readonly number[] }
   | { tensor: onnx.ITensorProto }
   | { graph: onnx.IGraphProto };
 
@@ -22,6 +23,7 @@ function attributeOf(name: string, value: AttributeValue): onnx.IAttributeProto 
   if ('f' in value) return { name, type: Type.FLOAT, f: value.f };
   if ('ref' in value) return { name, type: Type[value.type], refAttrName: value.ref };
   if ('tensor' in value) return { name, type: Type.TENSOR, t: value.tensor };
+  if ('floats' in value) return { name, type: Type.FLOATS, floats: [...value.floats] };
   if ('strings' in value)
     return { name, type: Type.STRINGS, strings: value.strings.map((text) => new TextEncoder().encode(text)) };
   if ('graph' in value) return { name, type: Type.GRAPH, g: value.graph };

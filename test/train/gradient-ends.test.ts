@@ -73,14 +73,14 @@ test.each([
 });
 
 /** Prepares a training of the weights w and v, and returns what it tells about the ends of gradients. */
-async function endsOf(...nodes: onnx.INodeProto[]) {
+async function endsOf(opset: number, nodes: onnx.INodeProto[]) {
   const initializers = [
     ...[floats('w', [4, 2], [...wave(8, 0.3)]), floats('v', [2, 2], [...wave(4, 0.8)])],
     ...[floats('zeros', [2, 3, 2], [...new Float32Array(12)]), ints('pads', [6], [0, 0, 0, 0, 1, 0])],
-    ints('first', [1], [0]),
+    ...[ints('first', [1], [0]), floats('scale', [2], [1, 2])],
   ];
   const bytes = model({
-    ...{ nodes, initializers, opset: 18 },
+    ...{ nodes, initializers, opset },
     inputs: [value('x', 1, [2, 3, 4])],
     outputs: [value('y', 1)],
   });
@@ -95,26 +95,26 @@ async function endsOf(...nodes: onnx.INodeProto[]) {
 const first = node('MatMul', ['x', 'w'], ['h']);
 
 test('a node whose attributes its gradient does not cover is told, too', async () => {
-  const ends = await endsOf(
+  const ends = await endsOf(18, [
     first,
     node('Einsum', ['h', 'v'], ['e'], { equation: '...j,kk->...j' }),
     node('MatMul', ['e', 'v'], ['y']),
-  );
+  ]);
   expect(ends).toEqual(["No gradient flows through 'Einsum → e': 'v', 'w' cannot be trained"]);
 });
 
 test('a node that passes a gradient to one input only is told', async () => {
-  const ends = await endsOf(
+  const ends = await endsOf(18, [
     first,
     node('ReduceMax', ['h'], ['top'], { keepdims: 0 }),
     node('Pad', ['h', 'pads', 'top'], ['p']),
     node('MatMul', ['p', 'v'], ['y']),
-  );
+  ]);
   expect(ends).toEqual(["No gradient flows through 'Pad → p': another path reaches every weight"]);
 });
 
 test('what depends on a weight only by a type or by whole numbers has no gradient to tell of', async () => {
-  const ends = await endsOf(
+  const ends = await endsOf(18, [
     first,
     node('CastLike', ['zeros', 'h'], ['like']),
     node('Add', ['h', 'like'], ['sum']),
@@ -124,6 +124,21 @@ test('what depends on a weight only by a type or by whole numbers has no gradien
     node('Mul', ['least', 'first'], ['index']),
     node('Gather', ['sum', 'index'], ['row'], { axis: 1 }),
     node('MatMul', ['row', 'v'], ['y']),
-  );
+  ]);
   expect(ends).toEqual([]);
+});
+
+test.each([
+  ['LayerNormalization', ['h', 'scale'], ['n', 'mean'], 17, "'scale' cannot be trained"],
+  ['Attention', ['h4', 'h4', 'h4'], ['n', 'keys'], 23, 'another path reaches every weight'],
+])('a node is told whose further output another node reads: %s', async (op, inputs, outputs, opset, what) => {
+  const read = outputs[1] ?? '';
+  const ends = await endsOf(opset, [
+    first,
+    node('Unsqueeze', ['h', 'first'], ['h4']),
+    node(op, inputs, outputs, {}, { name: 'it' }),
+    node('ReduceMean', [read], ['m'], { keepdims: 0 }),
+    node('Mul', ['h', 'm'], ['y']),
+  ]);
+  expect(ends).toEqual([`No gradient flows through '${op} it': ${what}`]);
 });

@@ -28,6 +28,9 @@ const ruleOf = (node: Node): Gradient | undefined =>
 /** Operators whose rule takes the gradients of all outputs; others have one for the first output. */
 const WITH_ALL_OUTPUTS = new Set(['Split', 'RNN', 'GRU', 'LSTM']);
 
+/** Operators whose further outputs depend on the weights, too, but have no gradient. */
+const WITH_FURTHER_OUTPUTS = new Set(['LayerNormalization', 'Attention']);
+
 /** Names the tensors that depend on the weights through nodes with a gradient. */
 export function movingTensors(
   nodes: readonly Node[],
@@ -45,8 +48,8 @@ export function movingTensors(
 }
 
 /**
- * Finds the nodes where gradients end: they read a tensor that depends on the weights, and have no gradient rule. `inside` has the
- * names that nested graphs read.
+ * Finds the nodes where gradients end: they read a tensor that depends on the weights, and have no gradient rule, or none for an
+ * output that another node reads. `inside` has the names that nested graphs read.
  */
 export function nodesWithoutGradient(
   nodes: readonly Node[],
@@ -54,11 +57,14 @@ export function nodesWithoutGradient(
   inside: ReadonlyMap<Node, readonly string[]> = new Map(),
 ): Node[] {
   const isMoving = (name: string) => moving.has(name);
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
+  const lacksRule = (node: Node) =>
+    ruleOf(node) === undefined
+      ? !isConstantInPlaces(node)
+      : WITH_FURTHER_OUTPUTS.has(node.opType) &&
+        node.outputs.slice(1).some((name) => name !== '' && read.has(name));
   return nodes.filter(
-    (node) =>
-      ruleOf(node) === undefined &&
-      !isConstantInPlaces(node) &&
-      (node.inputs.some(isMoving) || inside.get(node)?.some(isMoving)),
+    (node) => lacksRule(node) && (node.inputs.some(isMoving) || inside.get(node)?.some(isMoving)),
   );
 }
 

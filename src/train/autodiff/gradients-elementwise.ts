@@ -1,6 +1,7 @@
 import { attribute, type Node } from '../../onnx/document.js';
 import {
   complement,
+  finite,
   type Gradient,
   type Gradients,
   minus,
@@ -8,8 +9,10 @@ import {
   one,
   over,
   plus,
+  positiveDivisor,
   reluMask,
   scaled,
+  sign,
   square,
   times,
   unbroadcast,
@@ -133,25 +136,55 @@ function geluDerivative(tape: Tape, x: string, node: Node): string {
 }
 
 function hardSwishDerivative(tape: Tape, x: string): string {
-  const [low, high] = [tape.mask('Greater', x, tape.floats([-3])), tape.mask('Greater', x, tape.floats([3]))];
+  const [low, high] = [tape.mask('Greater', x, tape.floats([-3])), tape.mask('Less', x, tape.floats([3]))];
   const middle = plus(tape, scaled(tape, x, 1 / 3), tape.floats([0.5]));
-  return plus(tape, high, times(tape, minus(tape, low, high), middle));
+  return above(tape, complement(tape, high), times(tape, low, middle));
 }
 
-const reciprocalRoot = (tape: Tape, x: string) => tape.node('Reciprocal', [tape.node('Sqrt', [x])]);
+const reciprocal = (tape: Tape, x: string) => tape.node('Reciprocal', [positiveDivisor(tape, x)]);
+const reciprocalRoot = (tape: Tape, x: string) =>
+  tape.node('Reciprocal', [tape.node('Sqrt', [positiveDivisor(tape, x)])]);
+
+/** The gradients of a / b. Where b is 0, the result is not finite; its gradient is finite then, for a Where that hides the result. */
+const div: Gradient = (tape, node, g) => {
+  const [a = '', b = ''] = node.inputs;
+  const y = node.outputs[0] ?? '';
+  const [dims, ofB] = [tape.dims(y), tape.dims(b)];
+  const isSafe = tape.constant(b)?.every((divisor) => divisor !== 0) ?? false;
+  const isZero = isSafe ? '' : tape.flags('Equal', b, zero(tape));
+  const without = (x: string, other: string) => (isSafe ? x : tape.node('Where', [isZero, other, x]));
+  const share = over(tape, g, without(b, one(tape)));
+  const sum = unbroadcast(tape, tape.node('Neg', [times(tape, share, y)]), dims, ofB);
+  return [unbroadcast(tape, share, dims, tape.dims(a)), without(sum, zero(tape))];
+};
+
+/** The derivative of a ^ b by a, b a^(b - 1). */
+function powerDerivative(tape: Tape, a: string, b: string): string {
+  const constant = tape.constant(b);
+  if (constant?.every((exponent) => exponent === 2)) return scaled(tape, a, 2);
+  // An exponent may be an integer.
+  const exponent = tape.node('Cast', [b], { to: 1 });
+  const lower = tape.node('Pow', [a, minus(tape, exponent, one(tape))]);
+  if (constant?.every((exponent) => exponent >= 1 && Number.isInteger(exponent)))
+    return times(tape, exponent, lower);
+  const defined = tape.node('Where', [tape.node('IsNaN', [lower]), zero(tape), lower]);
+  return times(tape, exponent, finite(tape, defined));
+}
 
 /** The gradients of elementwise operators. */
 export const ELEMENTWISE: Gradients = {
   Add: binary((_, g) => [g, g]),
   Sub: binary((tape, g) => [g, tape.node('Neg', [g])]),
   Mul: binary((tape, g, a, b) => [times(tape, g, b), times(tape, g, a)]),
-  Div: binary((tape, g, _, b, y) => {
-    const share = over(tape, g, b);
-    return [share, tape.node('Neg', [times(tape, share, y)])];
-  }),
+  Div: div,
+  // Where a is not positive, the derivative by b is 0, as PyTorch has it for 0, or undefined.
   Pow: binary((tape, g, a, b, y) => {
-    const lower = tape.node('Pow', [a, minus(tape, b, one(tape))]);
-    return [times(tape, times(tape, g, b), lower), times(tape, times(tape, g, y), tape.node('Log', [a]))];
+    const byExponent = tape.node('Where', [
+      tape.flags('Greater', a, zero(tape)),
+      times(tape, y, tape.node('Log', [a])),
+      zero(tape),
+    ]);
+    return [times(tape, g, powerDerivative(tape, a, b)), times(tape, g, byExponent)];
   }),
   // y = a - b × trunc(a / b); integers have no gradient.
   Mod: binary((tape, g, a, b, y) => [
@@ -171,11 +204,11 @@ export const ELEMENTWISE: Gradients = {
   Neg: (tape, _, g) => [tape.node('Neg', [g])],
   Clip: clip,
   PRelu: prelu,
-  Abs: unary((tape, x) => minus(tape, positive(tape, x), tape.mask('Less', x, zero(tape)))),
-  Reciprocal: unary((tape, _, y) => tape.node('Neg', [square(tape, y)])),
-  Exp: unary((_, __, y) => y),
-  Log: unary((tape, x) => tape.node('Reciprocal', [x])),
-  Sqrt: unary((tape, _, y) => over(tape, tape.floats([0.5]), y)),
+  Abs: unary(sign),
+  Reciprocal: unary((tape, _, y) => tape.node('Neg', [finite(tape, square(tape, y))])),
+  Exp: unary((tape, _, y) => finite(tape, y)),
+  Log: unary(reciprocal),
+  Sqrt: unary((tape, x) => scaled(tape, reciprocalRoot(tape, x), 0.5)),
   Sin: unary((tape, x) => tape.node('Cos', [x])),
   Cos: unary((tape, x) => tape.node('Neg', [tape.node('Sin', [x])])),
   Tan: unary((tape, _, y) => plus(tape, square(tape, y), one(tape))),
@@ -187,7 +220,7 @@ export const ELEMENTWISE: Gradients = {
   Tanh: unary((tape, _, y) => complement(tape, square(tape, y))),
   Asinh: unary((tape, x) => reciprocalRoot(tape, plus(tape, square(tape, x), one(tape)))),
   Acosh: unary((tape, x) => reciprocalRoot(tape, minus(tape, square(tape, x), one(tape)))),
-  Atanh: unary((tape, x) => tape.node('Reciprocal', [complement(tape, square(tape, x))])),
+  Atanh: unary((tape, x) => reciprocal(tape, complement(tape, square(tape, x)))),
   Erf: unary((tape, x) => {
     const density = tape.node('Exp', [tape.node('Neg', [square(tape, x)])]);
     return scaled(tape, density, 2 / Math.sqrt(Math.PI));

@@ -23,22 +23,51 @@ const ofGemm: Gradient = (tape, node, g) => {
 const swapLast = (rank: number) =>
   Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
 
-const matMul: Gradient = (tape, node, g) => {
-  const [a = '', b = ''] = node.inputs;
-  const [da, db] = [tape.dims(a), tape.dims(b)];
-  if (da.length < 2 || db.length < 2) return [];
-  const flip = (name: string, rank: number) => tape.node('Transpose', [name], { perm: swapLast(rank) });
-  const full = tape.dims(node.outputs[0] ?? '');
-  const ga = tape.node('MatMul', [g, flip(b, db.length)]);
+interface Matrices {
+  readonly name: string;
+  readonly dims: readonly number[];
+}
+
+/** Adds the gradients of a product of matrices; `full` is the product's shape. */
+function ofProduct(
+  tape: Tape,
+  g: string,
+  full: readonly number[],
+  a: Matrices,
+  b: Matrices,
+): [string, string] {
+  const [da, db] = [a.dims, b.dims];
+  const flip = ({ name, dims }: Matrices) => tape.node('Transpose', [name], { perm: swapLast(dims.length) });
+  const ga = tape.node('MatMul', [g, flip(b)]);
   const aDims = [...full.slice(0, -2), ...da.slice(-2)];
   if (db.length === 2) {
     const flat = (name: string, last: number) => tape.reshape(name, [-1, last]);
-    const gb = gemm(tape, [flat(a, da.at(-1) ?? 1), flat(g, db[1] ?? 1)], { transA: 1 });
+    const gb = gemm(tape, [flat(a.name, da.at(-1) ?? 1), flat(g, db[1] ?? 1)], { transA: 1 });
     return [unbroadcast(tape, ga, aDims, da), gb];
   }
-  const gb = tape.node('MatMul', [flip(a, da.length), g]);
+  const gb = tape.node('MatMul', [flip(a), g]);
   const bDims = [...full.slice(0, -2), ...db.slice(-2)];
   return [unbroadcast(tape, ga, aDims, da), unbroadcast(tape, gb, bDims, db)];
+}
+
+const matMul: Gradient = (tape, node, g) => {
+  const [a, b] = [0, 1].map((slot) => {
+    const name = node.inputs[slot] ?? '';
+    return { name, dims: tape.dims(name) };
+  }) as [Matrices, Matrices];
+  if (a.dims.length > 1 && b.dims.length > 1)
+    return ofProduct(tape, g, tape.dims(node.outputs[0] ?? ''), a, b);
+  // A vector is a matrix of one row on the left, and of one column on the right.
+  const left = a.dims.length === 1 ? [1, ...a.dims] : a.dims;
+  const right = b.dims.length === 1 ? [...b.dims, 1] : b.dims;
+  const batches = (left.length > 2 ? left : right).slice(0, -2);
+  const full = [...batches, left.at(-2) ?? 1, right.at(-1) ?? 1];
+  const asMatrices = ({ name }: Matrices, dims: readonly number[]) => ({
+    name: tape.reshape(name, dims),
+    dims,
+  });
+  const [ga, gb] = ofProduct(tape, tape.reshape(g, full), full, asMatrices(a, left), asMatrices(b, right));
+  return [tape.reshape(ga, a.dims), tape.reshape(gb, b.dims)];
 };
 
 /** The labels of an Einsum's operands and of its output, a letter for each axis; undefined where an operand has one twice. */

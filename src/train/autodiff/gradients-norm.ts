@@ -11,10 +11,13 @@ import {
   minus,
   over,
   plus,
+  positiveDivisor,
   scaled,
+  sign,
   sumOfChannels,
   times,
   unbroadcast,
+  zero,
 } from './rule.js';
 import type { Tape } from './tape.js';
 
@@ -131,15 +134,17 @@ const logSoftmax: Gradient = (tape, node, g) => {
   return [minus(tape, g, times(tape, shares, tape.sum(g, softmaxAxes(tape, node))))];
 };
 
-/** y = x / norm, for the Euclidean norm along an axis. */
+/** y = x / norm, for the sum of absolute values or the Euclidean norm along an axis. Where all are 0, the gradient is 0. */
 const lpNormalization: Gradient = (tape, node, g) => {
-  if ((attribute(node, 'p')?.i ?? 2) !== 2) return [];
   const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
   const axis = axisOf(node, tape.dims(x).length, -1);
-  const root = tape.node('Sqrt', [tape.sum(times(tape, x, x), [axis])]);
-  const norm = tape.node('Max', [root, tape.floats([1e-30])]);
-  const along = times(tape, y, tape.sum(times(tape, g, y), [axis]));
-  return [over(tape, minus(tape, g, along), norm)];
+  const isEuclidean = (attribute(node, 'p')?.i ?? 2) === 2;
+  const sum = tape.sum(isEuclidean ? times(tape, x, x) : tape.node('Abs', [x]), [axis]);
+  const norm = isEuclidean ? tape.node('Sqrt', [sum]) : sum;
+  const direction = isEuclidean ? y : sign(tape, x);
+  const along = times(tape, direction, tape.sum(times(tape, g, y), [axis]));
+  const share = over(tape, minus(tape, g, along), positiveDivisor(tape, norm));
+  return [times(tape, share, tape.mask('Greater', norm, zero(tape)))];
 };
 
 const DEFAULT_MVN_AXES = [0, 2, 3];

@@ -3,6 +3,7 @@ import { readsOf, type Window, windowOf } from '../../onnx/conv-window.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
 import { fold, unfold } from './gradients-conv.js';
+import { finite } from './rule.js';
 import type { Tape } from './tape.js';
 
 /**
@@ -109,7 +110,8 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
   const p = attribute(node, 'p')?.i ?? 2;
   const positive = (name: string) => tape.node('Max', [name, tape.floats([TINY])]);
   const power = (name: string, exponent: number) => tape.node('Pow', [name, tape.floats([exponent])]);
-  const share = tape.node('Mul', [g, power(positive(y), 1 - p)]);
+  // A window of zeros has the gradient 0, although the power of its norm may be infinite.
+  const share = tape.node('Mul', [g, finite(tape, power(positive(y), 1 - p))]);
   const wide = tape.node('Expand', [
     tape.reshape(share, [n, c, 1, elementCount(outside)]),
     tape.ints([n, c, elementCount(kernel), elementCount(outside)]),
@@ -122,7 +124,10 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
 /** Replaces 0 as the base of negative powers. */
 const TINY = 1e-20;
 
-/** Adds the share of each element in each window of AveragePool, [1, 1, taps, places]. */
+/**
+ * Adds the share of each element in each window of AveragePool, [1, 1, taps, places]. Padding may count, but not what a window of
+ * a rounded-up output covers beyond it.
+ */
 function averageShares(
   tape: Tape,
   node: Node,
@@ -132,10 +137,21 @@ function averageShares(
 ): string {
   const taps = elementCount(window.kernel);
   const countsPadding = (attribute(node, 'count_include_pad')?.i ?? 0) !== 0;
-  if (countsPadding || window.pads.every((pad) => pad === 0))
+  const isRoundedUp = (attribute(node, 'ceil_mode')?.i ?? 0) !== 0;
+  if ((countsPadding && !isRoundedUp) || window.pads.every((pad) => pad === 0))
     return tape.floats(new Float32Array(taps).fill(1 / taps), [1, 1, taps, 1]);
   const places = elementCount(outside);
-  const reads = readsOf('Conv', window, inside, outside);
+  const pads = attribute(node, 'pads')?.ints ?? window.pads.map(() => 0);
+  const axes = inside.length;
+  const counted = countsPadding
+    ? inside.map((size, axis) => size + (pads[axis] ?? 0) + (pads[axes + axis] ?? 0))
+    : inside;
+  const reads = readsOf(
+    'Conv',
+    countsPadding ? { ...window, pads: window.pads.map(() => 0) } : window,
+    counted,
+    outside,
+  );
   const offsets = new Int32Array(taps);
   const shares = new Float32Array(taps * places);
   for (let place = 0; place < places; place++) {

@@ -1,5 +1,17 @@
 import { attribute, type Node } from '../../onnx/document.js';
-import { countAlong, type Gradient, type Gradients, minus, over, scaled, times } from './rule.js';
+import {
+  countAlong,
+  type Gradient,
+  type Gradients,
+  minus,
+  over,
+  plus,
+  positiveDivisor,
+  scaled,
+  sign,
+  times,
+  zero,
+} from './rule.js';
 import type { Tape } from './tape.js';
 
 /** Axes and output shape of a reduction. */
@@ -63,8 +75,24 @@ const extreme: Share = (tape, x, y, { axes }) => {
   return over(tape, mask, tape.sum(mask, axes));
 };
 
-/** Replaces 0 as a divisor. */
-const TINY = 1e-30;
+/** The product of the other elements: 0 if one of them is 0. */
+const productOfOthers: Share = (tape, x, _, { axes }) => {
+  const isZero = tape.mask('Equal', x, zero(tape));
+  const nonzero = plus(tape, x, isZero);
+  const product = reducedProduct(tape, nonzero, axes);
+  const otherZeros = minus(tape, tape.sum(isZero, axes), isZero);
+  return times(tape, over(tape, product, nonzero), tape.mask('Equal', otherZeros, zero(tape)));
+};
+
+/** Opset from which ReduceProd's axes are an input. */
+const PRODUCT_AXES_INPUT = 18;
+
+const reducedProduct = (tape: Tape, x: string, axes: readonly number[]) =>
+  axes.length === 0
+    ? x
+    : tape.opset >= PRODUCT_AXES_INPUT
+      ? tape.node('ReduceProd', [x, tape.ints(axes)])
+      : tape.node('ReduceProd', [x], { axes });
 
 /** The gradients of operators that reduce axes. */
 export const REDUCTIONS: Gradients = {
@@ -72,15 +100,14 @@ export const REDUCTIONS: Gradients = {
   ReduceMean: reduced(mean),
   ReduceMax: reduced(extreme),
   ReduceMin: reduced(extreme),
-  ReduceProd: reduced((tape, x, y) => over(tape, y, x)),
-  ReduceL1: reduced((tape, x) => {
-    const zero = tape.floats([0]);
-    return minus(tape, tape.mask('Greater', x, zero), tape.mask('Less', x, zero));
-  }),
+  ReduceProd: reduced(productOfOthers),
+  ReduceL1: reduced((tape, x) => sign(tape, x)),
   // The norm of zeros has the gradient 0, as in PyTorch.
-  ReduceL2: reduced((tape, x, y) => over(tape, x, tape.node('Max', [y, tape.floats([TINY])]))),
+  ReduceL2: reduced((tape, x, y) => over(tape, x, positiveDivisor(tape, y))),
   ReduceSumSquare: reduced((tape, x) => scaled(tape, x, 2)),
-  ReduceLogSum: reduced((tape, _, y) => tape.node('Exp', [tape.node('Neg', [y])])),
+  ReduceLogSum: reduced((tape, x, _, { axes }) =>
+    tape.node('Reciprocal', [positiveDivisor(tape, tape.sum(x, axes))]),
+  ),
   ReduceLogSumExp: reduced((tape, x, y) => tape.node('Exp', [minus(tape, x, y)])),
   GlobalAveragePool: reduced(mean, globalReduction),
   GlobalMaxPool: reduced(extreme, globalReduction),

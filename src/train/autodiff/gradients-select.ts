@@ -1,12 +1,10 @@
 import { attribute } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
-import { axisOf, type Gradient, type Gradients } from './rule.js';
+import { axisOf, type Gradient, type Gradients, plus, times } from './rule.js';
 import type { Tape } from './tape.js';
 
 /** Opset from which scatter operators can add elements. */
-export const SCATTER_ADDS_OPSET = 16;
-/** Opset from which there are GatherElements and ScatterElements. */
-const ELEMENTS_OPSET = 11;
+const SCATTER_ADDS_OPSET = 16;
 /** Number of elements from which a one-hot matrix takes more time and memory than scattered additions. */
 const MAX_ONE_HOT = 2 ** 16;
 
@@ -59,20 +57,68 @@ const compress: Gradient = (tape, node, g) => {
   return [tape.reshape(selectionGradient(tape, g, from, axis, places, count), dims)];
 };
 
-/** Only the largest elements get a gradient. Their indices differ from each other, so that nothing is added up. */
+/**
+ * Adds the sums of elements over the places along an axis that indices of the same shape name. Where the axes of the indices are
+ * shorter than those of the result, the other elements are 0.
+ */
+function scattered(
+  tape: Tape,
+  g: string,
+  dims: readonly number[],
+  axis: number,
+  indices: string,
+  from: readonly number[],
+): string {
+  if (tape.opset >= SCATTER_ADDS_OPSET)
+    return tape.node('ScatterElements', [zeros(tape, dims), indices, g], { axis, reduction: 'add' });
+  const flags = tape.node('OneHot', [indices, tape.ints([dims[axis] ?? 1]), tape.floats([0, 1], [2])], {
+    axis,
+  });
+  const wide = tape.reshape(g, [...from.slice(0, axis), 1, ...from.slice(axis)]);
+  const sums = tape.sum(tape.node('Mul', [flags, wide]), [axis + 1]);
+  const short = from.map((size, at) => (at === axis ? (dims[axis] ?? 1) : size));
+  const missing = dims.map((size, at) => size - (short[at] ?? 0));
+  return tape.pad(tape.reshape(sums, short), [...dims.map(() => 0), ...missing]);
+}
+
+/** Only the largest elements get a gradient. */
 const topK: Gradient = (tape, node, g) => {
-  const [x = ''] = node.inputs;
-  const indices = node.outputs[1] ?? '';
-  if (tape.opset < ELEMENTS_OPSET || indices === '') return [];
-  const axis = attribute(node, 'axis')?.i ?? -1;
-  return [tape.node('ScatterElements', [zeros(tape, tape.dims(x)), indices, g], { axis })];
+  const dims = tape.dims(node.inputs[0] ?? '');
+  const [y = '', indices = ''] = node.outputs;
+  if (indices === '') return [];
+  return [scattered(tape, g, dims, axisOf(node, dims.length, -1), indices, tape.dims(y))];
+};
+
+const gatherElements: Gradient = (tape, node, g) => {
+  const [x = '', indices = ''] = node.inputs;
+  const dims = tape.dims(x);
+  return [scattered(tape, g, dims, axisOf(node, dims.length, 0), indices, tape.dims(indices))];
+};
+
+/** Batches and the axes that the indices count become one axis, and each list of indices a number. */
+const gatherND: Gradient = (tape, node, g) => {
+  const [x = '', indices = ''] = node.inputs;
+  const [dims, ofIndices] = [tape.dims(x), tape.dims(indices)];
+  const first = attribute(node, 'batch_dims')?.i ?? 0;
+  const batches = elementCount(dims.slice(0, first));
+  const counted = dims.slice(first, first + (ofIndices.at(-1) ?? 0));
+  const size = elementCount(counted);
+  const count = elementCount(ofIndices.slice(0, -1));
+  const rows = tape.reshape(indices, [batches, count / batches, counted.length]);
+  // Negative indices count from the end.
+  const places = tape.node('Mod', [rows, tape.ints(counted)]);
+  const strides = counted.map((_, axis) => elementCount(counted.slice(axis + 1)));
+  const inBatch = tape.sum(times(tape, places, tape.ints(strides)), [2]);
+  const starts = Array.from({ length: batches }, (_, batch) => batch * size);
+  const all = plus(tape, inBatch, tape.reshape(tape.ints(starts), [batches, 1, 1]));
+  const flat = [batches * size, ...dims.slice(first + counted.length)];
+  return [tape.reshape(selectionGradient(tape, g, flat, 0, all, count), dims)];
 };
 
 const maxUnpool: Gradient = (tape, node, g) => {
   const [x = '', indices = ''] = node.inputs;
-  if (tape.opset < ELEMENTS_OPSET) return [];
   const flat = (name: string) => tape.reshape(name, [-1]);
-  const gathered = tape.node('GatherElements', [flat(g), flat(indices)], { axis: 0 });
+  const gathered = tape.node('Gather', [flat(g), flat(indices)], { axis: 0 });
   return [tape.reshape(gathered, tape.dims(x))];
 };
 
@@ -85,6 +131,8 @@ const reverseSequence: Gradient = (tape, node, g) => {
 /** The gradients of operators that select elements by index. */
 export const SELECTIONS: Gradients = {
   Gather: gather,
+  GatherElements: gatherElements,
+  GatherND: gatherND,
   Compress: compress,
   TopK: topK,
   MaxUnpool: maxUnpool,

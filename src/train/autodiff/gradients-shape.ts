@@ -1,7 +1,7 @@
 import { attribute, type Node } from '../../onnx/document.js';
 import { resizeWeights } from '../../onnx/resize-weights.js';
 import { alongAxis } from './along-axis.js';
-import { SCATTER_ADDS_OPSET, zeros } from './gradients-select.js';
+import { zeros } from './gradients-select.js';
 import { axisOf, type Gradient, type Gradients, unbroadcast } from './rule.js';
 import type { Tape } from './tape.js';
 
@@ -69,6 +69,24 @@ function settings(tape: Tape, node: Node, name: string, slot: number): readonly 
   return attribute(node, name)?.ints ?? (input === '' ? undefined : tape.constant(input));
 }
 
+/** Adds the part of a tensor that begins at `begins`, with zeros where it lies outside. */
+function window(
+  tape: Tape,
+  x: string,
+  from: readonly number[],
+  begins: readonly number[],
+  to: readonly number[],
+): string {
+  const beyond = begins.map((begin, axis) => begin + (to[axis] ?? 0) - (from[axis] ?? 0));
+  const isCut = (axis: number) => (begins[axis] ?? 0) > 0 || (beyond[axis] ?? 0) < 0;
+  const axes = from.flatMap((_, axis) => (isCut(axis) ? [axis] : []));
+  const starts = axes.map((axis) => Math.max(0, begins[axis] ?? 0));
+  const ends = axes.map((axis) => (from[axis] ?? 0) + Math.min(0, beyond[axis] ?? 0));
+  const inner = axes.length === 0 ? x : tape.slice(x, starts, ends, axes);
+  const positive = (pads: readonly number[]) => pads.map((pad) => Math.max(0, pad));
+  return tape.pad(inner, [...positive(begins.map((begin) => -begin)), ...positive(beyond)]);
+}
+
 const slice: Gradient = (tape, node, g) => {
   const [dims, out] = [tape.dims(node.inputs[0] ?? ''), tape.dims(node.outputs[0] ?? '')];
   const rank = dims.length;
@@ -84,10 +102,16 @@ const slice: Gradient = (tape, node, g) => {
     from[at] = Math.min(last, Math.max(0, start < 0 ? start + size : start));
     by[at] = step;
   }
-  if (by.every((step) => step === 1)) {
-    const ends = dims.map((size, axis) => size - (from[axis] ?? 0) - (out[axis] ?? 0));
-    return [tape.pad(g, [...from, ...ends])];
-  }
+  if (by.every((step) => step === 1))
+    return [
+      window(
+        tape,
+        g,
+        out,
+        from.map((begin) => -begin),
+        dims,
+      ),
+    ];
   return [copied(tape, g, dims, out, (axis, at) => (from[axis] ?? 0) + at * (by[axis] ?? 1))];
 };
 
@@ -100,29 +124,18 @@ const pad: Gradient = (tape, node, g) => {
   const begins = dims.map(() => 0);
   for (const [place, axis] of axes.entries()) begins[(axis + rank) % rank] = pads[place] ?? 0;
   const mode = attribute(node, 'mode')?.s ?? 'constant';
+  if (mode === 'constant') return [window(tape, g, out, begins, dims)];
   return [
     copied(tape, g, dims, out, (axis, at) => {
       const [size, place] = [dims[axis] ?? 1, at - (begins[axis] ?? 0)];
       if (mode === 'edge') return Math.min(size - 1, Math.max(0, place));
       if (mode === 'wrap') return ((place % size) + size) % size;
-      if (mode !== 'reflect' || size === 1) return mode === 'reflect' ? 0 : place;
+      if (size === 1) return 0;
       const period = 2 * (size - 1);
       const turned = ((place % period) + period) % period;
       return turned < size ? turned : period - turned;
     }),
   ];
-};
-
-/** Returns the rule of an operator that gathers elements, from the operator that scatters them. */
-const scattered = (scatter: 'ScatterElements' | 'ScatterND'): Gradient => {
-  return (tape, node, g) => {
-    const [x = '', indices = ''] = node.inputs;
-    if (tape.opset < SCATTER_ADDS_OPSET || (attribute(node, 'batch_dims')?.i ?? 0) !== 0) return [];
-    const axis = attribute(node, 'axis')?.i;
-    const base = zeros(tape, tape.dims(x));
-    const attributes = { reduction: 'add', ...(axis === undefined ? {} : { axis }) };
-    return [tape.node(scatter, [base, indices, g], attributes)];
-  };
 };
 
 /** Returns the rule of an operator that scatters updates into a copy of its data, from the operator that gathers them. */
@@ -142,11 +155,8 @@ const scatter = (gathers: 'GatherElements' | 'GatherND'): Gradient => {
 
 const centerCropPad: Gradient = (tape, node, g) => {
   const [dims, out] = [tape.dims(node.inputs[0] ?? ''), tape.dims(node.outputs[0] ?? '')];
-  const shift = (axis: number) => {
-    const more = (dims[axis] ?? 0) - (out[axis] ?? 0);
-    return more > 0 ? Math.floor(more / 2) : -Math.floor(-more / 2);
-  };
-  return [copied(tape, g, dims, out, (axis, at) => at + shift(axis))];
+  const begins = dims.map((size, axis) => -Math.trunc((size - (out[axis] ?? 0)) / 2));
+  return [window(tape, g, out, begins, dims)];
 };
 
 const expand: Gradient = (tape, node, g) => {
@@ -215,8 +225,6 @@ export const SHAPES: Gradients = {
   Split: split,
   Slice: slice,
   Pad: pad,
-  GatherElements: scattered('ScatterElements'),
-  GatherND: scattered('ScatterND'),
   ScatterElements: scatter('GatherElements'),
   ScatterND: scatter('GatherND'),
   Expand: expand,

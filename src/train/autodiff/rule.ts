@@ -35,6 +35,10 @@ export const square = (tape: Tape, x: string) => times(tape, x, x);
 /** Adds 1 - x. */
 export const complement = (tape: Tape, x: string) => minus(tape, one(tape), x);
 
+/** Adds 1, 0 or -1: the sign of x. */
+export const sign = (tape: Tape, x: string) =>
+  minus(tape, tape.mask('Greater', x, zero(tape)), tape.mask('Less', x, zero(tape)));
+
 /** Returns the axis of a node as an index; ONNX counts negative axes from the end. */
 export const axisOf = (node: Node, rank: number, otherwise: number) =>
   ((attribute(node, 'axis')?.i ?? otherwise) + rank) % Math.max(1, rank);
@@ -79,6 +83,14 @@ export function gemm(
   const isWhole = inputs.length > 2 || tape.opset >= 11;
   return tape.node('Gemm', isWhole ? inputs : [...inputs, zero(tape)], attributes);
 }
+
+/** The least divisor, and the greatest derivative: with an infinite one, a gradient of 0 would become NaN. */
+const [MIN_DIVISOR, MAX_DERIVATIVE] = [1e-30, 1e30];
+
+/** Adds x, which is positive, without zeros and without what rounding leaves below 0. */
+export const positiveDivisor = (tape: Tape, x: string) => tape.node('Max', [x, tape.floats([MIN_DIVISOR])]);
+/** Adds a derivative that infinity does not reach. */
+export const finite = (tape: Tape, x: string) => tape.node('Min', [x, tape.floats([MAX_DERIVATIVE])]);
 
 /** Adds 1 / √x. */
 export const inverseRoot = (tape: Tape, x: string) => over(tape, one(tape), tape.node('Sqrt', [x]));

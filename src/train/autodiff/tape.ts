@@ -32,6 +32,8 @@ export interface Tape {
   sum(x: string, axes: readonly number[]): string;
   /** Adds the sum of tensors of the same shape; '' for none. */
   total(terms: readonly string[]): string;
+  /** Adds flags: whether a comparison holds. */
+  flags(comparison: 'Greater' | 'Less' | 'Equal', a: string, b: string): string;
   /** Adds a float mask: 1 where a comparison holds, else 0. */
   mask(comparison: 'Greater' | 'Less' | 'Equal', a: string, b: string): string;
 }
@@ -104,12 +106,11 @@ export function createTape(
         : tape.node('ReduceSum', [x], { axes, keepdims: 1 });
     },
     total: (terms) => terms.reduce((sum, term) => (sum === '' ? term : tape.node('Add', [sum, term])), ''),
-    mask(comparison, a, b) {
-      if (comparison !== 'Equal' || opset >= EQUAL_FLOATS)
-        return tape.node('Cast', [tape.node(comparison, [a, b])], { to: 1 });
-      const unequal = tape.node('Or', [tape.node('Greater', [a, b]), tape.node('Less', [a, b])]);
-      return tape.node('Cast', [tape.node('Not', [unequal])], { to: 1 });
+    flags(comparison, a, b) {
+      if (comparison !== 'Equal' || opset >= EQUAL_FLOATS) return tape.node(comparison, [a, b]);
+      return tape.node('Not', [tape.node('Or', [tape.node('Greater', [a, b]), tape.node('Less', [a, b])])]);
     },
+    mask: (comparison, a, b) => tape.node('Cast', [tape.flags(comparison, a, b)], { to: 1 }),
   };
   return tape;
 }
