@@ -17,9 +17,9 @@ export const WITHOUT_NATURE = words(`
 
 /** Differentiable operators of ONNX 1.23's default domain that have no gradient rule. */
 export const REFUSED = words(`
-  AffineGrid CausalConvWithState Col2Im ConcatFromSequence CumProd DFT DeformConv Det GridSample
+  CausalConvWithState ConcatFromSequence CumProd DFT DeformConv Det
   If LinearAttention Loop MaxRoiPool NegativeLogLikelihoodLoss Optional OptionalGetElement RoiAlign
-  RotaryEmbedding STFT Scan Scatter SequenceAt SequenceConstruct SequenceErase SequenceInsert SequenceMap
+  STFT Scan Scatter SequenceAt SequenceConstruct SequenceErase SequenceInsert SequenceMap
   SoftmaxCrossEntropyLoss SplitToSequence SwiGLU TensorScatter`);
 
 export const COVERED = Object.keys(GRADIENTS).sort();

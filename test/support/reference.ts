@@ -73,6 +73,8 @@ export async function expectReference(one: ReferenceCase, expected: Reference): 
   const { loss, gradients } = await gradientsOf(one, expected);
   expect(Math.abs(loss / expected.loss - 1)).toBeLessThan(1e-5);
   for (const [input, values] of Object.entries(expected.gradients)) {
+    // A gradient that is zero by nature is absent.
+    if (gradients[input] === undefined && values.every((value) => value === 0)) continue;
     const scale = Math.max(...values.map(Math.abs)) || 1;
     expect(gradients[input], input).toHaveLength(values.length);
     for (const [at, value] of values.entries())

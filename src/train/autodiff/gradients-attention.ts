@@ -92,5 +92,17 @@ const attention: Gradient = (tape, node, g) => {
   ];
 };
 
-/** The gradient of attention. */
-export const ATTENTION: Gradients = { Attention: attention };
+/** The gradient of a rotation is the rotation by the opposite angle. */
+const rotaryEmbedding: Gradient = (tape, node, g) => {
+  const [, cosines = '', sines = '', ...places] = node.inputs;
+  const names = ['interleaved', 'num_heads', 'rotary_embedding_dim'];
+  const given = names.flatMap((name) => {
+    const value = attribute(node, name)?.i;
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const inputs = [g, cosines, tape.node('Neg', [sines]), ...places];
+  return [tape.node('RotaryEmbedding', inputs, Object.fromEntries(given))];
+};
+
+/** The gradients of attention, and of what turns queries and keys by their places. */
+export const ATTENTION: Gradients = { Attention: attention, RotaryEmbedding: rotaryEmbedding };

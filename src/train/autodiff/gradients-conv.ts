@@ -4,7 +4,7 @@
 import { type Window, windowOf } from '../../onnx/conv-window.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
-import { sumOfChannels } from './rule.js';
+import { NO_GRADIENT, sumOfChannels } from './rule.js';
 import type { Tape } from './tape.js';
 
 /** Unfolds [N, C, ...inside] to [N, C, taps, places]. */
@@ -181,4 +181,21 @@ export function transposedGradients(tape: Tape, node: Node, g: string): (string 
   const gx = tape.node('Conv', [g, w], { group, kernel_shape: kernel, strides, dilations, pads });
   const gw = weightGradient(tape, { name: x, dims: dx }, { name: g, dims: dy }, window, group, dw);
   return [gx, gw, sumOfChannels(tape, g, dy)];
+}
+
+/** Adds the gradient of Col2Im, which adds up blocks of an image: the blocks of the image's gradient. */
+export function col2ImGradient(tape: Tape, node: Node, g: string): (string | undefined)[] {
+  const [x = '', , shape = ''] = node.inputs;
+  const kernel = tape.constant(shape);
+  const dims = tape.dims(node.outputs[0] ?? '');
+  if (kernel === undefined) return [];
+  const [strides, dilations, pads] = ['strides', 'dilations', 'pads'].map(
+    (name) => attribute(node, name)?.ints,
+  );
+  const ones = kernel.map(() => 1);
+  const window = {
+    ...{ kernel, strides: strides ?? ones, dilations: dilations ?? ones },
+    pads: pads ?? [...ones, ...ones].map(() => 0),
+  };
+  return [tape.reshape(unfold(tape, g, dims, window), tape.dims(x)), NO_GRADIENT, NO_GRADIENT];
 }

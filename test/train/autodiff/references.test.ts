@@ -65,6 +65,16 @@ const recurrent = (op: string, outputs: readonly string[], attributes: Attribute
     constants: [whole('flat', [-1])],
   });
 };
+/** Cosines and sines of four places and three angles, for all samples or for each. */
+function rotations(samples = 0) {
+  const of = (name: string, curve: (angle: number) => number) => {
+    const values = Array.from({ length: 12 }, (_, at) => curve(at * 0.3));
+    return samples === 0
+      ? floats(name, [4, 3], values)
+      : floats(name, [samples, 4, 3], Array.from({ length: samples }, () => values).flat());
+  };
+  return [of('cosines', Math.cos), of('sines', Math.sin)];
+}
 const both = { direction: 'bidirectional' };
 const relus = (count: number) => ({ activations: { strings: Array.from({ length: count }, () => 'Relu') } });
 
@@ -255,6 +265,28 @@ const CASES: Record<string, (inputs: readonly string[]) => Case> = {
   ),
   'Resize, cubic': resize({ mode: 'cubic', ...pixel }, [1, 1, 2, 2]),
   Upsample: unit('Upsample', { mode: 'nearest' }, 9, floats('scales', [4], [1, 1, 2, 2])),
+  GridSample: unit('GridSample', {}, 20),
+  'GridSample, aligned': unit('GridSample', { mode: 'bilinear', align_corners: 1 }, 16),
+  'GridSample, border': unit('GridSample', { padding_mode: 'border' }, 20),
+  'GridSample, nearest': unit('GridSample', { mode: 'nearest' }, 20),
+  AffineGrid: unit('AffineGrid', {}, 20, whole('size', [2, 1, 3, 4])),
+  'AffineGrid, aligned, 3-D': unit('AffineGrid', { align_corners: 1 }, 20, whole('size', [2, 1, 3, 4, 2])),
+  Col2Im: unit(
+    ...(['Col2Im', { pads, strides: [2, 1] }, 18] as const),
+    ...[whole('image', [4, 5]), whole('block', [2, 3])],
+  ),
+  RotaryEmbedding: several(
+    [node('RotaryEmbedding', ['x', 'cosines', 'sines'], ['y'])],
+    ...([23, ...rotations(2)] as const),
+  ),
+  'RotaryEmbedding, interleaved, places': several(
+    [
+      node('RotaryEmbedding', ['x', 'cosines', 'sines', 'places'], ['y'], {
+        ...{ interleaved: 1, num_heads: 2 },
+      }),
+    ],
+    ...([23, ...rotations(), ints('places', [2, 4], [0, 1, 2, 3, 3, 3, 1, 0])] as const),
+  ),
   RNN: recurrent('RNN', ['all', 'last']),
   'RNN, bidirectional, relu': recurrent('RNN', ['all', 'last'], { ...both, ...relus(2) }),
   'RNN, relu, last state': recurrent('RNN', ['', 'last'], relus(1)),

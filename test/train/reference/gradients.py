@@ -119,6 +119,29 @@ ATTENTION_MASK = torch.tensor(
 )
 ATTENTION_FLAGS = torch.tensor([[1, 0, 1, 1, 0], [0, 1, 1, 1, 1], [1, 1, 0, 0, 1]]).bool()
 
+ANGLES = torch.arange(12, dtype=torch.float64).reshape(4, 3) * 0.3
+COSINES, SINES = ANGLES.cos(), ANGLES.sin()
+PLACES = torch.tensor([[0, 1, 2, 3], [3, 3, 1, 0]])
+
+
+def rotated(x, cosines, sines):
+    first, second = x.chunk(2, -1)
+    return torch.cat([first * cosines - second * sines, first * sines + second * cosines], -1)
+
+
+def interleaved(x):
+    turned = rotated(torch.cat([x[..., ::2], x[..., 1::2]], -1), COSINES[PLACES][:, None], SINES[PLACES][:, None])
+    return torch.stack(turned.chunk(2, -1), -1).flatten(-2)
+
+
+def grid_sample(align_corners=False, **options):
+    def function(x, w):
+        return F.grid_sample(x, w, align_corners=align_corners, **options)
+
+    # Places inside the image and beyond it.
+    return function, {'x': ((2, 2, 3, 4), 1.0, 0.0), 'w': ((2, 3, 5, 2), 1.3, 0.0)}
+
+
 CASES = {
     # Elements by themselves.
     'Abs': one(torch.abs),
@@ -290,6 +313,23 @@ CASES = {
     ),
     'Resize, cubic': image(lambda x: F.interpolate(x, scale_factor=2, mode='bicubic')),
     'Upsample': image(lambda x: F.interpolate(x, scale_factor=2, mode='nearest')),
+    # Sampling.
+    **{
+        f'GridSample{name}': grid_sample(**options)
+        for name, options in {
+            '': {},
+            ', aligned': {'align_corners': True},
+            ', border': {'padding_mode': 'border'},
+            ', nearest': {'mode': 'nearest'},
+        }.items()
+    },
+    'AffineGrid': one(lambda x: F.affine_grid(x, (2, 1, 3, 4), align_corners=False), (2, 2, 3)),
+    'AffineGrid, aligned, 3-D': one(lambda x: F.affine_grid(x, (2, 1, 3, 4, 2), align_corners=True), (2, 3, 4)),
+    'Col2Im': one(lambda x: F.fold(x, (4, 5), (2, 3), padding=1, stride=(2, 1)), (2, 12, 15)),
+    'RotaryEmbedding': one(lambda x: rotated(x, COSINES, SINES), (2, 3, 4, 6)),
+    'RotaryEmbedding, interleaved, places': one(
+        lambda x: interleaved(x.unflatten(2, (2, 6)).transpose(1, 2)).transpose(1, 2).flatten(2), (2, 4, 12)
+    ),
     # Recurrences.
     'RNN': recurrent(torch.nn.RNN, (0,)),
     'RNN, bidirectional, relu': recurrent(torch.nn.RNN, (0,), bidirectional=True, nonlinearity='relu'),
