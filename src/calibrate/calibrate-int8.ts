@@ -5,19 +5,14 @@ import { swapDocument } from '../mish/swap.js';
 import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
+import { chooseRanges } from './choose-ranges.js';
 import { floatVersion } from './int8/float-version.js';
-import { refuseInt8, refuseWithoutSites } from './int8/refuse-int8.js';
-import type { Int8Calibration, TriedRanges } from './int8/report.js';
+import { refuseFold, refuseWithoutSites, wholeModel } from './int8/refuse-int8.js';
+import type { Int8Calibration } from './int8/report.js';
 import type { CalibrateOptions } from './options.js';
 import { type QuantisedCandidate, quantiseAnew } from './quantise-anew.js';
 import { prepareSamples, type RepairedSwap, repairSwap, withoutOriginal } from './repair-swap.js';
-import {
-  type CompareCandidate,
-  compareWithOriginal,
-  type FullComparison,
-  isNoWorse,
-} from './select/compare-with-original.js';
-import { degradationOf, degradationScore } from './select/degradation.js';
+import { type CompareCandidate, compareWithOriginal, isNoWorse } from './select/compare-with-original.js';
 
 type Options = CalibrateOptions & OnProvider;
 type Way = NonNullable<CalibrateOptions['int8']>;
@@ -29,12 +24,13 @@ type Way = NonNullable<CalibrateOptions['int8']>;
  * the output is the plain swap. Throws as `repairSwap` does, `bad-usage` for a model without quantised sites, `external-data`.
  */
 export async function calibrateInt8(
-  original: LoadedModel,
+  given: LoadedModel,
   int8: Way,
   options: Options,
 ): Promise<Pick<RepairedSwap, 'report'> & { readonly output: QuantisedCandidate['output'] }> {
   const { onProgress = () => {} } = options;
-  refuseInt8(original.document, options);
+  refuseFold(options);
+  const original = await wholeModel(given);
   const beta = options.beta === 'auto' ? undefined : options.beta;
   const plain = await swapDocument(original.document, { ...swapChoices(options), int8, beta, undo: false });
   refuseWithoutSites(original.document, plain.report);
@@ -69,29 +65,12 @@ export async function calibrateInt8(
 }
 
 /**
- * Returns the options that swap the same sites of the float version. Sites on integers are repaired as the approximation
- * x · σ(ax + b) that they become.
+ * Returns the options that swap the same sites of the float version. Where most sites are on integers, all are repaired as the
+ * approximation x · σ(ax + b) that these become.
  */
 function sameSites(report: SwapReport, way: Way, options: Options): Options & { readonly plan: Plan } {
-  const form = way === 'qlinear' ? 'sigmoid' : report.form;
+  const { onIntegers = 0 } = report.int8 ?? {};
+  const form = way === 'qlinear' && 2 * onIntegers >= report.sites.length ? 'sigmoid' : report.form;
   const { int8, bound, ...plan } = planOf(report);
   return { ...options, plan: { ...plan, form }, form, leaky: 'mish', target: undefined };
-}
-
-/** Chooses the candidate whose outputs are nearest to the original's. */
-async function chooseRanges(
-  candidates: readonly QuantisedCandidate[],
-  compare: (candidate: QuantisedCandidate['output']) => Promise<FullComparison>,
-): Promise<{ best: QuantisedCandidate; tried: TriedRanges[] }> {
-  const tried: TriedRanges[] = [];
-  let best: { candidate: QuantisedCandidate; ratio: number } | undefined;
-  for (const candidate of candidates) {
-    const degradation = degradationOf(await compare(candidate.output));
-    const { sqnr, agreement } = degradation;
-    tried.push({ rule: candidate.rule, sqnr, agreement });
-    const ratio = degradationScore(degradation);
-    if (best === undefined || ratio > best.ratio) best = { candidate, ratio };
-  }
-  if (best === undefined) throw new Error('no range was tried');
-  return { best: best.candidate, tried };
 }

@@ -52,7 +52,23 @@ export function clippingKind(index: GraphIndex, scope: Scope, node: Node): 'relu
   return Math.abs(rangeOf(quantization).most - 6) > 6 * NEAR ? 'relu' : 'relu6';
 }
 
-/** Finds the QuantizeLinear nodes that compute a ReLU and alone read what they clip. ONNX Runtime's quantiser writes models so. */
+/** Returns the QuantizeLinear nodes of a scope that compute an activation, by the value that they clip. */
+function clippingNodes(index: GraphIndex, scope: Scope): ReadonlyMap<string, Node[]> {
+  const found = new Map<string, Node[]>();
+  for (const node of scope.nodes) {
+    if (rewriteObstacle(node) || clippingKind(index, scope, node) === undefined) continue;
+    const [x = ''] = node.inputs;
+    const known = found.get(x);
+    if (known === undefined) found.set(x, [node]);
+    else known.push(node);
+  }
+  return found;
+}
+
+/**
+ * Finds the QuantizeLinear nodes that compute a ReLU. ONNX Runtime's quantiser writes models so. Several of them that read the same
+ * value are one site, with the name of the first; other readers of the value forbid the swap.
+ */
 export function findImpliedRelus(
   { scopes }: Pick<OnnxDocument, 'scopes'>,
   { index, types }: Pick<Analysis, 'index' | 'types'>,
@@ -60,22 +76,23 @@ export function findImpliedRelus(
   const sites: Site[] = [];
   const skipped: Skip[] = [];
   for (const scope of scopes)
-    for (const node of scope.nodes) {
-      const [x = ''] = node.inputs;
-      const kind = rewriteObstacle(node) ? undefined : clippingKind(index, scope, node);
-      const before = kind && index.producer(scope, x);
-      if (before === undefined || index.uses(scope, x).length !== 1) continue;
+    for (const [x, nodes] of clippingNodes(index, scope)) {
+      const [node] = nodes;
+      if (node === undefined) continue;
       const type = floatType(types(scope, x)) ?? quantizationOf(index, scope, node)?.type;
       const site: Site = { node, scope, kind: 'relu', alpha: undefined, type };
-      if (kind === 'relu') {
-        sites.push({
-          ...site,
-          doubt: `no Relu node, but ${nodeLabel(node)} clips negative values as ReLU does`,
-        });
-        continue;
+      const clipping = new Set(nodes);
+      const other = index.uses(scope, x).find((use) => use.kind === 'output' || !clipping.has(use.node));
+      const doubt = `no Relu node, but ${nodeLabel(node)} clips negative values as ReLU does`;
+      if (nodes.some((one) => clippingKind(index, scope, one) === 'relu6')) {
+        const why = 'its range from 0 to 6 is that of ReLU6';
+        skipped.push({ ...site, kind: 'relu6', reason: 'clamp', why, decidedBy: site });
+      } else if (other === undefined) sites.push({ ...site, doubt });
+      else {
+        const reader = other.kind === 'output' ? 'an output of the model' : nodeLabel(other.node);
+        const why = `${doubt}, and ${reader} reads the unclipped values`;
+        skipped.push({ ...site, reason: 'quantized', why, decidedBy: site });
       }
-      const why = 'its range from 0 to 6 is that of ReLU6';
-      skipped.push({ ...site, kind: 'relu6', reason: 'clamp', why, decidedBy: site });
     }
   return { sites, skipped };
 }

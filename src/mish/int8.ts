@@ -91,6 +91,8 @@ export interface RequantiseOptions {
   readonly way?: Int8Way | undefined;
   readonly to?: NewActivation | undefined;
   readonly ranges?: MeasuredRanges | undefined;
+  /** Opens external data; without it, a bias in another file is refused. */
+  readonly openData?: Parameters<typeof requantiseBiases>[3];
 }
 
 const NEW_SCALES =
@@ -116,12 +118,12 @@ export async function requantiseSites<T extends QuantizedSite>(
   analysis: Analysis,
   sites: readonly T[],
   open: ReadonlySet<Node> | undefined,
-  { way = 'exact', to = MISH, ranges }: RequantiseOptions = {},
+  { way = 'exact', to = MISH, ranges, openData }: RequantiseOptions = {},
 ): Promise<Requantised<T>> {
   checkInt8(way, to);
   const isOpen = ({ node }: QuantizedSite) => open?.has(node) || node.opType === 'QuantizeLinear';
   const plan = unsignedWhereNeeded(planRequantisation(analysis, sites, isOpen, way, ranges), analysis.index);
-  const biases = await requantiseBiases(document, analysis.index, plan.rescaled.values());
+  const biases = await requantiseBiases(document, analysis.index, plan.rescaled.values(), openData);
   const written = writeRequantised(document, analysis.index, plan, biases);
   const skipped: Skip[] = [];
   const kept = sites.filter((site) => {

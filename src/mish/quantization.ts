@@ -25,11 +25,14 @@ export interface Range {
 /** Operators of layers that run on integers between quantised tensors. */
 export const QUANTIZED_LAYERS = wordSet('Conv ConvTranspose Gemm MatMul Add Sum BatchNormalization');
 
+/** Domains with the same QuantizeLinear and DequantizeLinear: ONNX, and ONNX Runtime, whose quantiser writes 16 bits so before opset 21. */
+const DOMAINS: readonly string[] = ['', 'com.microsoft'];
+
 export const isQuantizer = (node: Node | undefined): node is Node =>
-  node?.opType === 'QuantizeLinear' && node.domain === '';
+  node?.opType === 'QuantizeLinear' && DOMAINS.includes(node.domain);
 
 export const isDequantizer = (node: Node | undefined): node is Node =>
-  node?.opType === 'DequantizeLinear' && node.domain === '';
+  node?.opType === 'DequantizeLinear' && DOMAINS.includes(node.domain);
 
 /** The least and the greatest integer by element type. */
 const INTEGERS: Readonly<Record<number, readonly [number, number]>> = {

@@ -1,7 +1,13 @@
 import { type Node, nodeLabel, rewriteObstacle, type Scope } from '../onnx/document.js';
 import type { Calls } from '../onnx/function-calls.js';
 import type { GraphIndex, Use } from '../onnx/graph-index.js';
-import { isSameQuantization, type Quantization, quantizationOf } from './quantization.js';
+import {
+  isDequantizer,
+  isQuantizer,
+  isSameQuantization,
+  type Quantization,
+  quantizationOf,
+} from './quantization.js';
 import { MOVES, movesValues, wordSet } from './use-moves.js';
 
 /** A QuantizeLinear that an activation reaches, with the nodes that read its integers. */
@@ -24,7 +30,6 @@ export type Reach = (scope: Scope, name: string) => readonly Reached[] | string;
 
 /** Operators whose results stay within the range of their input. */
 const WITHIN = wordSet('AveragePool GlobalAveragePool ReduceMean Resize Upsample');
-const QUANTISERS = wordSet('QuantizeLinear DequantizeLinear');
 const SUMS = wordSet('Add Sum');
 /** Operators with new values as their result, whose scale stays. */
 const ENDS = wordSet(`Conv ConvTranspose Gemm MatMul RNN LSTM GRU BatchNormalization InstanceNormalization
@@ -55,8 +60,9 @@ export function createReach(index: GraphIndex, calls: Calls): Reach {
     const { node, slot } = use;
     const label = nodeLabel(node);
     if (use.scope !== scope) return `${label} reads it in a nested graph`;
-    if (node.domain !== '' || calls.callee(node) !== undefined) return `${label} reads it`;
-    if (QUANTISERS.has(node.opType) && rewriteObstacle(node)) return `${label} cannot be written again`;
+    const isQuantising = isQuantizer(node) || isDequantizer(node);
+    if ((node.domain !== '' && !isQuantising) || calls.callee(node) !== undefined) return `${label} reads it`;
+    if (isQuantising && rewriteObstacle(node)) return `${label} cannot be written again`;
     const go = (changes: Partial<Step> = {}) => {
       const outputs = node.opType === 'Split' ? node.outputs : node.outputs.slice(0, 1);
       for (const name of outputs) queue.push({ ...step, ...changes, name });
@@ -64,7 +70,7 @@ export function createReach(index: GraphIndex, calls: Calls): Reach {
     };
     if (of !== undefined) {
       if (slot === 0 && MOVES.has(node.opType)) return go();
-      if (node.opType !== 'DequantizeLinear' || slot !== 0) return `${label} reads its integers`;
+      if (!isDequantizer(node) || slot !== 0) return `${label} reads its integers`;
       const { quantization, dequantizers } = of;
       const same = isSameQuantization(
         quantization,
@@ -74,7 +80,7 @@ export function createReach(index: GraphIndex, calls: Calls): Reach {
       if (!dequantizers.includes(node)) dequantizers.push(node);
       return go({ of: undefined });
     }
-    if (node.opType === 'QuantizeLinear' && slot === 0) {
+    if (isQuantizer(node) && slot === 0) {
       const quantization = quantizationOf(index, scope, node);
       if (quantization === undefined) return `${label} has no constant scale for the whole tensor`;
       const known = found.get(node);

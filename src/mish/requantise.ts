@@ -217,7 +217,11 @@ function placeOf(
   const first = layer && index.producer(scope, layer.inputs[0] ?? '');
   const isQuantized = layer?.domain === '' && QUANTIZED_LAYERS.has(layer.opType) && isDequantizer(first);
   const output = directlyReached(reached)[0]?.quantization;
-  const isRoomy = isQuantized && output !== undefined && index.uses(scope, x).length === 1;
+  const readers = new Set([node, ...directlyReached(reached).map((one) => one.node)]);
+  const isRoomy =
+    isQuantized &&
+    output !== undefined &&
+    index.uses(scope, x).every((use) => use.kind === 'input' && readers.has(use.node));
   const seen = measured?.byName.get(x);
   const range = seen
     ? { least: Math.max(seen.least, -lowest), most: seen.most }

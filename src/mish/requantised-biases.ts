@@ -3,6 +3,7 @@ import { type Node, type OnnxDocument, rewriteObstacle, type Scope } from '../on
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { readNumbers } from '../onnx/small-tensor.js';
 import { DataType } from '../onnx/types.js';
+import type { OpenData } from '../onnx/weights.js';
 import { constantTensor } from './constants.js';
 import { isDequantizer } from './quantization.js';
 import type { NewScale } from './requantise.js';
@@ -22,11 +23,17 @@ export interface RequantisedBias {
 const WITH_BIAS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
 const [LEAST, MOST] = [-(2 ** 31), 2 ** 31 - 1];
 
-/** Returns the constant numbers with a name; undefined for others, and for data outside of the model file. */
-async function numbersOf(document: OnnxDocument, index: GraphIndex, scope: Scope, name = '') {
+/** Returns the constant numbers with a name; undefined for others, and for data in other files without `openData`. */
+async function numbersOf(
+  document: OnnxDocument,
+  index: GraphIndex,
+  scope: Scope,
+  name = '',
+  openData?: OpenData | undefined,
+) {
   const tensor = name === '' ? undefined : constantTensor(index, scope, name);
   if (tensor?.scalar !== undefined && tensor.dims.length === 0) return { values: [tensor.scalar], tensor };
-  const values = await readNumbers(document, tensor);
+  const values = await readNumbers(document, tensor, openData);
   return values && tensor && { values, tensor };
 }
 
@@ -37,12 +44,13 @@ const dequantizer = (index: GraphIndex, scope: Scope, name = ''): Node | undefin
 
 /**
  * Computes the int32 biases of the layers that read rescaled values. Their scale is the product of the scales of input and
- * weights; with another scale ONNX Runtime computes the layer on floats. Throws `external-data` for a bias in another file.
+ * weights; with another scale ONNX Runtime computes the layer on floats. Throws `external-data` for a bias in another file without `openData`.
  */
 export async function requantiseBiases(
   document: OnnxDocument,
   index: GraphIndex,
   rescaled: Iterable<NewScale>,
+  openData?: OpenData | undefined,
 ): Promise<RequantisedBias[]> {
   const biases = new Map<Node, RequantisedBias>();
   for (const { scope, quantization, dequantizers } of rescaled)
@@ -53,7 +61,15 @@ export async function requantiseBiases(
         const node = dequantizer(index, use.scope, bias);
         const weights = dequantizer(index, use.scope, weight);
         if (node === undefined || weights === undefined || biases.has(node)) continue;
-        const made = await requantise(document, index, use.scope, node, weights, quantization.scale);
+        const made = await requantise(
+          document,
+          index,
+          use.scope,
+          node,
+          weights,
+          quantization.scale,
+          openData,
+        );
         if (made !== undefined) biases.set(node, made);
       }
   return [...biases.values()];
@@ -66,8 +82,9 @@ async function requantise(
   node: Node,
   weights: Node,
   inputScale: number,
+  openData: OpenData | undefined,
 ): Promise<RequantisedBias | undefined> {
-  const read = (name: string | undefined) => numbersOf(document, index, scope, name);
+  const read = (name: string | undefined) => numbersOf(document, index, scope, name, openData);
   const [bias, old, factors] = [
     await read(node.inputs[0]),
     await read(node.inputs[1]),

@@ -70,7 +70,7 @@ export interface SwapOptions extends SiteOptions, FormOptions, ReplacementOption
   readonly undo?: boolean | undefined;
   /** Move the sharpness of sites into the weights around them where possible, as `foldSharpness` does. */
   readonly fold?: boolean | undefined;
-  /** Opens external data, for `fold`; without it, weights in other files stay unchanged. */
+  /** Opens external data, for `fold` and `int8`; without it, `fold` leaves weights in other files, and `int8` refuses biases there. */
   readonly openData?: OpenData | undefined;
   /**
    * Swap sites between quantised tensors as well, with new scales around them: `exact`, in the form of Mish between floats; or
@@ -308,7 +308,9 @@ async function select(
     else skipped.push({ ...site, ...obstacle });
   }
   const int8 = await quantized?.requantiseSites(document, analysis, sites, found.open, {
-    ...{ way, to, ranges: options.ranges },
+    ...options,
+    way,
+    to,
   });
   return { sites: int8?.sites ?? sites, skipped: [...skipped, ...(int8?.skipped ?? [])], int8 };
 }

@@ -1,7 +1,8 @@
 import type { OptionHint } from '../base/option-hint.js';
-import { attribute } from '../onnx/document.js';
+import { attribute, type Node } from '../onnx/document.js';
 import { DataType } from '../onnx/types.js';
 import type { Operands } from './operands.js';
+import { isQuantizer } from './quantization.js';
 import { movesValues, wordSet } from './use-moves.js';
 import type { InputUse, Question, UseVerdict } from './value-flow.js';
 
@@ -57,10 +58,10 @@ export function quantizedQuestion(operands: Operands, lenient = false): Question
     start: ALONE,
     at(use, state) {
       const { node, slot } = use;
-      if (node.domain === '') return onnx(use, state);
-      if (!isQuantizer(node.domain, node.opType) || slot !== 0) return undefined;
-      const signed = attribute(node, 'signed')?.i;
-      return fits(state, signed === 0) ? `it feeds ${node.opType}${CALIBRATED}` : undefined;
+      if (node.domain === '' || isQuantizer(node)) return onnx(use, state);
+      if (slot !== 0 || !quantises(use.node)) return undefined;
+      const signed = attribute(use.node, 'signed')?.i;
+      return fits(state, signed === 0) ? `it feeds ${use.node.opType}${CALIBRATED}` : undefined;
     },
   };
 }
@@ -72,7 +73,7 @@ export function int8Option(
   kind: string,
   to: { readonly name: string },
 ): OptionHint | undefined {
-  const isOpen = purpose === 'quantized' && node.opType === 'QuantizeLinear' && node.domain === '';
+  const isOpen = purpose === 'quantized' && isQuantizer(node);
   const isWritten = to.name === 'mish' && (kind === 'relu' || kind === 'leakyrelu');
   return isOpen && isWritten ? { swap: { int8: 'exact' } } : undefined;
 }
@@ -88,7 +89,7 @@ function isForNonNegative({ node, scope }: InputUse, operands: Operands): boolea
 const TRAINED = /^(qonnx|finn|onnx\.brevitas)/;
 
 /** Returns whether an operator outside ONNX quantises with a fixed scale; operators named Dynamic compute theirs. */
-function isQuantizer(domain: string, opType: string): boolean {
+function quantises({ domain, opType }: Node): boolean {
   if (TRAINED.test(domain) && /^(Trunc|MultiThreshold)$/.test(opType)) return true;
   return /quant/i.test(opType) && !/dequant|^Dynamic|BFP|^QLinear|Blocks?Quantized/i.test(opType);
 }

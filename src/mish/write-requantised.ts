@@ -71,20 +71,26 @@ export function writeRequantised(
 
 const prefixOf = ({ name, outputs }: Node) => `${name || outputs[0]}/int8`;
 
+/** Returns the domain of the QuantizeLinear node after a site: new ones have the same integers. */
+const domainOf = ({ reached }: PlacedSite) => directlyReached(reached)[0]?.node.domain ?? '';
+
 /** Quantises the float input of a site before a node; returns the names of the integers, the scale and the zero point. */
 function quantizeInput(
   { writer }: Writing,
-  { site }: PlacedSite,
+  place: PlacedSite,
   input: Quantization,
   before: Node,
 ): readonly string[] {
+  const { site } = place;
   const { scope, node } = site;
   const prefix = prefixOf(node);
   const names = writer.defineQuantization(scope, `${prefix}/input`, input);
   const integers = writer.fresh(`${prefix}/quantized`);
   const name = writer.fresh(`${prefix}/QuantizeLinear`);
-  const quantize = { opType: 'QuantizeLinear', name, input: [inputOf(site), ...names], output: [integers] };
-  writer.insert(scope, before, [quantize]);
+  const [opType, domain] = ['QuantizeLinear', domainOf(place)];
+  writer.insert(scope, before, [
+    { opType, domain, name, input: [inputOf(site), ...names], output: [integers] },
+  ]);
   return [integers, ...names];
 }
 
@@ -124,20 +130,24 @@ function writeOnIntegers(writing: Writing, place: PlacedSite, input: Quantizatio
 /** Prepares a site for a form between floats, and returns it with its node and input. */
 function writeOnFloats(writing: Writing, place: PlacedSite): QuantizedSite {
   const { writer, parameters } = writing;
-  const { site, input, isNew } = place;
+  const { site, reached, input, isNew } = place;
   const { scope, node } = site;
   let x = inputOf(site);
   if (isNew && input !== undefined) {
     const integers = quantizeInput(writing, place, input, node);
     x = writer.fresh(`${prefixOf(node)}/input`);
     const name = writer.fresh(`${prefixOf(node)}/DequantizeLinear`);
-    writer.insert(scope, node, [{ opType: 'DequantizeLinear', name, input: [...integers], output: [x] }]);
+    const [opType, domain] = ['DequantizeLinear', domainOf(place)];
+    writer.insert(scope, node, [{ opType, domain, name, input: [...integers], output: [x] }]);
   }
   if (node.opType !== 'QuantizeLinear') return { ...site, x };
-  // Without a Relu node, Mish comes before the QuantizeLinear node, which reads it.
+  // Without a Relu node, Mish comes before the QuantizeLinear nodes, which read it.
   const y = writer.fresh(`${prefixOf(node)}/output`);
   const { start } = node.span;
-  writer.replace(scope, node, [withInputs(node, [y, ...(parameters.get(node) ?? node.inputs.slice(1))])]);
+  for (const { node: reader } of reached.filter((one) => one.node.inputs[0] === node.inputs[0]))
+    writer.replace(scope, reader, [
+      withInputs(reader, [y, ...(parameters.get(reader) ?? reader.inputs.slice(1))]),
+    ]);
   return { ...site, x, node: { ...node, outputs: [y], span: { start, end: start } } };
 }
 

@@ -5,7 +5,7 @@ import { messageOf, OnnxMishError, withDetails } from '../base/error.js';
 import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { FORMS, type FormName } from '../mish/forms.js';
 import { type Kernel, kernelModel } from '../mish/kernel.js';
-import type { FloatType } from '../onnx/types.js';
+import { FLOAT_TYPES, type FloatType } from '../onnx/types.js';
 import type { Pairs, Placement, Provider, Session, SessionOptions, Shapes } from '../providers/provider.js';
 import { dimsOf } from '../providers/tensor.js';
 import { type Both, compare } from './compare.js';
@@ -224,17 +224,18 @@ function observed({ counts, moved }: Placement) {
   return { counts: { ...counts }, moved: [...moved] };
 }
 
-/** Returns the kernels to sweep: the swapped model's Mish, and the original's activations. */
+/** Returns the kernels to sweep: the swapped model's Mish in the forms of onnx-mish, and the original's activations. */
 function kernelsIn(
   { original, swapped }: ValidationOptions,
   retargeted: string | undefined,
 ): { activation: Kernel; type: FloatType; opset: number }[] {
-  const mish = swapped.info.mish.map(({ form: own, beta, alpha, elemType }) => {
+  const mish = swapped.info.mish.flatMap(({ form: own, beta, alpha, elemType }) => {
     const isApproximate = Object.hasOwn(FORMS, own) && FORMS[own as FormName].bound !== undefined;
     const form = (isApproximate ? own : (retargeted ?? own)) as FormName;
+    if (!Object.hasOwn(FORMS, form) || !Object.hasOwn(FLOAT_TYPES, elemType)) return []; // 'other', or on integers
     const activation: Kernel =
       alpha === null ? { kind: 'mish', form, beta } : { kind: 'mixture', form, beta, alpha };
-    return { activation, type: elemType as FloatType, opset: swapped.info.opset };
+    return [{ activation, type: elemType as FloatType, opset: swapped.info.opset }];
   });
   const before = original.info.kinds.flatMap(({ kind, alpha, elemType }) => {
     const activation: Kernel | undefined =

@@ -1,3 +1,4 @@
+import { FLOAT_TYPES } from '../onnx/types.js';
 import { WEB, WEB_PROVIDERS } from '../providers/web-providers.js';
 import type { ModelInfo } from './report-schema.js';
 
@@ -58,6 +59,8 @@ export function toleranceFor(provider: string, elemType: string): Tolerance {
 
 /** Returns the element type that limits the models' precision: half precision if any activation has it. */
 export function floatsOf(...models: readonly ModelInfo[]): string {
-  const types = models.flatMap(({ mish, kinds }) => [...mish, ...kinds].map(({ elemType }) => elemType));
+  const types = models
+    .flatMap(({ mish, kinds }) => [...mish, ...kinds].map(({ elemType }) => elemType))
+    .filter((type) => Object.hasOwn(FLOAT_TYPES, type)); // Mish may compute on integers
   return types.find((type) => type === 'f16' || type === 'bf16') ?? types[0] ?? 'f32';
 }

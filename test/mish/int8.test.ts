@@ -11,8 +11,10 @@ import { fitQlinear } from '../../src/mish/qlinear.js';
 import { mish } from '../../src/mish/reference.js';
 import { retarget } from '../../src/mish/retarget.js';
 import { swap } from '../../src/mish/swap.js';
+import { inlineFrom, openFrom } from '../../src/onnx/data-in-memory.js';
 import { decode, failure, nodesOf, ops, swapped } from '../support/graph.js';
 import { floats, model, node, value } from '../support/model.js';
+import { inRuntimeDomain, withDataOutside, withSecondReaders } from '../support/quantised.js';
 import { f32, OPTIMISERS, run } from '../support/run.js';
 
 const { DataType } = onnx.TensorProto;
@@ -116,6 +118,70 @@ describe('a net that onnxruntime.quantization wrote', () => {
       expect(isSame(bytes, source)).toBe(true);
       expect(report.notes.join()).toMatch(/4 layers compute on integers/);
       for (const { why } of report.skipped) expect(why).toMatch(/cannot be made anew: .* reads/);
+    },
+  );
+});
+
+describe('the same net, written in another way, is swapped to the same function', () => {
+  const first = async (bytes: Uint8Array) => Object.values(await run(bytes, { images }))[0];
+
+  test.each(CASES)('%s as %s: QuantizeLinear in the domain of ONNX Runtime', async (name, int8) => {
+    const source = inRuntimeDomain(load(name));
+    const { bytes, report } = await swapped(source, { int8 });
+    expect(report.int8).toEqual((await swapped(load(name), { int8 })).report.int8);
+    expect(await first(bytes)).toEqual(await first((await swapped(load(name), { int8 })).bytes));
+    expect(isSame(await (await undo(bytes)).bytes(), source)).toBe(true);
+    const pairs = nodesOf(decode(bytes).graph).filter(({ opType }) =>
+      /^(Q|Deq)uantizeLinear$/.test(opType ?? ''),
+    );
+    expect(new Set(pairs.map(({ domain }) => domain))).toEqual(new Set(['com.microsoft']));
+    const { sites, skipped, notes, noteOptions } = (await swapped(source)).report;
+    expect(sites).toEqual([]);
+    const advised = [...skipped.map(({ option }) => option), ...notes.map((note) => noteOptions?.[note])];
+    expect(JSON.stringify(advised)).toContain('"int8":"exact"');
+  });
+
+  test.each(CASES)('%s as %s: weights, scales and biases in a data file', async (name, int8) => {
+    const { model: outside, data } = withDataOutside(load(name), 'weights.bin');
+    const openData = openFrom([{ path: 'weights.bin', data }], name);
+    const { bytes, report } = await swapped(outside, { int8, openData });
+    const inside = await swapped(load(name), { int8 });
+    expect(report.int8).toEqual(inside.report.int8);
+    const whole = await (await inlineFrom(bytes, [{ path: 'weights.bin', data }])).bytes();
+    expect(await first(whole)).toEqual(await first(inside.bytes));
+    expect(isSame(await (await undo(bytes)).bytes(), outside)).toBe(true);
+    expect(await failure(swap(outside, { int8 }))).toMatchObject({ code: 'external-data' });
+  });
+
+  test.each(NETS)('%s: several QuantizeLinear nodes read what a site computes', async (name) => {
+    const source = withSecondReaders(load(name));
+    const { bytes, report } = await swapped(source, { int8: 'exact' });
+    const once = await swapped(load(name), { int8: 'exact' });
+    expect(report.sites.map(({ output }) => output)).toEqual(once.report.sites.map(({ output }) => output));
+    expect(await first(bytes)).toEqual(await first(once.bytes));
+    expect(isSame(await (await undo(bytes)).bytes(), source)).toBe(true);
+    const { report: onIntegers, bytes: others } = await swapped(source, { int8: 'qlinear' });
+    expect(onIntegers.int8).toMatchObject({ sites: 3, onIntegers: 0 });
+    expect(await first(others)).toEqual(await first(bytes));
+  });
+
+  test.each(['u8', 'i8'])(
+    '%s: a reader of what a QuantizeLinear clips keeps its values, and is named',
+    async (name) => {
+      const message = decode(load(name));
+      const site = (await swapped(load(name), { int8: 'exact' })).report.sites[0];
+      const x = nodesOf(message.graph).find(({ output }) => output?.[0] === site?.output)?.input?.[0] ?? '';
+      message.graph?.node?.push(node('Identity', [x], ['unclipped'], {}, { name: 'reader' }));
+      message.graph?.output?.push(value('unclipped', 1, undefined));
+      const source = onnx.ModelProto.encode(message).finish();
+      const { bytes, report } = await swapped(source, { int8: 'exact' });
+      expect(report.sites).toHaveLength(2);
+      expect(report.skipped).toMatchObject([{ reason: 'quantized', output: site?.output }]);
+      expect(report.skipped[0]?.why).toMatch(
+        /^no Relu node, but .* clips .*, and reader reads the unclipped values$/,
+      );
+      const [was, is] = [await run(source, { images }), await run(bytes, { images })];
+      expect(is.unclipped).toEqual(was.unclipped);
     },
   );
 });

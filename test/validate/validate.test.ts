@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { OnnxMishError } from '../../src/base/error.js';
 import { sampledFeeds } from '../../src/data/arrays.js';
@@ -7,6 +8,7 @@ import { host } from '../../src/node/host.js';
 import { bytesCandidate, validate, validateFiles } from '../../src/node/validate-files.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
+import { swapped } from '../support/graph.js';
 import { floats, model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 
@@ -27,6 +29,38 @@ const labels = { elemType: 'i64', dims: [4], data: BigInt64Array.of(0n, 0n, 1n, 
 
 /** One that this system never has. */
 const ABSENT = process.platform === 'darwin' ? 'dml' : 'coreml';
+
+/** The classifier with Mish as x · tanh(log(1 + exp(x))). */
+const written = model({
+  nodes: [
+    node('MatMul', ['x', 'w'], ['hidden']),
+    node('Exp', ['hidden'], ['e']),
+    node('Add', ['e', 'one'], ['s']),
+    node('Log', ['s'], ['l']),
+    node('Tanh', ['l'], ['t']),
+    node('Mul', ['hidden', 't'], ['active']),
+    node('MatMul', ['active', 'v'], ['y']),
+  ],
+  inputs: [value('x', 1, ['N', 1])],
+  outputs: [value('y', 1, ['N', 2])],
+  initializers: [floats('w', [1, 2], [1, -1]), floats('one', [], [1]), floats('v', [2, 2], [1, 0, 0, 1])],
+});
+
+const quantised = Uint8Array.from(readFileSync(new URL('../mish/int8/u8.onnx', import.meta.url)));
+
+test.each([
+  ['in nodes of no form', 'f32', classifier, async () => written],
+  ['on integers', 'u8', quantised, async () => (await swapped(quantised, { int8: 'qlinear' })).bytes],
+] as const)('Mish %s has no kernel to measure', async (_, elemType, original, make) => {
+  const [from, to] = [
+    await bytesCandidate(original, 'original'),
+    await bytesCandidate(await make(), 'swapped'),
+  ];
+  const report = await validateFiles(from, to, { latency: false, thresholds: { maxKernelError: 1e-3 } });
+  expect(report.models.swapped.mish).toMatchObject([{ form: 'other', elemType }]);
+  expect(report.providers).toMatchObject([{ status: 'ran', reason: null }]);
+  expect(report.providers[0]?.kernel.map(({ kind }) => kind)).toEqual(elemType === 'f32' ? ['relu'] : []);
+});
 
 describe('a small classifier', async () => {
   const original = await bytesCandidate(classifier, 'original');

@@ -83,6 +83,8 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
   }
   const gone = new Set([...stored.values()].map(({ quantizer }) => quantizer));
   const renamed = new Map<string, string>();
+  /** Outputs of the activations that stand for QuantizeLinear nodes, by kind and input. */
+  const clipped = new Map<string, string>();
   const integers = new Set<string>();
   const nodes: NodeProto[] = [];
   const added: TensorProto[] = [];
@@ -91,8 +93,12 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
     const [value, kind] = [quantizers.get(node), kinds.get(node)];
     const isMoved = MOVES.has(node.opType) && integers.has(input);
     if (value || isMoved) for (const one of node.outputs) integers.add(one);
-    if (value && kind !== undefined) nodes.push(clipNode(value, kind, added));
-    else if (value || dequantizers.has(node)) renamed.set(output, renamed.get(input) ?? input);
+    const same = value && kind && clipped.get(`${kind} ${input}`);
+    if (same !== undefined) renamed.set(output, same);
+    else if (value && kind !== undefined) {
+      nodes.push(clipNode(value, kind, added));
+      clipped.set(`${kind} ${input}`, output);
+    } else if (value || dequantizers.has(node)) renamed.set(output, renamed.get(input) ?? input);
     else if (!gone.has(node)) {
       const found = stored.get(node);
       const kept = graph.node?.[at];
@@ -115,7 +121,8 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
     quantised,
     tensorOf: ({ node }) => {
       const [input = '', output = ''] = [node.inputs[0], node.outputs[0]];
-      return kinds.get(node) !== undefined ? output : (renamed.get(input) ?? input);
+      const tensor = kinds.get(node) === undefined ? input : output;
+      return renamed.get(tensor) ?? tensor;
     },
   };
 }

@@ -72,10 +72,9 @@ export function quantisedValues({ graph }: OnnxDocument, index: GraphIndex): Qua
     const names = [node.outputs[0] ?? ''];
     for (const name of names)
       for (const use of index.uses(graph, name)) {
-        if (use.kind === 'output' || use.slot !== 0 || use.scope !== graph || use.node.domain !== '')
-          return undefined;
+        if (use.kind === 'output' || use.slot !== 0 || use.scope !== graph) return undefined;
         const { node: reader } = use;
-        if (MOVES.has(reader.opType)) names.push(...reader.outputs);
+        if (MOVES.has(reader.opType) && reader.domain === '') names.push(...reader.outputs);
         else if (!isDequantizer(reader) || rewriteObstacle(reader)) return undefined;
         else if (
           isSameQuantization(quantization, quantizationOf(index, graph, reader, quantization.elemType))

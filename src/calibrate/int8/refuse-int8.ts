@@ -2,6 +2,8 @@ import { OnnxMishError } from '../../base/error.js';
 import type { SwapReport } from '../../mish/results.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import type { OnnxDocument } from '../../onnx/document.js';
+import { inlineData } from '../../onnx/inline-data.js';
+import { type LoadedModel, modelFromBytes } from '../../providers/loaded-model.js';
 
 /** Operators of models that a quantiser wrote without QuantizeLinear and DequantizeLinear around layers. */
 const ON_INTEGERS: ReadonlySet<string> = new Set([
@@ -12,25 +14,12 @@ const ON_INTEGERS: ReadonlySet<string> = new Set([
   'QGemm',
 ]);
 
-const WHOLE = 'onnx.save(onnx.load("model.onnx"), "whole.onnx")';
-
-/** Throws `bad-usage` for options that int8 does not go with, `external-data` for a model with data in other files. */
-export function refuseInt8({ external, source }: OnnxDocument, { fold }: Pick<SwapOptions, 'fold'>): void {
-  if (fold) {
-    throw new OnnxMishError('bad-usage', 'int8 cannot be combined with fold', {
-      fix: 'Leave fold out: without beta, β is in the weights anyway',
-    });
-  }
-  const [first] = external;
-  if (first === undefined) return;
-  throw new OnnxMishError(
-    'external-data',
-    `int8 does not read other files, and '${first.tensor.name}' is in one`,
-    {
-      where: source.name,
-      fix: `Write the model into one file, in Python: ${WHOLE}`,
-    },
-  );
+/** Throws `bad-usage` for options that int8 does not go with. */
+export function refuseFold({ fold }: Pick<SwapOptions, 'fold'>): void {
+  if (!fold) return;
+  throw new OnnxMishError('bad-usage', 'int8 cannot be combined with fold', {
+    fix: 'Leave fold out: without beta, β is in the weights anyway',
+  });
 }
 
 /** Throws `bad-usage` for a model without quantised sites. */
@@ -52,4 +41,19 @@ export function refuseWithoutSites({ graph, source }: OnnxDocument, { int8 }: Sw
     fix: 'Leave int8 out',
     option: { int8: null },
   });
+}
+
+/** Returns a model whose external data is inside. Throws `external-data`, also for a model in memory whose data is in other files. */
+export async function wholeModel(model: LoadedModel): Promise<LoadedModel> {
+  const { document, openData, name } = model;
+  const [first] = document.external;
+  if (first === undefined) return model;
+  if (openData === undefined) {
+    throw new OnnxMishError('external-data', `the data of tensor '${first.tensor.name}' is in another file`, {
+      where: name,
+      fix: 'Give the model by its path',
+    });
+  }
+  const inside = await inlineData(document, openData);
+  return modelFromBytes(await inside.bytes(), name);
 }

@@ -117,7 +117,8 @@ export async function run(input: string, flags: Flags): Promise<void> {
     const data = await readInBatches(model, flags, samples, session);
     return calibrateModel(model, onCpu({ ...options, data }));
   };
-  const files = { output, force, signal, allowOutsideData };
+  const externalData = int8 === undefined ? 'keep' : 'inline';
+  const files = { output, force, signal, allowOutsideData, externalData } as const;
   const { report, ...written } = await (from === undefined
     ? transformFile(input, files, tag, (document) => withScannedModel(input, document, work, session))
     : piped(input, from, files, async (document) => work(await runnable(document, undefined, session)))

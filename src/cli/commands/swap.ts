@@ -213,7 +213,8 @@ async function dryFile(input: string, options: SwapOptions & DataAccess): Promis
     const { report } = await checkedBy(source.checkUnchanged, async () => {
       const document = await scan(source);
       const work = async (openData?: OpenData) => swapDocument(document, { ...options, openData });
-      return options.fold && !(await isPiped(input)) ? withDataFiles(input, document, work, options) : work();
+      const opens = options.fold === true || (options.int8 ?? options.plan?.int8) !== undefined;
+      return opens && !(await isPiped(input)) ? withDataFiles(input, document, work, options) : work();
     });
     return { output: '', copied: [], report };
   } finally {

@@ -9,6 +9,7 @@ import { modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { readFashion } from '../../support/fashion.js';
 import { decode } from '../../support/graph.js';
 import { floats, model, node, value } from '../../support/model.js';
+import { withSecondReaders } from '../../support/quantised.js';
 import { f32, run } from '../../support/run.js';
 
 const folder = fileURLToPath(new URL('../../mish/int8/', import.meta.url));
@@ -42,21 +43,6 @@ test('integers that others read stay quantised', async () => {
   const { model: made } = await floatVersion(await modelFromBytes(load('operators')));
   expect(made.document.graph.nodes.filter(isQuantizer)).toHaveLength(before);
 });
-
-/** Gives each tensor between layers a second pair of QuantizeLinear and DequantizeLinear, whose result becomes an output. */
-function withSecondReaders(bytes: Uint8Array): Uint8Array {
-  const message = decode(bytes);
-  const { graph } = message;
-  const nodes = graph?.node ?? [];
-  const made = nodes.filter(({ opType, input }) => opType === 'QuantizeLinear' && input?.[0] !== 'images');
-  for (const [at, one] of made.entries()) {
-    const [x = '', ...parameters] = one.input ?? [];
-    nodes.push(node('QuantizeLinear', [x, ...parameters], [`second_q${at}`]));
-    nodes.push(node('DequantizeLinear', [`second_q${at}`, ...parameters], [`second_${at}`]));
-    graph?.output?.push(value(`second_${at}`, 1, undefined));
-  }
-  return onnx.ModelProto.encode(message).finish();
-}
 
 test.each(['u8', 'u8-symmetric', 'u8-with-relu', 'i8', 'i8-symmetric'])(
   '%s, each tensor quantised twice: every tensor is the same up to the roundings, clipped where it was',
