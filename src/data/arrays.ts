@@ -52,7 +52,10 @@ export function sampledFeeds(
   };
   const cuts = inputs.map((input) => cut(input, pick(input), options));
   const runs = Math.max(0, ...cuts.map((one) => one.runs));
-  const leading = cuts.find((one) => one.runs === runs);
+  const leading = leadingOf(
+    cuts.filter((one) => one.runs === runs),
+    ownProperty(arrays, labels ?? '')?.dims[0],
+  );
   if (leading === undefined || runs === 0) {
     throw new OnnxMishError('bad-data', 'there are too few samples for one run', {
       fix: 'Give at least as many as the model’s batch dimension',
@@ -99,6 +102,14 @@ export function sampledFeeds(
   return { source: 'npz', feeds, samples, notes, labels: numbers.slice(0, samples) };
 }
 
+/**
+ * Returns the input that counts the samples: one with as many as there are labels, or else the first with more than a vector. In a
+ * single run, an input such as a sampling rate may be as long as its first axis, too.
+ */
+function leadingOf(cuts: readonly Cut[], labels: number | undefined): Cut | undefined {
+  return cuts.find(({ count }) => count === labels) ?? cuts.find(({ rank }) => rank > 1) ?? cuts[0];
+}
+
 function leftOutNote({ name, count, batch }: Cut, samples: number): string {
   const left = count - samples;
   return `${integer(left)} of ${plural(count, 'sample')} of '${name}' ${left === 1 ? 'is' : 'are'} left out: the last run of ${batch} is not full`;
@@ -109,6 +120,7 @@ interface Cut {
   readonly name: string;
   /** Number of samples in the array; `batch` is the number per run. */
   readonly count: number;
+  readonly rank: number;
   readonly batch: number;
   readonly runs: number;
   /** Whether the array is one whole feed, which is repeated if other inputs have more runs. */
@@ -143,6 +155,7 @@ function cut(input: ValueInfo, array: Tensor, options: ShapeOptions): Cut {
   return {
     name,
     count,
+    rank: array.dims.length,
     batch,
     runs,
     whole: runs === 1 && count === batch,

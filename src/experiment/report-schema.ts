@@ -78,8 +78,18 @@ const spread = z.object({
 
 const difference = z.object({
   value: z.number().describe('Mean of the paired differences: this activation minus the baseline'),
-  low: z.number().nullable().describe('Lower end of the 95 % interval (Student’s t); null for one seed'),
-  high: z.number().nullable().describe('Upper end of the 95 % interval (Student’s t); null for one seed'),
+  low: z
+    .number()
+    .nullable()
+    .describe(
+      'Lower end of the 95 % interval (Student’s t); null for one seed, and where all seeds have the same difference',
+    ),
+  high: z
+    .number()
+    .nullable()
+    .describe(
+      'Upper end of the 95 % interval (Student’s t); null for one seed, and where all seeds have the same difference',
+    ),
   seeds: count.describe('Number of seeds in which both activations finished'),
 });
 

@@ -1,7 +1,7 @@
 // Results of an experiment's runs: means, deviations and paired differences, and what they show.
 import { integer, plural } from '../base/plural.js';
 import { amountText, differenceText } from '../finetune/compare-arms.js';
-import { meanWithInterval } from '../metrics/paired.js';
+import { betweenShares, isPoint, meanWithInterval } from '../metrics/paired.js';
 import { mean } from '../metrics/statistics.js';
 import { activationLabel } from '../mish/activations.js';
 import type { ExperimentReport, ExperimentResult, ExperimentRun } from './report-schema.js';
@@ -73,9 +73,11 @@ function differenceOf(
     return value === null || other === null ? [] : value - other;
   });
   if (pairs.length === 0) return null;
-  const { value, low, high } = meanWithInterval(pairs);
-  const isKnown = pairs.length > 1;
-  return { value, low: isKnown ? low : null, high: isKnown ? high : null, seeds: pairs.length };
+  const difference = meanWithInterval(pairs);
+  const { value } = difference;
+  if (pairs.length < 2 || isPoint(difference)) return { value, low: null, high: null, seeds: pairs.length };
+  const { low, high } = measure === 'accuracy' ? betweenShares(difference, pairs.length) : difference;
+  return { value, low, high, seeds: pairs.length };
 }
 
 /** Returns what the results show, in sentences that claim no more than their intervals. */
@@ -122,6 +124,7 @@ function comparisons(
   );
   if (judged.length === 0) return `No activation has a seed in common with ${baseline}.`;
   const single = judged.filter(({ difference }) => difference.seeds < 2);
+  const equal = judged.filter(({ difference: { seeds, low } }) => seeds > 1 && low === null);
   const several = judged.flatMap(({ name, difference: { value, low, high, seeds } }) =>
     low === null || high === null ? [] : { name, value, low, high, seeds },
   );
@@ -139,6 +142,12 @@ function comparisons(
     const seeds = [...new Set(unclear.map((one) => one.seeds))].join(' or ');
     sentences.push(
       `No difference from ${baseline} was found over ${seeds} seeds: ${list.join(', ')}${measure === 'accuracy' ? ' points' : ''}.`,
+    );
+  }
+  for (const { name, difference } of equal) {
+    const amount = `${amountText(measure, difference.value)}${measure === 'accuracy' ? ' points' : ''}`;
+    sentences.push(
+      `The difference of ${name} from ${baseline} is the same in all ${difference.seeds} seeds (${amount}), so that it has no interval.`,
     );
   }
   if (single.length > 0) {

@@ -1,5 +1,6 @@
 // The swapped model against its control: the original, trained as long with the same batches.
 
+import { fixedPercent } from '../base/fixed-percent.js';
 import { plural } from '../base/plural.js';
 import {
   betweenShares,
@@ -46,10 +47,15 @@ export function compareArms(pairs: readonly PairedResults[]): FinetuneComparison
   const [only, ...others] = runs;
   const overRuns = () =>
     differenceOverRuns(pairs.map(({ swapped, original }) => minus(values(swapped), values(original))));
-  const within = measure === 'loss' ? (difference: Difference) => difference : betweenShares;
+  const within = (difference: Difference) =>
+    measure === 'loss'
+      ? difference
+      : betweenShares(difference, values(pairs[0]?.swapped ?? NO_RESULTS).length);
   const overall = only !== undefined && others.length === 0 ? only.difference : within(overRuns());
   return { measure, runs, overall, verdict: verdictOf(measure, overall) };
 }
+
+const NO_RESULTS: SampleResults = { losses: [], correct: [] };
 
 function minus(a: ArrayLike<number>, b: ArrayLike<number>): number[] {
   return Array.from(a, (value, index) => value - (b[index] ?? 0));
@@ -120,8 +126,6 @@ export function amountText(measure: FinetuneComparison['measure'], number: numbe
   return measure === 'accuracy' ? pointsText(number) : signed(number, shortNumber);
 }
 
-const percent = (share: number) => (100 * share).toFixed(2);
-
 const shortNumber = (number: number) => String(Number(number.toPrecision(3)));
 
 function scoreText(score: FinetuneReport['runs'][number]['test'] | undefined, n: number): string {
@@ -130,7 +134,7 @@ function scoreText(score: FinetuneReport['runs'][number]['test'] | undefined, n:
   const { low, high } = score.interval ?? wilsonInterval(accuracy ?? 0, n);
   return accuracy === null
     ? `a loss of ${shortNumber(loss)}`
-    : `an accuracy of ${percent(accuracy)} % (95 % interval ${percent(low)} to ${percent(high)})`;
+    : `an accuracy of ${fixedPercent(accuracy)} % (95 % interval ${fixedPercent(low)} to ${fixedPercent(high)})`;
 }
 
 const pText = (p: number) => (p < 0.001 ? '< 0.001' : p.toPrecision(2));

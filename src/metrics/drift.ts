@@ -146,6 +146,19 @@ export function hasNumbers({ isText, maxAbs }: Pick<Drift, 'isText' | 'maxAbs'>)
   return !isText || maxAbs !== null;
 }
 
+/**
+ * Returns the SQNR to compare outputs by: infinite for identical outputs, and −infinite where the reference has no signal or nothing
+ * was measured.
+ */
+export function comparableSqnr({ sqnr, maxAbs }: Pick<Drift, 'sqnr' | 'maxAbs'>): number {
+  return sqnr ?? (maxAbs === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
+}
+
+/** Tells whether an output is 0 throughout in the reference, and is not in the other model. */
+export function isWithoutSignal({ sqnr, maxAbs, scale }: Pick<Drift, 'sqnr' | 'maxAbs' | 'scale'>): boolean {
+  return sqnr === null && scale === 0 && maxAbs !== null && maxAbs > 0;
+}
+
 /** Sums over the elements of two tensors, from which the figures follow. */
 interface Differences {
   readonly maxAbs: number;

@@ -1,4 +1,5 @@
 // Differences of two models on the same samples.
+import { fixedPercent } from '../base/fixed-percent.js';
 import { mean } from './statistics.js';
 import { quantileOfT } from './student.js';
 
@@ -76,15 +77,30 @@ export const isBinary = (values: ArrayLike<number>) =>
  */
 export function differenceOfCorrect(first: ArrayLike<number>, second: ArrayLike<number>): Difference {
   if (isBinary(first) && isBinary(second)) return differenceOfShares(first, second);
-  return betweenShares(differenceOfMeans(first, second));
+  return betweenShares(differenceOfMeans(first, second), first.length);
 }
 
-/** Returns a difference of shares with its interval within −1 and 1. */
-export const betweenShares = ({ value, low, high }: Difference): Difference => ({
-  value,
-  low: Math.max(-1, low),
-  high: Math.min(1, high),
-});
+/** Width of an interval that is only rounding. */
+const MIN_WIDTH = 1e-12;
+
+/** Tells whether an interval is a point: all values are equal, which says nothing of how much they vary. */
+export const isPoint = ({ low, high }: Difference): boolean => high - low < MIN_WIDTH;
+
+/**
+ * Returns a difference of shares on `n` samples with its interval within −1 and 1. Where all samples have the same difference, the
+ * interval is that of Bonett and Price, which adds a sample of 1 and one of −1.
+ */
+export function betweenShares(difference: Difference, n: number): Difference {
+  const { value, low, high } = isPoint(difference) ? withTwoMore(difference.value, n) : difference;
+  return { value, low: Math.max(-1, low), high: Math.min(1, high) };
+}
+
+function withTwoMore(value: number, n: number): Difference {
+  const centre = (n * value) / (n + 2);
+  const variance = (n * value ** 2 + 2) / (n + 2) - centre ** 2;
+  const half = quantileOfT(OUTSIDE, Number.POSITIVE_INFINITY) * Math.sqrt(variance / (n + 2));
+  return { value, low: centre - half, high: centre + half };
+}
 
 /** Returns the mean difference of paired values, first minus second, with Student's interval. */
 export function differenceOfMeans(first: ArrayLike<number>, second: ArrayLike<number>): Difference {
@@ -134,4 +150,4 @@ export function signed(number: number, format: (size: number) => string): string
 }
 
 /** Formats a difference of shares in percentage points, with its sign. */
-export const pointsText = (share: number) => signed(100 * share, (size) => size.toFixed(2));
+export const pointsText = (share: number) => signed(share, fixedPercent);

@@ -170,7 +170,7 @@ function placeCounts(classes: number): PlaceCounts {
           rules[rule]?.iou.add(label, answer);
           if (answer === label) right[rule] = (right[rule] ?? 0) + 1;
         }
-        if (classes <= TOP || rankAt(scores, start, layout, label) < TOP) five++;
+        if (classes === 1 || rankAt(scores, start, layout, label) < TOP) five++;
       }
       counted.push(count);
       top5.push(five);
@@ -193,7 +193,10 @@ function bestAt(scores: ArrayLike<number>, start: number, { classes, classStride
   return best;
 }
 
-/** Returns the number of classes whose score is higher than the label's. */
+/**
+ * Returns the number of classes before the label's, by their scores; of equal scores, the lower class comes first. Infinite if a score
+ * is NaN.
+ */
 function rankAt(
   scores: ArrayLike<number>,
   start: number,
@@ -202,6 +205,10 @@ function rankAt(
 ) {
   const own = scores[start + label * classStride] ?? Number.NaN;
   let rank = 0;
-  for (let at = 0; at < classes; at++) if (!((scores[start + at * classStride] ?? 0) <= own)) rank++;
+  for (let at = 0; at < classes; at++) {
+    const score = scores[start + at * classStride] ?? Number.NaN;
+    if (Number.isNaN(score)) return Number.POSITIVE_INFINITY;
+    if (score > own || (score === own && at < label)) rank++;
+  }
   return rank;
 }

@@ -1,3 +1,4 @@
+import { fixedPercent } from '../base/fixed-percent.js';
 import { integer, plural } from '../base/plural.js';
 import type { ExperimentReport, ExperimentResult, ExperimentRun } from '../experiment/report-schema.js';
 import { amountText } from '../finetune/compare-arms.js';
@@ -83,7 +84,7 @@ export function resultRows({ results, baseline }: ExperimentReport): string[][] 
       return [
         activationLabel(activation),
         diverged === 0 ? String(runs) : `${integer(runs)} (${integer(diverged)} diverged)`,
-        spreadText(accuracy, (value) => (100 * value).toFixed(2), ' %'),
+        spreadText(accuracy, fixedPercent, ' %'),
         spreadText(loss, (value) => figure(value, 4), ''),
         difference === null
           ? activation === baseline

@@ -1,4 +1,6 @@
+import { fixedPercent } from '../base/fixed-percent.js';
 import { integer } from '../base/plural.js';
+import { type Drift, isWithoutSignal } from '../metrics/drift.js';
 import { type Difference, pointsText } from '../metrics/paired.js';
 import { type ShareInterval, wilsonInterval } from '../metrics/wilson.js';
 import type { KernelSweep, ProviderRow, Verdict } from '../validate/report-schema.js';
@@ -10,7 +12,8 @@ export function figure(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined) return '–';
   if (value === 0) return '0';
   const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3) return withMinus(value.toExponential(1).replace('e+', 'e'));
+  if (size >= 1e5 || size < 1e-3)
+    return withMinus(value.toExponential(Math.max(1, digits - 3)).replace('e+', 'e'));
   return withMinus(String(Number(value.toPrecision(digits))));
 }
 
@@ -25,11 +28,20 @@ export function joinSections(sections: readonly (readonly string[])[]): string {
     .join('\n\n');
 }
 
-/** Formats a share as a percentage: `98.2 %`. A share below 1 has as many digits, up to six, as tell it from 100 %. */
+/** Formats a share as a percentage: `98.2 %`. A share below 1 has as many digits as tell it from 100 %. */
 export function percent(share: number | null): string {
-  if (share === null) return '–';
-  const texts = (share < 1 ? [3, 4, 5, 6] : [3]).map((digits) => figure(100 * share, digits));
-  return `${texts.find((text) => text !== '100') ?? '100'} %`;
+  return share === null ? '–' : `${figure(100 * share, digitsBeside(100 * share, 100, 3))} %`;
+}
+
+/** Maximum number of significant digits of a double. */
+const MAX_DIGITS = 17;
+
+/** Returns the least number of significant digits, from `least`, with which a number does not look like another one. */
+function digitsBeside(value: number, other: number, least: number): number {
+  const looksEqual = (digits: number) => value !== other && figure(value, digits) === figure(other, digits);
+  let digits = least;
+  while (digits < MAX_DIGITS && looksEqual(digits)) digits++;
+  return digits;
 }
 
 /** Names an output that is judged by labels, with the threshold of one score per sample: `score > 0.5`. */
@@ -46,7 +58,7 @@ export function accuracyWithInterval(
   if (share === null) return '–';
   const digits = n >= 1000 ? 2 : 1;
   const { low, high } = interval ?? wilsonInterval(share, n);
-  const [value, from, to] = [share, low, high].map((one) => (100 * one).toFixed(digits));
+  const [value, from, to] = [share, low, high].map((one) => fixedPercent(one, digits));
   return `${value} % (${from} to ${to})`;
 }
 
@@ -56,7 +68,7 @@ export const hasPlaceAccuracy = (rows: readonly { readonly accuracy: ProviderRow
 
 /** Formats a mean intersection over union: `71.93 %`; `–` for none. */
 export const iouText = (share: number | undefined) =>
-  share === undefined ? '–' : `${(100 * share).toFixed(2)} %`;
+  share === undefined ? '–' : `${fixedPercent(share)} %`;
 
 /** Formats a paired difference of accuracies: `−0.04 points (−0.20 to +0.10), mid-p 0.6`. */
 export function differenceWithInterval({
@@ -119,23 +131,30 @@ export function activation({ kind, form, beta, alpha }: KernelSweep): string {
 }
 
 /** Formats the SQNR of one output: `exact` for identical outputs, or the reason why there is no SQNR. */
-export function sqnrOf({ maxAbs, sqnr, broken, problem }: ProviderRow['drift'][number]): string {
+export function sqnrOf({ maxAbs, sqnr, scale, broken, problem }: Drift): string {
   if (problem !== null) return 'not comparable';
   if (broken > 0) return `${integer(broken)} not finite`;
-  return maxAbs === 0 ? 'exact' : figure(sqnr);
+  return signalText({ sqnr, maxAbs, scale });
+}
+
+/** Formats an SQNR: `exact` for equal tensors, `−∞` where the reference is 0 throughout; `–` for none. */
+export function signalText(drift: Pick<Drift, 'sqnr' | 'maxAbs' | 'scale'>): string {
+  if (drift.maxAbs === 0) return 'exact';
+  return isWithoutSignal(drift) ? '−∞' : figure(drift.sqnr);
 }
 
 /** Formats a verdict as measured value and limit: `minSqnr: 31.2 ≥ 30`. */
 export function verdictText({ threshold, value, limit }: Verdict): string {
   const sense = threshold.startsWith('max') ? '≤' : '≥';
   const unit = threshold === 'maxTop1Drop' ? ' points' : '';
-  return `${threshold}: ${verdictValue(value)} ${sense} ${figure(limit, 4)}${unit}`;
+  const digits = value === null ? 4 : digitsBeside(value, limit, 4);
+  return `${threshold}: ${verdictValue(value, digits)} ${sense} ${figure(limit, digits)}${unit}`;
 }
 
 /** Formats the value of a verdict. Identical outputs have an infinite SQNR, stored as `Number.MAX_VALUE`. */
-function verdictValue(value: number | null): string {
+function verdictValue(value: number | null, digits: number): string {
   if (value === null) return 'not measured';
-  return value === Number.MAX_VALUE ? 'exact' : figure(value, 4);
+  return value === Number.MAX_VALUE ? 'exact' : figure(value, digits);
 }
 
 /** Checks without a limit of the user's, in reports that do not say which limits were requested. */

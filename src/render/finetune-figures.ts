@@ -1,4 +1,5 @@
 // Sentences and rows of tables of a fine-tuning's report, for every view.
+import { fixedPercent } from '../base/fixed-percent.js';
 import { integer, plural } from '../base/plural.js';
 import { amountText } from '../finetune/compare-arms.js';
 import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
@@ -68,7 +69,7 @@ export function scoreRows(report: FinetuneReport): string[][] {
 
 /** Formats an accuracy with two digits after the point, enough for 10,000 samples. */
 export function accuracyText(accuracy: number | null): string {
-  return accuracy === null ? '–' : `${(100 * accuracy).toFixed(2)} %`;
+  return accuracy === null ? '–' : `${fixedPercent(accuracy)} %`;
 }
 
 /** Returns the name of an arm after training. */

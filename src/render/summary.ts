@@ -1,5 +1,5 @@
 import { integer } from '../base/plural.js';
-import type { Drift } from '../metrics/drift.js';
+import { comparableSqnr, type Drift } from '../metrics/drift.js';
 import type { ProviderRow, Report } from '../validate/report-schema.js';
 import { activation, figure, isRequested, sqnrOf, verdictWord } from './figures.js';
 
@@ -72,12 +72,10 @@ function verdictOf(
 
 /** Returns the SQNR of the worst output: first not comparable, then not finite, then lowest SQNR. */
 function worst(drifts: readonly Drift[]): string {
-  const rank = ({ problem, broken, maxAbs, sqnr }: Drift) => {
-    if (problem !== null) return -Infinity;
-    if (broken > 0) return -Number.MAX_VALUE;
-    return maxAbs === 0 ? Infinity : (sqnr ?? Number.MAX_VALUE);
-  };
-  const [first] = drifts.toSorted((a, b) => rank(a) - rank(b) || 0); // ∞ − ∞ is NaN
+  const rank = ({ problem, broken }: Drift) => (problem !== null ? 0 : broken > 0 ? 1 : 2);
+  const [first] = drifts.toSorted(
+    (a, b) => rank(a) - rank(b) || comparableSqnr(a) - comparableSqnr(b) || 0, // ∞ − ∞ is NaN
+  );
   return first === undefined ? '–' : sqnrOf(first);
 }
 

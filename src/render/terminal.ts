@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import { integer, plural } from '../base/plural.js';
+import { comparableSqnr } from '../metrics/drift.js';
 import { activationLabel } from '../mish/activations.js';
 import type { LayerComparison, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
 import { clean as cleanText } from './clean.js';
@@ -18,6 +19,7 @@ import {
   mishName,
   percent,
   short,
+  signalText,
   verdictText,
   verdictWord,
 } from './figures.js';
@@ -189,16 +191,16 @@ function summaryTable(report: Report, paint: Paint): string {
 const MAX_LISTED_LAYERS = 5;
 
 /** Lists the tensors at which two models differ most, worst first. */
-function layersSection({ a, b, rows }: LayerComparison): string[] {
+function layersSection({ a, b, runs, rows }: LayerComparison): string[] {
   const of = `${b.model} on ${b.provider} against ${a.model} on ${a.provider}`;
   const worst = rows
-    .flatMap((row) => (row.sqnr === null ? [] : [{ ...row, sqnr: row.sqnr }]))
-    .toSorted((one, other) => one.sqnr - other.sqnr)
+    .filter(({ maxAbs }) => maxAbs !== null && maxAbs > 0)
+    .toSorted((one, other) => comparableSqnr(one) - comparableSqnr(other) || 0) // ∞ − ∞ is NaN
     .slice(0, MAX_LISTED_LAYERS);
   const problems = rows.filter(({ problem }) => problem !== null);
   const [first] = problems;
   const parts = [
-    plural(rows.length, 'tensor'),
+    `${plural(rows.length, 'tensor')}${runs === undefined ? '' : ` in the first ${runs === 1 ? 'run' : plural(runs, 'run')}`}`,
     ...(first === undefined
       ? []
       : [
@@ -208,10 +210,10 @@ function layersSection({ a, b, rows }: LayerComparison): string[] {
   ];
   const line = `layers of ${of}: ${parts.join(', ')}`;
   if (worst.length === 0) return [line];
-  const cells = worst.map(({ node, op, sqnr, cosine, maxAbs }) => [
-    ...[short(node), op],
-    ...[figure(sqnr), figure(cosine), figure(maxAbs)],
-  ]);
+  const cells = worst.map(({ node, op, a: reference, sqnr, cosine, maxAbs }) => {
+    const scale = reference && Math.max(Math.abs(reference.min), Math.abs(reference.max));
+    return [short(node), op, signalText({ sqnr, maxAbs, scale }), figure(cosine), figure(maxAbs)];
+  });
   return [line, plainTable(['largest difference at', 'operator', 'SQNR dB', 'cosine', 'max abs'], cells)];
 }
 
@@ -259,7 +261,7 @@ function driftFigures(drift: ProviderRow['drift'][number]): string[] {
     figure(drift.meanAbs),
     figure(drift.rmse),
     figure(drift.cosine, 4),
-    drift.maxAbs === 0 ? 'exact' : figure(drift.sqnr),
+    signalText(drift),
     percent(drift.top1),
     percent(drift.top5),
   ];

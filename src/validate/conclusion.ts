@@ -1,4 +1,6 @@
+import { fixedPercent } from '../base/fixed-percent.js';
 import { plural } from '../base/plural.js';
+import { comparableSqnr, type Drift, isWithoutSignal } from '../metrics/drift.js';
 import { pointsText } from '../metrics/paired.js';
 import type { ProviderRow, Report } from './report-schema.js';
 
@@ -53,17 +55,26 @@ function iouChange({ original, swapped }: NonNullable<Concluded['providers'][num
 
 function outputChange({ drift, accuracy }: Concluded['providers'][number]): string[] {
   const problem = drift.find((one) => one.problem !== null || one.broken > 0);
-  if (problem !== undefined) return [`the output ${problem.output.slice(0, MAX_NAME)} ${describe(problem)}`];
-  const answers = drift.filter(({ top1 }) => top1 !== null);
-  const scores = answers.find(({ output }) => output === accuracy?.output) ?? answers[0];
-  if (scores !== undefined) return [`${percent(scores.top1 ?? 0, 1)} of answers are the same`];
+  if (problem !== undefined) return [`the output ${shortName(problem)} ${describe(problem)}`];
+  const answers = drift.flatMap(({ output, top1 }) => (top1 === null ? [] : { output, top1 }));
+  const judged = answers.find(({ output }) => output === accuracy?.output);
+  const scores = judged ?? answers.toSorted((a, b) => a.top1 - b.top1)[0];
+  if (scores !== undefined) {
+    const of =
+      judged !== undefined || answers.length === 1 ? 'answers' : `the answers of ${shortName(scores)}`;
+    return [`${percent(scores.top1, 1)} of ${of} are the same`];
+  }
   if (drift.length === 0) return [];
   if (drift.every(({ maxAbs }) => maxAbs === 0)) return ['all outputs are the same'];
-  const least = Math.min(...drift.map(({ sqnr }) => sqnr ?? Number.POSITIVE_INFINITY));
+  const silent = drift.find(isWithoutSignal);
+  if (silent !== undefined) return [`the output ${shortName(silent)} is 0 throughout in the original only`];
+  const least = Math.min(...drift.map(comparableSqnr));
   return Number.isFinite(least)
     ? [`outputs are within ${Number(least.toPrecision(3))} dB (SQNR) of the original’s`]
     : [];
 }
+
+const shortName = ({ output }: Pick<Drift, 'output'>) => output.slice(0, MAX_NAME);
 
 function describe({ problem, brokenInReference }: ProviderRow['drift'][number]): string {
   if (problem !== null) return 'cannot be compared';
@@ -76,4 +87,4 @@ function timeOf({ provider, latency, runtime }: Concluded['providers'][number]):
   return [`${latency.ratio.value.toFixed(2)} times as long on ${provider}`];
 }
 
-const percent = (share: number, digits = 2) => `${(100 * share).toFixed(digits)} %`;
+const percent = (share: number, digits = 2) => `${fixedPercent(share, digits)} %`;

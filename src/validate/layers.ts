@@ -44,6 +44,7 @@ export async function compareModelLayers(options: ModelLayerOptions): Promise<La
   return {
     a: { model: a.which, provider: a.provider.name },
     b: { model: b.which, provider: b.provider.name },
+    runs: feeds.length,
     rows,
   };
 }

@@ -232,6 +232,9 @@ const run = z.object({
 export const layers = z.object({
   a: run.describe('The reference'),
   b: run.describe('The run that is compared with the reference'),
+  runs: countSchema
+    .optional()
+    .describe('Number of compared runs, the first of the data; absent in reports of earlier versions'),
   rows: z
     .array(
       z.object({

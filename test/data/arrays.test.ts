@@ -94,6 +94,47 @@ describe('samples', () => {
     });
   });
 
+  test('are counted by the input of the samples, wherever it stands among inputs that go into every run', () => {
+    const inputs = [
+      { name: 'x', elemType: 'f32', dims: ['n', 2] },
+      { name: 'gain', elemType: 'f32', dims: [1] },
+      { name: 'state', elemType: 'f32', dims: [2, 'n', 1] },
+    ];
+    const values = (count: number) => Array.from({ length: count }, (_, at) => at);
+    const anyOrder = fc.shuffledSubarray(inputs, { minLength: 3 });
+    fc.assert(
+      fc.property(
+        anyOrder,
+        fc.integer({ min: 1, max: 9 }),
+        fc.integer({ min: 1, max: 9 }),
+        (order, batch, runs) => {
+          const count = batch * runs;
+          const arrays = {
+            x: f64([count, 2], values(2 * count)),
+            gain: f64([1], [1]),
+            state: f64([2, batch, 1], values(2 * batch)),
+            y: f64([count], values(count)),
+          };
+          const { feeds, samples, labels } = sampledFeeds(arrays, order, { dims: { n: batch }, labels: 'y' });
+          expect([feeds.length, samples, labels]).toEqual([runs, count, values(count)]);
+        },
+      ),
+    );
+    const [x, gain] = inputs;
+    const some = { x: f64([4, 2], values(8)), gain: f64([1], [1]) };
+    for (const order of [
+      [x, gain],
+      [gain, x],
+    ])
+      expect(
+        sampledFeeds(
+          some,
+          order.flatMap((one) => one ?? []),
+          { dims: { n: 4 } },
+        ).samples,
+      ).toBe(4);
+  });
+
   test('for an input of unknown rank keep their shape', () => {
     const input = { name: 'x', elemType: 'f32', dims: [] };
     const { feeds } = sampledFeeds({ x: f64([2, 1, 2], [1, 2, 3, 4]) }, [input], {});

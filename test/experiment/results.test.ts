@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { shardOf } from '../../src/cli/options/shard.js';
 import { mergeExperiments } from '../../src/experiment/merge.js';
@@ -59,6 +60,25 @@ test('one seed shows nothing, however large its difference', () => {
   expect(text).toContain('One seed tells nothing of a difference between ReLU and Mish.');
   expect(text).not.toMatch(/better|worse/);
   expect(results[1]?.difference).toMatchObject({ low: null, high: null, seeds: 1 });
+});
+
+test('equal differences have no interval, however many the seeds, and no interval leaves −1 and 1', () => {
+  const share = fc.integer({ min: 0, max: 10 }).map((tenths) => tenths / 10);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(share, share), { minLength: 1, maxLength: 4 }), (pairs) => {
+      const { results, text } = concluded({ relu: pairs.map(([a]) => a), mish: pairs.map(([, b]) => b) });
+      const { value = 0, low = null, high = null } = results[1]?.difference ?? {};
+      const areEqual = new Set(pairs.map(([a, b]) => Math.round(10 * (b - a)))).size === 1;
+      expect([low === null, high === null]).toEqual([areEqual, areEqual]);
+      expect(text.includes('is the same in all')).toBe(areEqual && pairs.length > 1);
+      if (areEqual) expect(text).not.toMatch(/better|worse/);
+      expect(low ?? -1).toBeGreaterThanOrEqual(-1);
+      expect(high ?? 1).toBeLessThanOrEqual(1);
+      expect(low ?? value).toBeLessThanOrEqual(value);
+      expect(high ?? value).toBeGreaterThanOrEqual(value);
+    }),
+    { seed: 12, numRuns: 200 },
+  );
 });
 
 test('diverged and missing runs are told, and left out of the pairs', () => {

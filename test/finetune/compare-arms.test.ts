@@ -27,6 +27,18 @@ describe('the comparison of both arms', () => {
     expect(compareArms([reversed]).verdict).toBe('worse');
   });
 
+  test('knows little of few samples, over seeds with equal results, too', () => {
+    const few = [0, 1, 2].map((seed) => ({
+      ...equal,
+      seed,
+      swapped: results([1, 0]),
+      original: results([1, 0]),
+    }));
+    const { overall } = compareArms(few);
+    expect(overall.high - overall.low).toBeGreaterThan(1);
+    expect(overall.high).toBeLessThan(1);
+  });
+
   test('finds no difference on one sample, whatever the runs gave', () => {
     const few = [0, 1].map((seed) => ({ seed, swapped: results([1]), original: results([seed]) }));
     const { overall, verdict } = compareArms(few);

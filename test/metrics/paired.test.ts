@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../src/base/random.js';
 import {
+  betweenShares,
   differenceOfCorrect,
   differenceOfMeans,
   differenceOfShares,
@@ -134,6 +135,26 @@ describe('paired differences', () => {
         expect([low, high]).toEqual([Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
       }),
       { seed: 21 },
+    );
+  });
+
+  test('that are equal for all samples have the interval of right and wrong samples, which no number of runs makes a point', () => {
+    const equal = fc.tuple(fc.integer({ min: -3, max: 3 }), fc.integer({ min: 2, max: 40 }));
+    fc.assert(
+      fc.property(equal, fc.integer({ min: 1, max: 4 }), ([thirds, count], runs) => {
+        const [first, second] = [Math.max(0, thirds) / 3, Math.max(0, -thirds) / 3].map((share) =>
+          new Array<number>(count).fill(share),
+        );
+        const { value, low, high } = differenceOfCorrect(first ?? [], second ?? []);
+        expect(high - low).toBeGreaterThan(1 / count);
+        expect(low).toBeLessThanOrEqual(value);
+        expect(high).toBeGreaterThanOrEqual(value);
+        const differences = Array.from({ length: runs }, () => new Array<number>(count).fill(value));
+        const over = betweenShares(differenceOverRuns(differences), count);
+        for (const key of ['value', 'low', 'high'] as const)
+          expect(over[key]).toBeCloseTo({ value, low, high }[key], 12);
+      }),
+      { seed: 3, numRuns: 200 },
     );
   });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createRandom, normal } from '../../src/base/random.js';
+import { accuracy } from '../../src/metrics/accuracy.js';
 import { clusteredInterval, sharesOfClusters } from '../../src/metrics/clusters.js';
 import { accuracyDifference, labelMeters } from '../../src/metrics/label-meters.js';
 import { meanWithInterval } from '../../src/metrics/paired.js';
@@ -15,11 +16,12 @@ const generated = fc.record({
   classes: fc.integer({ min: 2, max: 8 }),
   isLast: fc.boolean(),
   ignored: fc.double({ min: 0, max: 0.6, noNaN: true }),
+  areRounded: fc.boolean(),
 });
 
 test('places are judged as by their definition, wherever the classes are and however the runs are cut', () => {
   fc.assert(
-    fc.property(generated, ({ seed, samples, places, classes, isLast, ignored }) => {
+    fc.property(generated, ({ seed, samples, places, classes, isLast, ignored, areRounded }) => {
       // A number of classes that is also a number of places leaves the axis of the classes open.
       fc.pre(!places.includes(classes));
       const random = createRandom(seed);
@@ -28,7 +30,8 @@ test('places are judged as by their definition, wherever the classes are and how
         random() < ignored ? IGNORE : Math.floor(random() * classes),
       );
       labels[0] = 0;
-      const scores = labels.map(() => Array.from({ length: classes }, () => normal(random)));
+      const draw = () => (areRounded ? Math.round(normal(random)) : normal(random)); // rounded scores have ties
+      const scores = labels.map(() => Array.from({ length: classes }, draw));
       const run = (from: number, to: number) => {
         const rows = Array.from({ length: to - from }, (_, row) =>
           scores.slice((from + row) * count, (from + row + 1) * count),
@@ -81,6 +84,28 @@ test('places are judged as by their definition, wherever the classes are and how
       expect(value).toBeCloseTo(meters.swapped.result().top1 - result.top1, 12);
     }),
     { seed: 5, numRuns: 300 },
+  );
+});
+
+test('labels some of which are ignored are counted as labels of the other samples, ties and NaN included', () => {
+  const score = fc.oneof(fc.integer({ min: 0, max: 2 }), fc.constant(Number.NaN));
+  const row = fc.tuple(fc.array(score, { minLength: 7, maxLength: 7 }), fc.nat(6), fc.boolean());
+  const tensor = (rows: readonly (readonly number[])[]) => ({
+    ...{ elemType: 'f32', dims: [rows.length, 7], data: Float32Array.from(rows.flat()) },
+  });
+  fc.assert(
+    fc.property(fc.array(row, { minLength: 1, maxLength: 8 }), (rows) => {
+      const counted = rows.filter(([, , isIgnored]) => !isIgnored);
+      fc.pre(counted.length > 0);
+      const y = tensor(rows.map(([scores]) => scores));
+      const values = rows.map(([, label, isIgnored]) => (isIgnored ? IGNORE : label));
+      const { original } = labelMeters(['y'], { y }, { values, places: { dims: [], ignore: IGNORE } });
+      original.add(y);
+      const { n, top1, top5 } = original.result();
+      const labels = counted.map(([, label]) => label);
+      expect({ n, top1, top5 }).toEqual(accuracy([tensor(counted.map(([scores]) => scores))], labels));
+    }),
+    { seed: 8, numRuns: 200 },
   );
 });
 

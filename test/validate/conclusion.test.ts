@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { driftMeter } from '../../src/metrics/drift.js';
+import { summarise } from '../../src/render/summary.js';
 import { conclusionOf } from '../../src/validate/conclusion.js';
 
 type Facts = Parameters<typeof conclusionOf>[0];
@@ -82,6 +83,44 @@ describe('the conclusion', () => {
     expect(conclusionOf({ data: noise, providers: [row({ drift: [meter.result()] })] })).toBe(
       'On noise outputs are within 20 dB (SQNR) of the original’s.',
     );
+  });
+
+  test('shows no difference of 100 % where one of many answers is another', () => {
+    const rows = Array.from({ length: 10_000 }, () => [1, 0]);
+    const drift = [driftOf(rows, rows.with(17, [0, 1]))];
+    expect(conclusionOf({ data, providers: [row({ drift })] })).toBe(
+      'On 2 samples 99.99 % of answers are the same.',
+    );
+  });
+
+  test('is about the output whose answers changed most, by its name', () => {
+    const other = { ...driftOf([[1, 0]], [[0, 1]]), output: 'z' };
+    for (const drift of [
+      [...same, other],
+      [other, ...same],
+    ])
+      expect(conclusionOf({ data, providers: [row({ drift })] })).toBe(
+        'On 2 samples 0.0 % of the answers of z are the same.',
+      );
+  });
+
+  test('does not pass over an output without a signal in the original', () => {
+    const silent = driftOf([[0]], [[1]]);
+    const near = { ...driftOf([[1]], [[1.01]]), output: 'near' };
+    for (const drift of [[silent], [near, silent], [silent, near]]) {
+      expect(conclusionOf({ data, providers: [row({ drift })] })).toBe(
+        'On 2 samples the output y is 0 throughout in the original only.',
+      );
+      const report = { providers: [row({ drift })], verdicts: [] } as unknown as Parameters<
+        typeof summarise
+      >[0];
+      expect(
+        summarise({
+          ...report,
+          providers: report.providers.map((one) => ({ ...one, parity: null, kernel: [] })),
+        })[0]?.drift,
+      ).toBe('−∞');
+    }
   });
 
   test('says so where nothing ran', () => {

@@ -1,5 +1,5 @@
 import { type AccuracyWithIntervals, top1Drop } from '../../metrics/accuracy.js';
-import { type Drift, hasNumbers } from '../../metrics/drift.js';
+import { comparableSqnr, type Drift, hasNumbers } from '../../metrics/drift.js';
 
 /** Degradation of a model with swapped sites, compared with the original; the worst of its outputs counts. */
 export interface Degradation {
@@ -75,7 +75,6 @@ export function degradationOf({
 }
 
 /** Returns the SQNR in dB, infinite for identical outputs, -infinite for broken ones. A larger score is better. */
-export function degradationScore({ sqnr, maxAbs, broken, problem }: Degradation): number {
-  if (broken > 0 || problem !== null) return Number.NEGATIVE_INFINITY;
-  return sqnr ?? (maxAbs === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
+export function degradationScore(harm: Degradation): number {
+  return harm.broken > 0 || harm.problem !== null ? Number.NEGATIVE_INFINITY : comparableSqnr(harm);
 }

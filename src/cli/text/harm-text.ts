@@ -2,7 +2,7 @@ import type { Degradation } from '../../calibrate/select/degradation.js';
 import { signed } from '../../metrics/paired.js';
 import { withMinus } from '../../render/figures.js';
 import { top1Interval } from '../../render/ranking-figures.js';
-import { clean } from './text.js';
+import { clean, integer } from './text.js';
 
 /** Formats a figure with a few significant digits. */
 export function shortFigure(value: number): string {
@@ -17,7 +17,7 @@ export function shortFigure(value: number): string {
 /** Formats an SQNR, such as `24.1 dB`; `exact` for identical outputs. */
 export function sqnrText({ sqnr, maxAbs, broken, problem }: Degradation): string {
   if (problem !== null) return clean(problem);
-  if (broken > 0) return `${broken} × NaN`;
+  if (broken > 0) return `${integer(broken)} not finite`;
   if (sqnr === null) return maxAbs === 0 ? 'exact' : '–';
   return withMinus(`${Number(sqnr.toFixed(1))} dB`);
 }

@@ -1,5 +1,6 @@
 import { integer, plural } from '../../base/plural.js';
 import type { Drift } from '../../metrics/drift.js';
+import { comparableSqnr } from '../../metrics/drift.js';
 import type { LayerComparison, ProviderRow } from '../../validate/report-schema.js';
 import { activation, figure, short, sqnrOf, tellApart } from '../figures.js';
 import { colour, colourBy, draw, type LegendEntry, legendOf, logTicks, numberedAxis, tip } from './draw.js';
@@ -133,7 +134,7 @@ const isExact = ({ maxAbs, broken }: Drift) => maxAbs === 0 && broken === 0;
 function worstOutputs(outputs: readonly string[], lines: readonly DriftLine[]): ReadonlySet<string> {
   if (outputs.length <= MAX_OUTPUTS) return new Set(outputs);
   const worst = (output: string) =>
-    Math.min(...lines.map(({ drift }) => (drift.output === output ? (drift.sqnr ?? Infinity) : Infinity)));
+    Math.min(...lines.map(({ drift }) => (drift.output === output ? comparableSqnr(drift) : Infinity)));
   const ranked = outputs
     .map((output) => ({ output, rank: worst(output) }))
     .toSorted((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank));
