@@ -147,7 +147,7 @@ function comparisons(
   for (const { name, difference } of equal) {
     const amount = `${amountText(measure, difference.value)}${measure === 'accuracy' ? ' points' : ''}`;
     sentences.push(
-      `The difference of ${name} from ${baseline} is the same in all ${difference.seeds} seeds (${amount}), so that it has no interval.`,
+      `The difference of ${name} from ${baseline} is the same in all of ${plural(difference.seeds, 'seed')} (${amount}), so that it has no interval.`,
     );
   }
   if (single.length > 0) {

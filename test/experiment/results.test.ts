@@ -70,7 +70,7 @@ test('equal differences have no interval, however many the seeds, and no interva
       const { value = 0, low = null, high = null } = results[1]?.difference ?? {};
       const areEqual = new Set(pairs.map(([a, b]) => Math.round(10 * (b - a)))).size === 1;
       expect([low === null, high === null]).toEqual([areEqual, areEqual]);
-      expect(text.includes('is the same in all')).toBe(areEqual && pairs.length > 1);
+      expect(text.includes('is the same in all of')).toBe(areEqual && pairs.length > 1);
       if (areEqual) expect(text).not.toMatch(/better|worse/);
       expect(low ?? -1).toBeGreaterThanOrEqual(-1);
       expect(high ?? 1).toBeLessThanOrEqual(1);
