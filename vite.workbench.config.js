@@ -52,7 +52,11 @@ export default defineConfig({
   base: './',
   publicDir: false,
   plugins: [licences(), licenceFile(), guides()],
-  worker: { format: 'es', rolldownOptions: quiet, plugins: () => [licences()] },
+  worker: {
+    format: 'es',
+    rolldownOptions: { ...quiet, output: { codeSplitting: false } },
+    plugins: () => [licences()],
+  },
   build: {
     outDir: fileURLToPath(new URL('dist/workbench/', import.meta.url)),
     emptyOutDir: true,

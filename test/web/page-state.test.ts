@@ -283,7 +283,7 @@ test('a part of the page that its server no longer has is a problem with advice'
   ])
     expect(problemOf(new TypeError(message))).toMatchObject({
       code: 'io',
-      fix: expect.stringMatching(/^Reload/),
+      fix: expect.stringMatching(/try again.*reload/),
     });
   const forbidden =
     "Evaluating a string as JavaScript violates … 'unsafe-eval' is not an allowed source of script";

@@ -94,6 +94,7 @@ describe('Fine-tune', () => {
       ['original', 3],
     ]);
     expect(report.data).toMatchObject({ test: 100, testFrom: 'file', classes: CLASSES });
+    expect(JSON.parse(json.toString())).toMatchObject({ input: MODEL.name, output: 'net.mish.onnx' });
     expect(report.start.repaired).not.toBeNull();
     expect(text).toContain(report.conclusion);
     const trained = await bytesOf(page, () => page.getByRole('link', { name: /^Download/ }).click());
@@ -329,6 +330,36 @@ test('rooms keep their state while another is shown, and the first room loads no
   expect(await page.getByRole('spinbutton', { name: 'Epochs' }).inputValue()).toBe('17');
   expect(await page.getByRole('main').count()).toBe(1);
   await expect.poll(() => page.title()).toBe('Fine-tune – onnx-mish workbench');
+  await page.close();
+});
+
+test('a part of the page that did not arrive arrives at a second try', async () => {
+  const page = await workbench.open();
+  const before = workbench.errors.length;
+  const missing = () => page.getByText('could not be loaded.').count();
+  const offline = async (act: () => Promise<unknown>) => {
+    await page.context().setOffline(true);
+    await act();
+    await expect.poll(missing).toBe(1);
+    await page.context().setOffline(false);
+  };
+  for (const name of ['Repair', 'Fine-tune', 'Compare']) {
+    await offline(() => page.getByRole('link', { name }).click());
+    await button(page, 'Try again').click();
+    await expect.poll(() => main(page).getByRole('button').count()).toBeGreaterThan(1);
+    expect(await missing()).toBe(0);
+  }
+  await page.getByRole('link', { name: 'Swap and run' }).click();
+  await page.setInputFiles('#files', MODEL);
+  const draw = button(page, 'Draw the graph around this site');
+  await draw.waitFor();
+  await offline(() => draw.click());
+  await draw.click();
+  await page.getByRole('region', { name: /^The graph around/ }).waitFor();
+  expect(await missing()).toBe(0);
+  expect(workbench.errors.splice(before).filter((error) => !/ERR_INTERNET_DISCONNECTED/.test(error))).toEqual(
+    [],
+  );
   await page.close();
 });
 

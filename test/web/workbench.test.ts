@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import type { Download, Page } from 'playwright-core';
+import type { Download, Page, Route } from 'playwright-core';
 import { preview } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { getProvider } from '../../src/node/provider-by-name.js';
@@ -188,6 +188,22 @@ test('stop ends a run at once and keeps the results so far', async () => {
   await page.getByText('Stopped. The results so far are below.').waitFor({ timeout: 3000 });
   expect(await page.getByText(/^Median/).count()).toBe(1);
   expect(await runButton(page).isEnabled()).toBe(true);
+  await page.close();
+});
+
+test('stop ends a run that waits for what its models run on, and that question is answered later', async () => {
+  const page = await workbench.openIdle();
+  let isAnswering = false;
+  const held: Route[] = [];
+  await page.route('**/ort/*', (route) => (isAnswering ? route.continue() : void held.push(route)));
+  await openModel(page, 'mlp.onnx');
+  await runButton(page).click();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByText('Stopped. The results so far are below.').waitFor({ timeout: 3000 });
+  await expect.poll(() => held.length).toBeGreaterThan(0);
+  isAnswering = true;
+  for (const route of held) await route.continue();
+  await page.getByRole('heading', { name: 'The original runs on' }).waitFor();
   await page.close();
 });
 

@@ -40,6 +40,13 @@ export interface Problem {
   readonly fix?: string | undefined;
 }
 
+/** The problem of a file of the page that does not arrive. */
+export const NOT_LOADED: Problem = {
+  code: 'io',
+  what: 'a part of the page could not be loaded',
+  fix: 'Check the connection and try again. If that does not help, reload the page: its server may have a newer version',
+};
+
 /** A result or a problem. Errors lose their fields when they are sent from a worker. */
 export type WorkerAnswer<T> =
   | { readonly ok: true; readonly value: T }
@@ -207,8 +214,11 @@ export interface SiteGraph {
   readonly edges: readonly GraphEdge[];
 }
 
-/** Work that can be stopped: runs of models, lists of arrays, drawing of reports, repairs and trainings. */
-export type PageJob = 'run' | 'arrays' | 'html' | 'repair' | 'finetune' | 'compare';
+/**
+ * Work that can be stopped: questions about the model (`fits`, `histogram`), runs of both models, lists of arrays, drawing of reports,
+ * repairs and trainings.
+ */
+export type PageJob = 'question' | 'run' | 'arrays' | 'html' | 'repair' | 'finetune' | 'compare';
 
 /**
  * Functions of the worker. No data leaves the page. Models run in further workers, so that this worker always answers
@@ -226,8 +236,7 @@ export interface Workbench {
   /** Runs both models side by side. After `stop`, the problem is `aborted`. */
   run(choice: RunChoice, onEvent: (event: RunEvent) => void): Promise<WorkerAnswer<Report>>;
   /**
-   * Stops jobs, by default all, which return the problem `aborted` at once; `fits`, `run` and `histogram` are runs. The open and the swapped
-   * model stay.
+   * Stops jobs, by default all, which return the problem `aborted` at once. The open and the swapped model stay.
    */
   stop(jobs?: readonly PageJob[]): Promise<void>;
   /** Returns the graph around a site of the open model. */

@@ -1,6 +1,6 @@
 import { messageOf, OnnxMishError, sentences } from '../../../base/error.js';
 import type { OptionName } from '../../../base/option-hint.js';
-import type { Problem, WorkerAnswer } from '../protocol.js';
+import { NOT_LOADED, type Problem, type WorkerAnswer } from '../protocol.js';
 
 /** Advice for the page, by the options that the error's advice is about; the first match counts. */
 const IN_PAGE: readonly (readonly [fix: string, ...options: readonly OptionName[]])[] = [
@@ -12,12 +12,7 @@ const IN_PAGE: readonly (readonly [fix: string, ...options: readonly OptionName[
 ];
 
 /** Messages of browsers for a module that is not on the server any more, or cannot be reached. */
-const NOT_LOADED = /dynamically imported module|importing a module script failed/i;
-const LOAD_PROBLEM: Problem = {
-  code: 'io',
-  what: 'a part of the page could not be loaded',
-  fix: 'Reload the page: its server may have a newer version',
-};
+const LOAD_MESSAGES = /dynamically imported module|importing a module script failed/i;
 
 /** Messages of browsers for code that compiles text, where the server's policy forbids that. */
 const NOT_COMPILED = /unsafe-eval|Content Security Policy/i;
@@ -31,7 +26,7 @@ const POLICY_PROBLEM: Problem = {
 export function problemOf(error: unknown): Problem {
   if (!(error instanceof OnnxMishError)) {
     const what = messageOf(error);
-    if (NOT_LOADED.test(what)) return LOAD_PROBLEM;
+    if (LOAD_MESSAGES.test(what)) return NOT_LOADED;
     return NOT_COMPILED.test(what) ? POLICY_PROBLEM : { code: 'run-failed', what };
   }
   const { code, what, where, fix, option = {}, outcome } = error;

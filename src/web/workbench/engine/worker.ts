@@ -2,13 +2,15 @@
 import { expose, proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import { aborted } from '../../../base/abort.js';
 import { OnnxMishError } from '../../../base/error.js';
-import type {
-  OpenedModel,
-  OtherActivation,
-  PageJob,
-  SwappedModel,
-  Workbench,
-  WorkerAnswer,
+import {
+  NOT_LOADED,
+  type OpenedModel,
+  type OtherActivation,
+  type PageJob,
+  type Problem,
+  type SwappedModel,
+  type Workbench,
+  type WorkerAnswer,
 } from '../protocol.js';
 import type { RepairBench, RepairChoice } from '../repair-protocol.js';
 import type { FinetuneChoice, TrainingBench } from '../room-protocol.js';
@@ -34,8 +36,8 @@ function latest(kind: keyof typeof asked): () => void {
     if (number !== asked[kind]) throw aborted();
   };
 }
-/** Functions that stop running jobs, each with an error for the caller. */
-const running = new Map<(why: OnnxMishError) => void, PageJob>();
+/** Functions that stop running jobs, each with a problem for the caller. */
+const running = new Map<(problem: Problem) => void, PageJob>();
 /** The last fine-tuning, with its state after the last whole epoch. */
 let finetuning: { model: Model; key: string; checkpoint: Uint8Array | undefined } | undefined;
 /** The last comparison, with the state of each activation’s training after its last whole epoch. */
@@ -58,21 +60,12 @@ async function inWorker<W, T>(
   work: (remote: Remote<W>) => PromiseLike<WorkerAnswer<T>>,
 ): Promise<WorkerAnswer<T>> {
   const remote = wrap<W>(worker);
-  let end: (why: OnnxMishError) => void = () => {};
+  let end: (problem: Problem) => void = () => {};
   try {
     return await new Promise<WorkerAnswer<T>>((resolve) => {
-      end = (why) => resolve({ ok: false, problem: problemOf(why) });
+      end = (problem) => resolve({ ok: false, problem });
       running.set(end, job);
-      worker.onerror = ({ message }) =>
-        end(
-          new OnnxMishError(
-            'run-failed',
-            `the worker ended: ${message || 'the worker could not be loaded'}`,
-            {
-              fix: 'Memory is the usual reason: try a smaller batch or a smaller model',
-            },
-          ),
-        );
+      worker.onerror = ({ message }) => end(endOfWorker(message));
       work(remote).then(resolve, (error: unknown) => resolve({ ok: false, problem: problemOf(error) }));
     });
   } finally {
@@ -82,9 +75,16 @@ async function inWorker<W, T>(
   }
 }
 
+/** Returns the problem of a worker that ended; without a message, its code did not arrive. */
+function endOfWorker(message: string | undefined): Problem {
+  if (!message) return NOT_LOADED;
+  const fix = 'Memory is the usual reason: try a smaller batch or a smaller model';
+  return { code: 'run-failed', what: `the worker ended: ${message}`, fix };
+}
+
 const inRunner = <T>(
+  job: 'question' | 'run' | 'arrays',
   work: (runner: Remote<Runner>) => PromiseLike<WorkerAnswer<T>>,
-  job: 'run' | 'arrays' = 'run',
 ) => inWorker<Runner, T>(job, new Worker(new URL('./runner.ts', import.meta.url), { type: 'module' }), work);
 
 const inHtmlMaker = (work: (maker: Remote<HtmlMaker>) => PromiseLike<WorkerAnswer<string>>) =>
@@ -177,25 +177,25 @@ const workbench: Workbench & TrainingBench & RepairBench = {
       const original = opened();
       checkComplete(original);
       const chosen = which === 'original' ? original : swappedModel();
-      return inRunner((runner) => runner.fits(sent(chosen), files(original)));
+      return inRunner('question', (runner) => runner.fits(sent(chosen), files(original)));
     }),
   run: (choice, onEvent) =>
     answers(async () => {
       const original = opened();
       checkComplete(original);
       const models = { original: sent(original), swapped: sent(swappedModel()), files: files(original) };
-      return inRunner((runner) => runner.run(models, choice, proxy(onEvent)));
+      return inRunner('run', (runner) => runner.run(models, choice, proxy(onEvent)));
     }),
-  // No run, since a model that is opened meanwhile stops all runs.
-  arrays: (file) => inRunner((runner) => runner.arrays(file), 'arrays'),
+  // A job of its own, since a model that is opened meanwhile stops all other jobs of a runner.
+  arrays: (file) => inRunner('arrays', (runner) => runner.arrays(file)),
   async stop(jobs) {
-    for (const [end, job] of running) if (jobs === undefined || jobs.includes(job)) end(aborted());
+    for (const [end, job] of running) if (jobs === undefined || jobs.includes(job)) end(problemOf(aborted()));
   },
   histogram: (place, input, dims, shapes) =>
     answers(async () => {
       const original = opened();
       checkComplete(original);
-      return inRunner((runner) =>
+      return inRunner('question', (runner) =>
         runner.histogram(sent(original), files(original), { ...place, input, dims, shapes }),
       );
     }),

@@ -1,8 +1,9 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import type { OpenedModel, Problem, SiteGraph, SitePlace } from '../protocol.js';
+import { NOT_LOADED, type OpenedModel, type Problem, type SiteGraph, type SitePlace } from '../protocol.js';
 import { answerTo } from './asker.js';
 import { bench } from './bench.js';
+import { loadPart } from './load-part.js';
 import { type Parts, ProblemNote } from './parts.js';
 
 type View = ComponentType<{ readonly graph: SiteGraph; readonly label: string }>;
@@ -18,7 +19,11 @@ export function GraphSection({ state, model }: Pick<Parts, 'state'> & { readonly
     let isCurrent = true;
     if (!open) return;
     setDrawn(undefined); // the graph of another site, or of another model
-    drawnGraph({ site, to }).then((result) => isCurrent && setDrawn(result));
+    drawnGraph({ site, to }).then((result) => {
+      if (!isCurrent) return;
+      setDrawn(result);
+      if ('problem' in result) setOpen(false); // so that it can be asked for again
+    });
     return () => {
       isCurrent = false;
     };
@@ -51,11 +56,9 @@ async function drawnGraph(place: SitePlace): Promise<Drawn> {
   const answer = await answerTo(bench.graph(place));
   if (!answer.ok) return { problem: answer.problem };
   try {
-    const { GraphView } = await import('./graph-view.js');
+    const { GraphView } = await loadPart(() => import('./graph-view.js'));
     return { View: GraphView, graph: answer.value };
   } catch {
-    return {
-      problem: { code: 'io', what: 'a file of the page could not be loaded', fix: 'Reload the page' },
-    };
+    return { problem: NOT_LOADED };
   }
 }

@@ -1,17 +1,10 @@
-const numbers = new WeakMap<Blob, number>();
-let last = 0;
-
-/** Returns a number of its own for each file: two files may have the same name, size and time. */
-function numberOf(file: Blob): number {
-  const number = numbers.get(file) ?? ++last;
-  numbers.set(file, number);
-  return number;
+/** Returns whether two choices are equal, with the very same files: two files may have the same name, size and time. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (!isRecord(a) || !isRecord(b)) return false;
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...names].every((name) => isSame(a[name], b[name]));
 }
 
-const textOf = (choice: unknown) =>
-  JSON.stringify(choice, (_, value: unknown) => (value instanceof Blob ? numberOf(value) : value));
-
-/** Returns whether two choices are equal, with the same files. */
-export function isSame<T>(a: T, b: T): boolean {
-  return textOf(a) === textOf(b);
-}
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !(value instanceof Blob);

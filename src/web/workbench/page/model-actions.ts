@@ -41,7 +41,7 @@ export function modelActions(asker: Asker): ModelActions {
     if (!answer.ok) fail('open', answer.problem);
     if (!answer.ok || !given.ok) return false;
     asker.countModel();
-    await bench.stop(['run', 'repair', 'finetune']);
+    await bench.stop(['question', 'run', 'repair', 'finetune']);
     const { to, files: before } = state();
     const isSame = before?.model === given.value.model; // more external data for the model that is open
     const model = isSame && to !== undefined ? await valueFrom('open', bench.sites(to)) : answer.value;

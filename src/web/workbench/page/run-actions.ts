@@ -21,7 +21,8 @@ export interface RunActions {
 /** Returns the actions that run both models, and the one that counts the inputs of a site. */
 export function runActions(asker: Asker): RunActions {
   const { state, dispatch, fail } = asker;
-  let stopped = false;
+  /** Stops the current run while it waits, before its worker starts. */
+  let stopWaiting = () => {};
   /** Number of runs so far; events and answers of earlier ones are dropped. */
   let runs = 0;
 
@@ -35,7 +36,9 @@ export function runActions(asker: Asker): RunActions {
       const run = ++runs;
       const { model } = asker;
       const isCurrent = () => run === runs && model === asker.model;
-      stopped = false;
+      const stopped = new Promise<'stopped'>((settle) => {
+        stopWaiting = () => settle('stopped');
+      });
       const { feed } = state();
       const { providers, pairs } = feed;
       const choice = choiceOf(state());
@@ -44,12 +47,10 @@ export function runActions(asker: Asker): RunActions {
         kind: 'run',
         run: { choice, feed, providers, wanted: pairs, step: 'Getting ready', ...empty },
       });
-      const isSwapped = state().swapped !== null || (await swapChosen(asker));
+      const ready = await Promise.race([swapAndWait(asker), stopped]);
       if (!isCurrent()) return; // the run on the page is another one
-      if (!isSwapped) return end('failed', 'The swap failed.');
-      await asker.before;
-      if (!isCurrent()) return;
-      if (stopped) return end('stopped', 'Stopped.');
+      if (ready === 'stopped') return end('stopped', 'Stopped.');
+      if (ready === 'not swapped') return end('failed', 'The swap failed.');
       const showEvent = proxy((event: RunEvent) => isCurrent() && dispatch(actionOf(event, feed)));
       const answer = await answerTo(bench.run({ ...fed, providers, pairs }, showEvent));
       if (!isCurrent()) return;
@@ -65,7 +66,7 @@ export function runActions(asker: Asker): RunActions {
       }
     },
     stop() {
-      stopped = true;
+      stopWaiting();
       void bench.stop(['run']);
     },
     async giveArrays(npz) {
@@ -93,6 +94,14 @@ export function runActions(asker: Asker): RunActions {
       if (answer.problem.code !== 'aborted') fail('histogram', answer.problem);
     },
   };
+}
+
+/** Swaps the chosen sites if necessary, and waits for the questions about the model, which would disturb the timing. */
+async function swapAndWait(asker: Asker): Promise<'ready' | 'not swapped'> {
+  const isSwapped = asker.state().swapped !== null || (await swapChosen(asker));
+  if (!isSwapped) return 'not swapped';
+  await asker.before;
+  return 'ready';
 }
 
 /** Returns the inputs to run with; undefined without a model, and while a field is empty or wrong. */

@@ -1,6 +1,6 @@
 // Models that the server of the page has.
 import { messageOf } from '../../../base/error.js';
-import { HANDED_PATH, type Handed, type WorkerAnswer } from '../protocol.js';
+import { HANDED_PATH, type Handed, NOT_LOADED, type WorkerAnswer } from '../protocol.js';
 import type { Files } from './state.js';
 
 /** Models that the page brings along. */
@@ -33,10 +33,7 @@ export async function fetchBundled(name: BundledModel): Promise<WorkerAnswer<Fil
   try {
     return { ok: true, value: { model: await fileAt(name, MODELS[name]), external: [] } };
   } catch {
-    return {
-      ok: false,
-      problem: { code: 'io', what: `${name} could not be loaded`, fix: 'Reload the page' },
-    };
+    return { ok: false, problem: { ...NOT_LOADED, what: `${name} could not be loaded` } };
   }
 }
 

@@ -35,7 +35,11 @@ export function FinetuneResults({
       </ul>
       <div class="bar">
         <DownloadLink id="download-trained" name={name} blob={result.blob} />
-        <ReportButtons name={base} report={report} html={() => actions.html()} />
+        <ReportButtons
+          name={base}
+          report={{ input: report.model, output: name, ...report }}
+          html={() => actions.html()}
+        />
       </div>
       <ProblemNote problem={finetune.problems.export} />
       <TextTable
