@@ -1,6 +1,6 @@
 import type { Advice } from '../base/option-hint.js';
 import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
-import { hasModeInput, usesBatchStatistics } from '../onnx/inference-edits.js';
+import { mayDrop, usesBatchStatistics } from '../onnx/inference-edits.js';
 
 /** Operators that draw random numbers. */
 const DRAWING = new Set([
@@ -8,13 +8,13 @@ const DRAWING = new Set([
 ]);
 
 /** Returns advice if a sample's outputs vary between runs, whatever the swap: see `randomDoubt` and `batchDoubt`. */
-export const variationDoubt = (document: OnnxDocument): Advice | undefined =>
-  randomDoubt(document) ?? batchDoubt(document);
+export const variationDoubt = async (document: OnnxDocument): Promise<Advice | undefined> =>
+  (await randomDoubt(document)) ?? batchDoubt(document);
 
 /** Returns advice if a model draws random numbers: two runs of the same model then differ, and the swap is not the cause. */
-function randomDoubt({ scopes }: OnnxDocument): Advice | undefined {
-  for (const scope of scopes) {
-    const node = scope.nodes.find((one) => one.domain === '' && draws(one, scope));
+async function randomDoubt(document: OnnxDocument): Promise<Advice | undefined> {
+  for (const scope of document.scopes) {
+    const node = await drawingNode(document, scope);
     if (node === undefined) continue;
     const text = `the model draws random numbers (${nodeLabel(node)}), so each run gives other outputs to the same sample. The figures have these differences in them`;
     return { text };
@@ -22,8 +22,14 @@ function randomDoubt({ scopes }: OnnxDocument): Advice | undefined {
   return undefined;
 }
 
-const draws = (node: Node, scope: Scope) =>
-  DRAWING.has(node.opType) || (node.opType === 'Dropout' && hasModeInput(node, scope));
+async function drawingNode(document: OnnxDocument, scope: Scope): Promise<Node | undefined> {
+  for (const node of scope.nodes) {
+    if (node.domain !== '') continue;
+    if (DRAWING.has(node.opType)) return node;
+    if (node.opType === 'Dropout' && (await mayDrop(document, node, scope))) return node;
+  }
+  return undefined;
+}
 
 /** Returns advice if a batch normalisation is in training mode: a sample's outputs then depend on the others in its run. */
 export function batchDoubt({ scopes }: OnnxDocument): Advice | undefined {

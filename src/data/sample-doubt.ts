@@ -25,7 +25,7 @@ export async function sampleDoubt(
   options: OnProvider & { readonly session?: SessionOptions | undefined },
   open: Session,
 ): Promise<Advice | undefined> {
-  const variation = variationDoubt(model.document);
+  const variation = await variationDoubt(model.document);
   if (variation !== undefined || source === 'seed') return variation;
   const outputs = open.outputs.map(({ name }) => name);
   const nan = source === 'images' ? undefined : await nanDoubt(feeds, (feed) => open.run(feed), outputs);

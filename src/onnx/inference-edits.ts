@@ -1,8 +1,16 @@
 // Puts nodes of training mode into inference mode in a model's file.
 import { onnx } from '../../proto/onnx.js';
-import { attribute, type Node, type OnnxDocument, opsetOf, type Scope } from './document.js';
+import {
+  attribute,
+  type Node,
+  type OnnxDocument,
+  opsetOf,
+  type Scope,
+  tensorOfConstant,
+} from './document.js';
 import { concat, messageField } from './encode.js';
 import { createReader, Wire, walk } from './reader.js';
+import { readNumbers } from './small-tensor.js';
 import { type Edit, replacing } from './splice.js';
 
 /** Opset from which Dropout's training mode is an input, and below which it is an attribute. */
@@ -18,33 +26,44 @@ export const usesBatchStatistics = (node: Node): boolean =>
   (attribute(node, 'training_mode')?.i ?? 0) !== 0;
 
 /** Returns the nodes of the main graph and of functions that compute as in training, and whose further outputs nothing reads. */
-export function trainingNodes({ scopes }: OnnxDocument): Node[] {
+export async function trainingNodes(document: OnnxDocument): Promise<Node[]> {
+  const { scopes } = document;
   const read = new Set(
     scopes.flatMap(({ nodes, outputs }) => [
       ...nodes.flatMap(({ inputs }) => inputs),
       ...outputs.map(({ name }) => name),
     ]),
   );
-  return scopes
-    .filter(({ owner }) => owner === undefined)
-    .flatMap((scope) => scope.nodes.filter((node) => isTraining(node, scope)))
-    .filter(({ outputs }) => !outputs.slice(1).some((name) => name !== '' && read.has(name)));
+  const found: Node[] = [];
+  for (const scope of scopes.filter(({ owner }) => owner === undefined)) {
+    for (const node of scope.nodes) {
+      const isRead = node.outputs.slice(1).some((name) => name !== '' && read.has(name));
+      if (!isRead && (await isTraining(document, node, scope))) found.push(node);
+    }
+  }
+  return found;
 }
 
-/** Returns whether a Dropout of opset 12 or later has an input for its mode, by which it may drop elements. */
-export const hasModeInput = ({ inputs }: Node, scope: Scope): boolean =>
-  opsetOf(scope) >= INPUT && (inputs[2] ?? '') !== '';
+/** Returns whether a Dropout of opset 12 or later may drop elements: it has an input for its mode, which is not constantly false. */
+export async function mayDrop(document: OnnxDocument, { inputs }: Node, scope: Scope): Promise<boolean> {
+  const [, , mode = ''] = inputs;
+  if (opsetOf(scope) < INPUT || mode === '') return false;
+  const maker = scope.nodes.find(({ outputs }) => outputs.includes(mode));
+  const isInput = document.irVersion >= 4 && scope.inputs.some(({ name }) => name === mode);
+  const constant = isInput ? undefined : (scope.initializers.get(mode) ?? tensorOfConstant(maker));
+  return (await readNumbers(document, constant))?.[0] !== 0;
+}
 
-function isTraining(node: Node, scope: Scope): boolean {
+async function isTraining(document: OnnxDocument, node: Node, scope: Scope): Promise<boolean> {
   const { domain, opType } = node;
   if (domain !== '' || opType !== 'Dropout') return usesBatchStatistics(node);
-  if (opsetOf(scope) >= INPUT) return hasModeInput(node, scope);
+  if (opsetOf(scope) >= INPUT) return mayDrop(document, node, scope);
   return opsetOf(scope) < ATTRIBUTE && (attribute(node, 'is_test')?.i ?? 0) === 0;
 }
 
 /** Returns the edits that make these nodes compute as in inference. */
-export function inferenceEdits(document: OnnxDocument): Promise<Edit[]> {
-  return Promise.all(trainingNodes(document).map((node) => inferenceEdit(document, node)));
+export async function inferenceEdits(document: OnnxDocument): Promise<Edit[]> {
+  return Promise.all((await trainingNodes(document)).map((node) => inferenceEdit(document, node)));
 }
 
 async function inferenceEdit({ source }: OnnxDocument, node: Node): Promise<Edit> {

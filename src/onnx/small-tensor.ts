@@ -6,11 +6,12 @@ import { type OpenData, readExternal } from './weights.js';
 const GETTERS: Readonly<Record<number, readonly [bytes: number, (view: DataView, at: number) => number]>> = {
   [DataType.INT64]: [8, (view, at) => Number(view.getBigInt64(at, true))],
   [DataType.INT32]: [4, (view, at) => view.getInt32(at, true)],
+  [DataType.BOOL]: [1, (view, at) => view.getUint8(at)],
   [DataType.FLOAT]: [4, (view, at) => view.getFloat32(at, true)],
 };
 
 /**
- * Reads the elements of a tensor of i64, i32 or f32; undefined for other types, and for data in other files without `openData`. Throws
+ * Reads the elements of a tensor of i64, i32, flags or f32; undefined for other types, and for data in other files without `openData`. Throws
  * as `decodeTensor` and `readExternal` do.
  */
 export async function readNumbers(

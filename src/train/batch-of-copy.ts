@@ -74,6 +74,10 @@ function runs(model: EditableModel, all: readonly Tensors[], options: RunOptions
   });
 }
 
+/** Returns whether a tensor has the shape and, but for rounding, the elements of another. */
+export const isEqualOutput = (expected: Tensor, found: Tensor | undefined): boolean =>
+  found?.dims.join() === expected.dims.join() && isJoined(found, [expected], 1);
+
 /** Returns whether a tensor consists of these parts, in their order; of the last, only the share at its end. */
 function isJoined(tensor: Tensor, parts: readonly (Tensor | undefined)[], lastShare: number): boolean {
   const found = toNumbers(tensor);

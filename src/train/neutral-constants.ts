@@ -18,9 +18,14 @@ const AFFINE_SLOTS: Readonly<
   Add: { zeros: [0, 1] },
 };
 
+/** Names by which PyTorch's newer exporter stores constants of its own; parameters keep the names of their modules. */
+const LIFTED = /^val_\d+$/;
+/** Operators that read a parameter as it is. Exporters fold a scale of Mul, a parameter too, and name it as a constant. */
+const NORMALISATIONS = /Normalization$/;
+
 /**
- * Names the weights that are no parameters: scales of 1 and shifts of 0 that PyTorch's exporter writes as Constant nodes for layers
- * without them (`affine=False`), and those of the InstanceNormalization inside a group normalisation, whose own scale and shift follow.
+ * Names the weights that are no parameters: scales of 1 and shifts of 0 that PyTorch's exporters write as Constant nodes, or as
+ * initializers with names of their own, for layers without them (`affine=False`), and those of the InstanceNormalization inside a group normalisation, whose own scale and shift follow.
  */
 export async function neutralConstants(
   document: OnnxDocument,
@@ -32,7 +37,10 @@ export async function neutralConstants(
   for (const { name, tensor } of weights) {
     const readers = readersOf(graph, index, name);
     const isConstant = !graph.initializers.has(name);
-    if (!readers.every(({ node }) => isConstant || isOfGroups(node, graph, index))) continue;
+    const isLifted = LIFTED.test(name);
+    const isPlain = (node: Node) =>
+      isConstant || isOfGroups(node, graph, index) || (isLifted && NORMALISATIONS.test(node.opType));
+    if (!readers.every(({ node }) => isPlain(node))) continue;
     const wanted = readers.map(({ node, slot }) => neutralValue(node, slot));
     const [value] = wanted;
     if (value === undefined || wanted.some((other) => other !== value)) continue;

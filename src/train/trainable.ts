@@ -25,6 +25,7 @@ export const PASSED_THROUGH: ReadonlySet<string> = new Set([
   'Identity',
   'Transpose',
   'Cast',
+  'CastLike',
   'Reshape',
   'Squeeze',
   'Unsqueeze',

@@ -26,7 +26,7 @@ export interface TrainingCopy {
 
 /** Returns the model itself if it needs no change, else a rewritten copy in memory. Throws as `decodeModel` and `asFloat32` do. */
 export async function trainingCopy(original: EditableModel): Promise<TrainingCopy> {
-  const remarks = modeRemarks(original.document);
+  const remarks = await modeRemarks(original.document);
   const model =
     remarks.length === 0
       ? original
@@ -130,8 +130,8 @@ export function addBranchOrigins(
   return origins;
 }
 
-function modeRemarks(document: OnnxDocument): TrainingRemark[] {
-  const nodes = trainingNodes(document);
+async function modeRemarks(document: OnnxDocument): Promise<TrainingRemark[]> {
+  const nodes = await trainingNodes(document);
   const remark = (operator: string, what: string): TrainingRemark[] => {
     const outputs = nodes.filter(({ opType }) => opType === operator).map(({ outputs: [y = ''] }) => y);
     if (outputs.length === 0) return [];

@@ -8,6 +8,7 @@ import { floats, model, node, value } from '../support/model.js';
 
 const COUNT = 64;
 const truth = { name: 'true', dataType: 9, dims: [], rawData: Uint8Array.of(1) };
+const untruth = { name: 'false', dataType: 9, dims: [], rawData: Uint8Array.of(0) };
 const DRAWS = [
   [node('RandomNormalLike', ['x'], ['y'])],
   [node('RandomUniformLike', ['x'], ['y'])],
@@ -16,6 +17,11 @@ const DRAWS = [
   [node('Sigmoid', ['x'], ['s']), node('Bernoulli', ['s'], ['y'])],
   [node('Multinomial', ['x'], ['m'], { sample_size: COUNT }), node('Cast', ['m'], ['y'], { to: 1 })],
   [node('Dropout', ['x', 'half', 'true'], ['y'])],
+  [node('Dropout', ['x', 'half', 'false'], ['y'])],
+  [
+    node('Constant', [], ['no'], { value: { tensor: { ...untruth, name: '' } } }),
+    node('Dropout', ['x', 'half', 'no'], ['y']),
+  ],
   [node('Dropout', ['x', 'half'], ['y'])],
   [node('Dropout', ['x'], ['y'])],
   [node('Relu', ['x'], ['y'])],
@@ -29,7 +35,7 @@ test.each(
     opset: 15,
     inputs: [value('x', 1, [1, COUNT])],
     outputs: [value('y', 1, [1, COUNT])],
-    initializers: [floats('half', [], [0.5]), truth],
+    initializers: [floats('half', [], [0.5]), truth, untruth],
   });
   const options = { provider: nodeProvider('cpu') };
   const loaded = await modelFromBytes(bytes);

@@ -85,7 +85,7 @@ ${listed(COVERED)}
 
 ## Refused
 
-These operators are differentiable but have no rule. \`If\` with a constant condition and model-local functions are inlined.
+These operators are differentiable but have no rule. \`If\` and model-local functions are inlined where names, shapes and opsets allow it.
 
 ${listed(REFUSED)}
 

@@ -94,6 +94,22 @@ describe('scales of 1 and shifts of 0 that an exporter wrote for a layer without
     expect(found).toEqual({ names: ['w', 'scale', 'shift'], told: [] });
   });
 
+  test('as initializers that PyTorch’s newer exporter named, also behind a CastLike', async () => {
+    const stored = [floats('val_2', [2], twice(1)), floats('val_13', [2], twice(0))];
+    const norm = node('LayerNormalization', ['h', 'val_2', 'val_13'], ['y']);
+    expect(await trained([norm], ...stored)).toEqual({ names: ['w'], told: [] });
+    const cast = ['val_2', 'val_13'].map((name) => node('CastLike', [name, 'h'], [`${name}/like`]));
+    const read = node('LayerNormalization', ['h', 'val_2/like', 'val_13/like'], ['y']);
+    expect(await trained([...cast, read], ...stored)).toEqual({ names: ['w'], told: [] });
+  });
+
+  test('but a scale of Mul with such a name is trained, and so is a scale behind a CastLike', async () => {
+    const folded = [node('LpNormalization', ['h'], ['n'], { axis: 2 }), node('Mul', ['n', 'val_2'], ['y'])];
+    expect((await trained(folded, floats('val_2', [2], twice(1)))).names).toEqual(['w', 'val_2']);
+    const cast = [node('CastLike', ['s', 'h'], ['like']), node('LayerNormalization', ['h', 'like'], ['y'])];
+    expect((await trained(cast, floats('s', [2], twice(1)))).names).toEqual(['w', 's']);
+  });
+
   test('but not other values, and not those of a layer whose weights are stored', async () => {
     const norm = node('LayerNormalization', ['h', 's', 'b'], ['y']);
     const others = [constant('s', [2], [1, 2]), constant('b', [2], [0, 0.5])];

@@ -177,6 +177,35 @@ const SPELLINGS: Record<string, [bytes: Uint8Array, ...codes: string[]]> = {
     }),
     'branches-inlined',
   ],
+  'a branch that the data choose': [
+    model({
+      nodes: [
+        node('ReduceSum', ['x'], ['sum'], { keepdims: 0 }),
+        node('Less', ['sum', 'limit'], ['is_less']),
+        node('Gemm', ['x', 'w', 'b'], ['h']),
+        node('If', ['is_less'], ['y'], {
+          then_branch: {
+            graph: graphOf(
+              'then',
+              [node('Neg', ['h'], ['n']), node('Tanh', ['n'], ['t']), node('Neg', ['t'], ['a'])],
+              'a',
+            ),
+          },
+          else_branch: { graph: graphOf('else', [node('Tanh', ['h'], ['e'])], 'e') },
+        }),
+      ],
+      initializers: [w, b, floats('limit', [], [0.1])],
+      ...{ inputs, outputs },
+    }),
+    'branches-inlined',
+  ],
+  'a dropout that is never in training mode': [
+    model({
+      nodes: [node('Dropout', ['x', '', 'no'], ['d']), node('Gemm', ['d', 'w', 'b'], ['h']), tanh],
+      initializers: [w, b, { name: 'no', dataType: 9, dims: [], int32Data: [0] }],
+      ...{ inputs, outputs },
+    }),
+  ],
   'initializers that are inputs': [
     model({
       nodes: [gemm, tanh],

@@ -40,8 +40,8 @@ export async function sayDoubtsIn(
   if (doubt !== undefined) sayDoubt(doubt);
 }
 
-function sayVariation({ document }: LoadedModel): void {
-  const doubt = variationDoubt(document);
+async function sayVariation({ document }: LoadedModel): Promise<void> {
+  const doubt = await variationDoubt(document);
   if (doubt !== undefined) sayDoubt(doubt);
 }
 

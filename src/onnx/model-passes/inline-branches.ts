@@ -17,13 +17,17 @@ export interface InlinedBranch {
   readonly constants: readonly string[];
 }
 
-/**
- * Inlines the branches of the main graph's If nodes whose condition is a constant, at any depth. `known` has the values of further
- * conditions, by their names.
- */
+export interface InlineOptions {
+  /** Values of further conditions, by their names. */
+  readonly known?: ReadonlyMap<string, boolean>;
+  /** Whether to inline both branches where the condition is not known, so that a Where chooses among their outputs. */
+  readonly both?: boolean;
+}
+
+/** Inlines the branches of the main graph's If nodes whose condition is a constant, at any depth. */
 export function inlineBranches(
   model: ModelProto,
-  known: ReadonlyMap<string, boolean> = new Map(),
+  { known = new Map(), both = false }: InlineOptions = {},
 ): InlinedBranch[] {
   const { graph } = model;
   if (!graph) return [];
@@ -41,44 +45,58 @@ export function inlineBranches(
   const nodes: NodeProto[] = [];
   const open = (graph.node ?? []).toReversed();
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    const condition = conditionOf(node, values);
-    const branch = condition === undefined ? undefined : branchOf(node, condition);
-    if (branch === undefined) {
+    const chosen = chosenBranches(node, values, both);
+    const names = chosen.flatMap(({ graph }) => definedNames(graph));
+    // A branch whose names are in use stays where it is.
+    const isFree = new Set(names).size === names.length && !names.some((name) => taken.has(name));
+    if (chosen.length === 0 || !isFree || chosen.some(({ graph }) => graph.sparseInitializer?.length)) {
       nodes.push(node);
       noteConstant(node, values);
       continue;
     }
-    // A branch whose names are in use stays where it is.
-    const names = definedNames(branch);
-    if (names.some((name) => taken.has(name)) || branch.sparseInitializer?.length) {
-      nodes.push(node);
-      continue;
-    }
     for (const name of names) taken.add(name);
-    graph.initializer = [...(graph.initializer ?? []), ...(branch.initializer ?? [])];
-    for (const [name, value] of constantsIn(branch)) values.set(name, value);
-    const copies = (branch.output ?? []).flatMap(({ name }, slot) => {
-      const to = node?.output?.[slot] ?? '';
-      return to === '' ? [] : [identityNode(name ?? '', to)];
-    });
-    open.push(...[...(branch.node ?? []), ...copies].toReversed());
-    branches.push({
-      output: node.output?.[0] ?? '',
-      branch: condition ? 'then_branch' : 'else_branch',
-      constants: constantNames(branch),
-    });
+    for (const branch of chosen) {
+      graph.initializer = [...(graph.initializer ?? []), ...(branch.graph.initializer ?? [])];
+      for (const [name, value] of constantsIn(branch.graph)) values.set(name, value);
+      branches.push({
+        output: node.output?.[0] ?? '',
+        branch: branch.name,
+        constants: constantNames(branch.graph),
+      });
+    }
+    open.push(
+      ...[...chosen.flatMap(({ graph }) => graph.node ?? []), ...resultsOf(node, chosen)].toReversed(),
+    );
   }
   graph.node = nodes;
   return branches;
 }
 
-function conditionOf(node: NodeProto, values: ReadonlyMap<string, boolean>): boolean | undefined {
-  return isOperator(node, 'If') ? values.get(node.input?.[0] ?? '') : undefined;
+interface Branch {
+  readonly name: InlinedBranch['branch'];
+  readonly graph: GraphProto;
 }
 
-function branchOf(node: NodeProto, condition: boolean): GraphProto | undefined {
-  const name = condition ? 'then_branch' : 'else_branch';
-  return node.attribute?.find((one) => one.name === name)?.g ?? undefined;
+/** Returns the branch of an If that runs; if that is not known, both or none. */
+function chosenBranches(node: NodeProto, values: ReadonlyMap<string, boolean>, both: boolean): Branch[] {
+  if (!isOperator(node, 'If')) return [];
+  const condition = values.get(node.input?.[0] ?? '');
+  const branches = (['then_branch', 'else_branch'] as const).flatMap((name) => {
+    const graph = node.attribute?.find((one) => one.name === name)?.g;
+    return graph ? [{ name, graph }] : [];
+  });
+  if (condition === undefined) return both && branches.length === 2 ? branches : [];
+  return branches.filter(({ name }) => name === (condition ? 'then_branch' : 'else_branch'));
+}
+
+/** Returns the nodes that give an If's outputs from those of the inlined branches. */
+function resultsOf({ input, output }: NodeProto, branches: readonly Branch[]): NodeProto[] {
+  return (output ?? []).flatMap((to, slot) => {
+    const [name = '', other] = branches.map(({ graph }) => graph.output?.[slot]?.name ?? '');
+    if (to === '') return [];
+    if (other === undefined) return [identityNode(name, to)];
+    return [{ opType: 'Where', input: [input?.[0] ?? '', name, other], output: [to] }];
+  });
 }
 
 /** Returns the names that a graph defines, also in the graphs inside it. */
