@@ -26,8 +26,8 @@ export async function openArm(
   more: {
     readonly teacher?: Teacher | undefined;
     readonly resume?: Uint8Array | undefined;
-    /** Receives each pattern of `freeze` that matches no weight. */
-    readonly onUnmatched?: ((pattern: string) => void) | undefined;
+    /** Receives advice on each pattern of `freeze` that matches no weight, and on a model that couples samples. */
+    readonly onDoubt?: FinetuneOptions['onDoubt'];
     readonly onStep?: ((step: number, of: number, secondsLeft: number, loss: number) => void) | undefined;
   } = {},
 ): Promise<ModelTrainer> {
@@ -46,7 +46,12 @@ export async function openArm(
     keep: patience === undefined ? 'last' : 'best',
     onProgress: more.onStep,
   });
-  if (more.onUnmatched !== undefined) unmatched.forEach(more.onUnmatched);
+  for (const pattern of unmatched)
+    more.onDoubt?.({
+      text: `no weight that could be trained matches '${pattern}'`,
+      option: { freeze: null },
+    });
+  for (const { code, text } of trainer.remarks) if (code === 'coupled-samples') more.onDoubt?.({ text });
   return trainer;
 }
 

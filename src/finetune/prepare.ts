@@ -12,7 +12,7 @@ import type { LabelledData } from './options.js';
 import type { FinetuneRun, Score } from './report-schema.js';
 import { type DataParts, splitData } from './split-data.js';
 import { modelFromCopy, type PlannedSwap, plainSwap, repairedSwap } from './start.js';
-import { tellDoubt, tellUnmatched } from './tell-doubt.js';
+import { tellDoubt } from './tell-doubt.js';
 import { type FinishedRun, resumedCheckpoint } from './trainings.js';
 
 /** Model from which the trainings of the swapped arm start. */
@@ -67,7 +67,7 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
   const resumed = resumedCheckpoint(options.checkpoint ?? {}, digest);
   // Without a repair, trainings in turns begin at once, and measure the scores themselves.
   const isLater = options.inTurns === true && options.calibrate === false;
-  const first = isLater ? undefined : await evaluateParts(original, parts, options, tellUnmatched(options));
+  const first = isLater ? undefined : await evaluateParts(original, parts, options, options.onDoubt);
   const swap = await plainSwap(original, options);
   for (const advice of swap.unmatched) options.onDoubt?.(advice);
   const plain = isLater ? undefined : (await evaluateParts(swap.plain, parts, options)).test;
@@ -127,9 +127,9 @@ async function evaluateParts(
   model: LoadedModel,
   parts: DataParts,
   options: ArmOptions,
-  onUnmatched?: (pattern: string) => void,
+  onDoubt?: ArmOptions['onDoubt'],
 ): Promise<{ test: Score; validation: Score | null }> {
-  const trainer = await openArm(model, parts, options, options.seed ?? 0, { onUnmatched });
+  const trainer = await openArm(model, parts, options, options.seed ?? 0, { onDoubt });
   try {
     const test = scoreOf(await trainer.evaluate(parts.test));
     const { validation } = parts;

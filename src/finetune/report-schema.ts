@@ -58,7 +58,11 @@ const run = z.object({
   before: score.nullable().describe('Score on the validation part before training; null without one'),
   epochs: z.array(epoch).describe('Epochs of the training'),
   test: score.describe('Score on the test part after training'),
-  moved: z.array(moved).describe('Change of each trained weight, the largest first'),
+  moved: z
+    .array(moved)
+    .describe(
+      'Change of each trained weight from the start of the training, which may be repaired, the largest first',
+    ),
   seconds: seconds.describe('Duration of the training'),
 });
 

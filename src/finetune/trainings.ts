@@ -159,7 +159,7 @@ async function trainGroup(
 }
 
 async function openRun(
-  { models, parts, options, scoresStart }: Trainings,
+  { models, parts, options, scoresStart, seeds }: Trainings,
   { seed, arm }: Pick<OpenRun, 'seed' | 'arm'>,
   {
     resume,
@@ -167,14 +167,17 @@ async function openRun(
   }: { readonly resume?: Uint8Array | undefined; readonly before?: OpenRun['before'] | undefined } = {},
   onStep: (step: Pick<FinetuneStep, 'step' | 'of' | 'loss'>) => void,
 ): Promise<OpenRun> {
+  const isScored = scoresStart && resume === undefined;
+  // Else the preparation told.
+  const tells = isScored && arm === 'swapped' && seed === seeds[0];
   const trainer = await openArm(models[arm], parts, options, seed, {
     teacher: teacherOf(models.original, options),
     resume,
+    onDoubt: tells ? options.onDoubt : undefined,
     onStep: (step, of, _, loss) => onStep({ step, of, loss }),
   });
   try {
     const score = resume === undefined ? await beforeTraining(trainer, parts) : (before ?? null);
-    const isScored = scoresStart && resume === undefined;
     const start = isScored ? scoreOf(await trainer.evaluate(parts.test)) : undefined;
     return { arm, seed, trainer, before: score, start };
   } catch (error) {

@@ -86,7 +86,7 @@ function isEmbedding(node: Node, document: OnnxDocument, index: GraphIndex): boo
 }
 
 /** Returns whether a tensor has a value per channel. A tensor with -Infinity is a mask. */
-function isVector({ tensor: { dims, minusInfinity } }: Weight): boolean {
+export function isVector({ tensor: { dims, minusInfinity } }: Weight): boolean {
   return dims.length > 0 && minusInfinity === undefined && dims.filter((dim) => dim !== 1).length <= 1;
 }
 

@@ -3,11 +3,10 @@ import { expect, test } from 'vitest';
 import { sampledFeeds } from '../../src/data/arrays.js';
 import { coupledDoubt } from '../../src/data/coupled-doubt.js';
 import { sampleDoubt } from '../../src/data/sample-doubt.js';
-import { arraySamples } from '../../src/data/samples.js';
-import { tellDoubt } from '../../src/finetune/tell-doubt.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import { withSession } from '../../src/providers/with-session.js';
+import { coupledSamples } from '../../src/train/coupled-samples.js';
 import { floats, ints, model, node, value } from '../support/model.js';
 
 const WIDTH = 3;
@@ -68,18 +67,16 @@ test.each(Object.entries(BODIES))(
   },
 );
 
-test.each(Object.entries(BODIES))('a fine-tuning tells of such a model: %s', async (_, body) => {
+test.each(Object.entries(BODIES))('a training tells of such a model: %s', async (_, body) => {
   const x = {
     elemType: 'f32',
     dims: [4, WIDTH],
     data: Float32Array.from({ length: 4 * WIDTH }, (_, at) => at ** 2),
   };
-  const inputs = arraySamples({ x }, [{ name: 'x', elemType: 'f32', inner: [WIDTH] }]);
-  const told: string[] = [];
-  await tellDoubt(await modelFromBytes(modelOf(body)), { inputs, count: 4, targets: x }, 'npz', {
-    provider: nodeProvider('cpu'),
-    onDoubt: ({ text }) => told.push(text),
-  });
+  const loaded = await modelFromBytes(modelOf(body));
+  const told = (await coupledSamples(loaded, { x }, 'y', { provider: nodeProvider('cpu') })).map(
+    ({ text }) => text,
+  );
   expect(told).toEqual(body.says === undefined ? [] : [expect.stringContaining(body.says)]);
 });
 

@@ -12,7 +12,7 @@ import type { Provider } from '../../src/providers/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { CLASSES, classified, classifier } from '../support/classified.js';
 import { everyNth, isHeavy } from '../support/heavy.js';
-import { node, value } from '../support/model.js';
+import { ints, node, value } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
 
 const net = classifier();
@@ -505,15 +505,41 @@ test('the other direction: Mish becomes ReLU, and the report names it', async ()
   expect([inspected.mish.length, inspected.sites.length]).toEqual([0, 1]);
 });
 
-test('a pattern of freeze, include or exclude that matches nothing is told, whatever the others match', async () => {
-  const told: unknown[] = [];
-  await finetune(net, {
-    ...options,
-    ...{ epochs: 1, calibrate: false, control: false, freeze: ['w1', 'w9', 'b?'], exclude: ['akt*'] },
-    onDoubt: ({ text, option }) => told.push([text, option]),
-  });
-  expect(told).toEqual([
-    ["no weight that could be trained matches 'w9'", { freeze: null }],
-    ["no activation matches 'akt*'", { exclude: null }],
-  ]);
-});
+test.each([false, true])(
+  'a pattern of freeze, include or exclude that matches nothing is told, whatever the others match; in turns: %s',
+  async (inTurns) => {
+    const told: unknown[] = [];
+    await finetune(net, {
+      ...{ ...options, inTurns },
+      ...{ epochs: 1, calibrate: false, control: false, freeze: ['w1', 'w9', 'b?'], exclude: ['akt*'] },
+      onDoubt: ({ text, option }) => told.push([text, option]),
+    });
+    expect(told.toSorted()).toEqual([
+      ["no activation matches 'akt*'", { exclude: null }],
+      ["no weight that could be trained matches 'w9'", { freeze: null }],
+    ]);
+  },
+);
+
+test.each([false, true])(
+  'a model that couples samples is told of once, and noted once; in turns: %s',
+  async (inTurns) => {
+    const coupled = classifier({
+      nodes: [
+        node('Gemm', ['x', 'w1', 'b1'], ['h']),
+        node('Relu', ['h'], ['a']),
+        node('Gemm', ['a', 'w2', 'b2'], ['rows']),
+        node('Constant', [], ['first'], { value: { tensor: ints('', [], [0]) } }),
+        node('CumSum', ['rows', 'first'], ['scores']),
+      ],
+    });
+    const told: string[] = [];
+    const { report } = await finetune(coupled, {
+      ...{ ...options, inTurns, epochs: 1, calibrate: false, control: false },
+      onDoubt: ({ text }) => told.push(text),
+    });
+    const coupling = /^The model gives other outputs to two samples of 'x' in one run than to each alone/;
+    expect(told).toEqual([expect.stringMatching(coupling)]);
+    expect(report.notes.filter((note) => note.includes('two samples'))).toEqual(told);
+  },
+);

@@ -41,6 +41,34 @@ describe('a constant that no operator marks as a weight stays, and is named', ()
   });
 });
 
+test('what scales and shifts the inputs is no such constant, but what is added to them is', async () => {
+  const x = { elemType: 'f32', dims: [6, 4, 2], data: wave(48, 0.9) };
+  const norm = ['mean', 'deviation'].map((name) => floats(name, [1, 1, 2], [0.5, 2]));
+  const told = async (last: onnx.INodeProto, ...more: onnx.ITensorProto[]) => {
+    const bytes = model({
+      nodes: [
+        node('Cast', ['x'], ['float'], { to: 1 }),
+        node('Sub', ['float', 'mean'], ['centred']),
+        node('Div', ['centred', 'deviation'], ['scaled']),
+        last,
+        node('MatMul', ['ready', 'w'], ['y']),
+      ],
+      initializers: [floats('w', [2, 2], [...wave(4, 0.7)]), ...norm, ...more],
+      inputs: [value('x', 1, ['N', 4, 2])],
+      outputs: [value('y', 1, ['N', 4, 2])],
+    });
+    const trainer = await createTrainer(bytes, {
+      ...{ inputs: { x }, targets, loss: 'mse', provider: nodeProvider('cpu') },
+    });
+    await trainer.close();
+    return trainer.remarks.filter(({ code }) => code === 'constants-kept').map(({ text }) => text);
+  };
+  expect(await told(node('Identity', ['scaled'], ['ready']))).toEqual([]);
+  expect(
+    await told(node('Add', ['grid', 'scaled'], ['ready']), floats('grid', [4, 2], [...wave(8, 0.4)])),
+  ).toEqual(["Constants that no operator marks as weights stay as they are: 'grid'"]);
+});
+
 test('masks, and running statistics that exporters pass on, are no such constants', async () => {
   const mask = floats('mask', [4, 2], [0, Number.NEGATIVE_INFINITY, ...wave(6, 0)]);
   expect(
