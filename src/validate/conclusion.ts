@@ -1,6 +1,6 @@
 import { fixedPercent } from '../base/fixed-percent.js';
 import { plural } from '../base/plural.js';
-import { comparableSqnr, type Drift, isWithoutSignal } from '../metrics/drift.js';
+import { comparableSqnr, type Drift, hasNumbers, isWithoutSignal } from '../metrics/drift.js';
 import { pointsText } from '../metrics/paired.js';
 import type { ProviderRow, Report } from './report-schema.js';
 
@@ -58,19 +58,25 @@ function outputChange({ drift, accuracy }: Concluded['providers'][number]): stri
   if (problem !== undefined) return [`the output ${shortName(problem)} ${describe(problem)}`];
   const answers = drift.flatMap(({ output, top1 }) => (top1 === null ? [] : { output, top1 }));
   const judged = answers.find(({ output }) => output === accuracy?.output);
-  const scores = judged ?? answers.toSorted((a, b) => a.top1 - b.top1)[0];
-  if (scores !== undefined) {
-    const of =
-      judged !== undefined || answers.length === 1 ? 'answers' : `the answers of ${shortName(scores)}`;
-    return [`${percent(scores.top1, 1)} of ${of} are the same`];
-  }
-  if (drift.length === 0) return [];
-  if (drift.every(({ maxAbs }) => maxAbs === 0)) return ['all outputs are the same'];
-  const silent = drift.find(isWithoutSignal);
+  if (judged !== undefined) return [`${percent(judged.top1, 1)} of answers are the same`];
+  const [worst] = answers.toSorted((a, b) => a.top1 - b.top1);
+  const of = answers.length > 1 && worst !== undefined ? `the answers of ${shortName(worst)}` : 'answers';
+  const same = worst === undefined ? [] : [`${percent(worst.top1, 1)} of ${of} are the same`];
+  // Without labels, the largest of some values may be no answer, as in a regression.
+  return [...same, ...distanceOf(drift)];
+}
+
+function distanceOf(drift: readonly Drift[]): string[] {
+  const compared = drift.filter(hasNumbers);
+  if (compared.length === 0) return [];
+  if (compared.every(({ maxAbs }) => maxAbs === 0)) return ['all outputs are the same'];
+  const silent = compared.find(isWithoutSignal);
   if (silent !== undefined) return [`the output ${shortName(silent)} is 0 throughout in the original only`];
-  const least = Math.min(...drift.map(comparableSqnr));
+  const least = Math.min(...compared.map(comparableSqnr));
   return Number.isFinite(least)
-    ? [`outputs are within ${Number(least.toPrecision(3))} dB (SQNR) of the original’s`]
+    ? [
+        `outputs are within ${String(Number(least.toPrecision(3))).replace('-', '−')} dB (SQNR) of the original’s`,
+      ]
     : [];
 }
 

@@ -57,7 +57,7 @@ describe('the conclusion', () => {
   test('says nothing of the time of an emulated GPU', () => {
     const runtime = { software: true } as unknown as Row['runtime'];
     const found = conclusionOf({ data, providers: [row({ drift: same, latency: latency(2), runtime })] });
-    expect(found).toBe('On 2 samples 100.0 % of answers are the same.');
+    expect(found).toBe('On 2 samples 100.0 % of answers are the same; all outputs are the same.');
   });
 
   test('names an output that is not finite, and shortens its name', () => {
@@ -89,7 +89,7 @@ describe('the conclusion', () => {
     const rows = Array.from({ length: 10_000 }, () => [1, 0]);
     const drift = [driftOf(rows, rows.with(17, [0, 1]))];
     expect(conclusionOf({ data, providers: [row({ drift })] })).toBe(
-      'On 2 samples 99.99 % of answers are the same.',
+      'On 2 samples 99.99 % of answers are the same; outputs are within 37 dB (SQNR) of the original’s.',
     );
   });
 
@@ -100,7 +100,7 @@ describe('the conclusion', () => {
       [other, ...same],
     ])
       expect(conclusionOf({ data, providers: [row({ drift })] })).toBe(
-        'On 2 samples 0.0 % of the answers of z are the same.',
+        'On 2 samples 0.0 % of the answers of z are the same; outputs are within −3.01 dB (SQNR) of the original’s.',
       );
   });
 

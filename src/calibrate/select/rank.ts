@@ -89,7 +89,7 @@ export async function rankModel(model: LoadedModel, options: RankOptions & OnPro
       beta: report.beta,
       measuredIn,
       data: trial.drawn,
-      estimateSamples,
+      estimateSamples: trial.parts[0]?.samples ?? 0,
       sites: report.sites.map((site) => ({ ...site, estimate: null, measured: null })),
       skipped: report.skipped,
       spearman: null,

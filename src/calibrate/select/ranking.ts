@@ -35,7 +35,7 @@ export interface Ranking {
   /** Form of the measurements: `exp`, which is fast on the CPU, where possible; it computes the same function as `form`. */
   readonly measuredIn: FormName;
   readonly data: Drawn;
-  /** Number of samples for an estimate. */
+  /** Number of samples of an estimate: those of whole runs. */
   readonly estimateSamples: number;
   readonly sites: readonly RankedSite[];
   readonly skipped: readonly SkipReport[];

@@ -166,6 +166,13 @@ describe('a resumed ranking', () => {
     expect(third.opened).toBe(1);
   });
 
+  test('says how many samples an estimate is of, which are those of whole runs', async () => {
+    const provider = counting();
+    const ranking = await rankSites(rankedModel, { data: data(), estimateSamples: 0, top: 1, provider });
+    expect(ranking.estimateSamples).toBeGreaterThan(0);
+    expect(ranking.data.samples % ranking.estimateSamples).toBe(0);
+  });
+
   test('can have a larger top', async () => {
     const few = await rankSites(rankedModel, { data: data(), estimateSamples: 4, top: 1 });
     const provider = counting();
