@@ -9,6 +9,7 @@ import { indexGraphs } from '../onnx/graph-index.js';
 import { type Spliced, splice } from '../onnx/splice.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import { type Tuned, type TuneOptions, tune } from './distil.js';
+import { layerOnIntegers } from './int8/refuse-int8.js';
 import type { CalibrateOptions } from './options.js';
 import type { SkippedLayer } from './repair/body-layers.js';
 import { linearLayers } from './repair/linear-layers.js';
@@ -77,7 +78,12 @@ export async function finishAttempt(
   options: CalibrateOptions,
 ): Promise<Attempt> {
   const notes: string[] = [];
-  if (options.int8 === undefined && isQuantised(swapped.document, swap))
+  const layer = layerOnIntegers(swapped.document);
+  if (layer !== undefined)
+    notes.push(
+      `layers on integers (${layer.opType}) are not repaired: calibrate the float model, and quantise the result`,
+    );
+  else if (options.int8 === undefined && isQuantised(swapped.document, swap))
     notes.push('the model is quantised: int8 (exact or qlinear) swaps its quantised sites, too');
   else if (swap.sites.length === 0)
     notes.push('the model has no sites to swap: calibrate needs the original model');

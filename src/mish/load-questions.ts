@@ -44,7 +44,7 @@ export interface Questions {
   readonly domain?: typeof import('./domain-guard.js').findDomainGuards | undefined;
   readonly negative?: typeof import('./use-negative.js').negativeQuestion | undefined;
   readonly quantized?:
-    | Pick<typeof import('./use-quantized.js'), 'quantizedQuestion' | 'int8Option'>
+    | Pick<typeof import('./use-quantized.js'), 'quantizedQuestion' | 'createInt8Option'>
     | undefined;
   readonly clamp?: Pick<typeof import('./use-clamp.js'), 'clampQuestion' | 'createClampBefore'> | undefined;
   readonly mask?: typeof import('./use-mask.js').maskQuestion | undefined;

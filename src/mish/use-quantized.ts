@@ -1,8 +1,10 @@
 import type { OptionHint } from '../base/option-hint.js';
-import { attribute, type Node } from '../onnx/document.js';
+import type { Analysis } from '../onnx/analysis.js';
+import { attribute, type Node, type Scope } from '../onnx/document.js';
 import { DataType } from '../onnx/types.js';
 import type { Operands } from './operands.js';
 import { isQuantizer } from './quantization.js';
+import { createReach } from './quantized-reach.js';
 import { movesValues, wordSet } from './use-moves.js';
 import type { InputUse, Question, UseVerdict } from './value-flow.js';
 
@@ -66,16 +68,32 @@ export function quantizedQuestion(operands: Operands, lenient = false): Question
   };
 }
 
-/** Returns the option that swaps an activation of a kind in spite of a verdict: with new scales, if QuantizeLinear decides. */
-export function int8Option(
-  purpose: string,
-  { node }: Pick<UseVerdict, 'node'>,
-  kind: string,
+/**
+ * Creates a function that returns the option which swaps an activation in spite of a verdict: with new scales, if QuantizeLinear
+ * decides and its scale can be made anew.
+ */
+export function createInt8Option(
+  index: Analysis['index'],
+  calls: Analysis['calls'],
   to: { readonly name: string },
-): OptionHint | undefined {
-  const isOpen = purpose === 'quantized' && isQuantizer(node);
-  const isWritten = to.name === 'mish' && (kind === 'relu' || kind === 'leakyrelu');
-  return isOpen && isWritten ? { swap: { int8: 'exact' } } : undefined;
+) {
+  const reach = createReach(index, calls);
+  return (
+    purpose: string,
+    { node }: Pick<UseVerdict, 'node'>,
+    site: FollowedSite,
+  ): OptionHint | undefined => {
+    const isWritten = to.name === 'mish' && (site.kind === 'relu' || site.kind === 'leakyrelu');
+    if (purpose !== 'quantized' || !isQuantizer(node) || !isWritten) return undefined;
+    return typeof reach(site.scope, site.y) === 'string' ? undefined : { swap: { int8: 'exact' } };
+  };
+}
+
+/** An activation whose result is followed. */
+interface FollowedSite {
+  readonly scope: Scope;
+  readonly y: string;
+  readonly kind: string;
 }
 
 function isForNonNegative({ node, scope }: InputUse, operands: Operands): boolean {

@@ -61,19 +61,17 @@ export function createUses(
   const doubtfulGuard = ask(questions.guard?.(index, operands, depth, true));
   const negative = ask(questions.negative?.(index, operands, to.label));
   const zeros = to.zeros?.questions(index, operands, types).map(ask) ?? [];
+  const int8Option = questions.quantized?.createInt8Option(index, calls, to);
   const doubtfulScale = ask(questions.quantized?.quantizedQuestion(operands, true));
   return {
-    purpose({ scope, x, y, kind }) {
+    purpose(site) {
+      const { scope, x, y, kind } = site;
       const isRelu = kind === 'relu';
       const before = depthOf(kind);
       // A shifted activation guards too, such as ELU plus 1, unless the old values are invalid already.
       const isGuard = depth > before && (before === 0 || guardAt(before)(scope, y) === undefined);
       const found = (purpose: Purpose, verdict: UseVerdict | undefined) =>
-        verdict && {
-          ...verdict,
-          purpose,
-          option: questions.quantized?.int8Option(purpose, verdict, kind, to),
-        };
+        verdict && { ...verdict, purpose, option: int8Option?.(purpose, verdict, site) };
       return (
         found('arithmetic', arithmetic(scope, y)) ??
         (isGuard ? found('guard', guardAt(depth)(scope, y)) : undefined) ??

@@ -42,7 +42,7 @@ const images = f32([...readFashion('test', UNSEEN).images], [UNSEEN, 1, 28, 28])
 
 async function calibrated(
   source: Uint8Array | string,
-  int8: Int8Way,
+  int8: Int8Way | undefined,
   options: Partial<CalibrateOptions> = {},
 ) {
   const data = (): Dataset => ({ source: 'npz', feeds: fitted });
@@ -220,6 +220,16 @@ test('sites that get no operators on integers are repaired as the exact Mish tha
   expect(other.report.int8).toMatchObject({ sites: 3, onIntegers: 0 });
   expect(await scoresOf(other.bytes)).toEqual(await scoresOf(exact.bytes));
 });
+
+test.each(['operators', 'operators-with-relu'])(
+  '%s without int8: a note says that layers stay',
+  async (name) => {
+    const { report } = await calibrated(load(name), undefined);
+    expect(report.notes).toEqual([
+      expect.stringMatching(/^layers on integers \(QLinearConv\) are not repaired/),
+    ]);
+  },
+);
 
 describe('what is refused', () => {
   test.each(['operators', 'operators-with-relu'])('%s: layers on integers, with advice', async (name) => {

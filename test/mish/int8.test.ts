@@ -339,6 +339,21 @@ describe('what cannot be requantised is skipped with the reason', () => {
     }
   });
 
+  test.each(refusals.filter(([name]) => !name.startsWith('a shared input')))(
+    '%s: without int8 the option is not advised',
+    async (_, source) => {
+      const { skipped } = (await swapped(source)).report;
+      expect(skipped.map(({ reason, option }) => [reason, option])).toEqual([['quantized', undefined]]);
+    },
+  );
+
+  test('layers on integers after a Relu: the option is not advised', async () => {
+    const { skipped } = (await swapped(load('operators-with-relu'))).report;
+    expect(skipped.map(({ reason, option }) => [reason, option])).toEqual(
+      Array(3).fill(['quantized', undefined]),
+    );
+  });
+
   test('a range from 0 to 6 after a layer is ReLU6, and a site can be excluded', async () => {
     const source = load('u8');
     const names = (await swapped(source, { int8: 'exact' })).report.sites.map(({ node }) => node);

@@ -6,7 +6,7 @@ import { clampQuestion, createClampBefore } from '../../src/mish/use-clamp.js';
 import { guardQuestion } from '../../src/mish/use-guard.js';
 import { maskQuestion } from '../../src/mish/use-mask.js';
 import { negativeQuestion } from '../../src/mish/use-negative.js';
-import { int8Option, quantizedQuestion } from '../../src/mish/use-quantized.js';
+import { createInt8Option, quantizedQuestion } from '../../src/mish/use-quantized.js';
 import { createUses } from '../../src/mish/uses.js';
 import { analyse } from '../../src/onnx/analysis.js';
 import { scan } from '../../src/onnx/scan.js';
@@ -16,7 +16,7 @@ const ALL: Required<Questions> = {
   guard: guardQuestion,
   domain: findDomainGuards,
   negative: negativeQuestion,
-  quantized: { quantizedQuestion, int8Option },
+  quantized: { quantizedQuestion, createInt8Option },
   clamp: { createClampBefore, clampQuestion },
   mask: maskQuestion,
 };

@@ -1,18 +1,16 @@
 import { OnnxMishError } from '../../base/error.js';
 import type { SwapReport } from '../../mish/results.js';
 import type { SwapOptions } from '../../mish/swap.js';
-import type { OnnxDocument } from '../../onnx/document.js';
+import type { Node, OnnxDocument } from '../../onnx/document.js';
 import { inlineData } from '../../onnx/inline-data.js';
 import { type LoadedModel, modelFromBytes } from '../../providers/loaded-model.js';
 
-/** Operators of models that a quantiser wrote without QuantizeLinear and DequantizeLinear around layers. */
-const ON_INTEGERS: ReadonlySet<string> = new Set([
-  'QLinearConv',
-  'QLinearMatMul',
-  'ConvInteger',
-  'MatMulInteger',
-  'QGemm',
-]);
+/** Operators of layers that read integers without DequantizeLinear. */
+const ON_INTEGERS = /^(QLinear(Conv|MatMul)|QGemm|(Conv|MatMul)Integer(ToFloat)?|DynamicQuantizeMatMul)$/;
+
+/** Returns the first layer that computes on integers; undefined without one. */
+export const layerOnIntegers = ({ graph }: OnnxDocument): Node | undefined =>
+  graph.nodes.find(({ opType }) => ON_INTEGERS.test(opType));
 
 /** Throws `bad-usage` for options that int8 does not go with. */
 export function refuseFold({ fold }: Pick<SwapOptions, 'fold'>): void {
@@ -23,9 +21,10 @@ export function refuseFold({ fold }: Pick<SwapOptions, 'fold'>): void {
 }
 
 /** Throws `bad-usage` for a model without quantised sites. */
-export function refuseWithoutSites({ graph, source }: OnnxDocument, { int8 }: SwapReport): void {
+export function refuseWithoutSites(document: OnnxDocument, { int8 }: SwapReport): void {
   if ((int8?.sites ?? 0) > 0) return;
-  const onIntegers = graph.nodes.find(({ opType }) => ON_INTEGERS.has(opType));
+  const { source } = document;
+  const onIntegers = layerOnIntegers(document);
   if (onIntegers !== undefined) {
     throw new OnnxMishError(
       'bad-usage',
