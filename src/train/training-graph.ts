@@ -14,6 +14,7 @@ import type { Loss } from './losses.js';
 import { nameResults } from './name-results.js';
 import type { Probe } from './probe.js';
 import { type Rewritten, rewriteForward } from './rewrite/rewrite.js';
+import { widenScalars } from './widen-scalars.js';
 
 /** A loss of some tensors of a model. */
 export interface GraphLoss {
@@ -112,11 +113,16 @@ export function trainingGraph(
   const named: [string, string][] = [[found.loss, LOSS], ...results, ...running.results];
   if (found.correct !== undefined) named.push([found.correct, CORRECT]);
   if (found.counted !== undefined) named.push([found.counted, COUNTED]);
-  const kept = alive(
+  const { scalars } = options.optimizer;
+  const shapes = new Map<string, readonly number[]>();
+  for (const [name, gradient] of gradients) shapes.set(gradient, rewritten.dims(name));
+  for (const { input, dims } of state) shapes.set(input, dims);
+  for (const name of scalars) shapes.set(scalarName(name), []);
+  const needed = alive(
     tape.nodes,
     named.map(([from]) => from),
   );
-  const { scalars } = options.optimizer;
+  const kept = widenScalars(needed, (name) => shapes.get(name) ?? shapeOf(name, rewritten));
   const model = assemble(document, index, loss.reads, {
     replaced: rewritten.replaced,
     appended: [...rewritten.rest, ...nameResults(kept, named)],
@@ -152,6 +158,12 @@ export function lossGraph(
   const appended: ComposedNode[] = [...kept, ['Identity', [found.loss], [LOSS]]];
   const parts = { appended, weights, inputs: loss.inputs, outputs: [LOSS] };
   return { model: assemble(document, index, loss.reads, parts), loss: LOSS };
+}
+
+/** Returns the shape of a tensor of the forward pass. Those that are not known have no axes, as scalars. */
+function shapeOf(name: string, { dims }: Pick<Rewritten, 'dims'>): readonly number[] | undefined {
+  const shape = dims(name);
+  return shape.length === 0 ? undefined : shape;
 }
 
 /** State tensors, and the tensor behind each output of the step. */
