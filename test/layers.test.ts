@@ -196,6 +196,7 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'node/calibrate.ts': ENTRANCE,
   'node/validate.ts': ENTRANCE,
   'train/prepare-training.ts': STEPS,
+  'train/training-graph.ts': STEPS,
   'train/training-plan.ts': STEPS,
   'web/session/create.ts':
     'connects ONNX Runtime Web with the swap, and with what each provider in a page needs',

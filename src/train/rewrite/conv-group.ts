@@ -88,6 +88,7 @@ export function writeConvGroup(context: RewriteContext, group: Group): void {
     shift = minus(forward, norm.inputs[2] ?? '', times(forward, offset, scale.factor));
   }
   const added = summand && context.inBlocks(summand);
+  let blocks = '';
   const inputs = [read, w, bias, ...(norm?.inputs.slice(1, 3) ?? []), ...(added ? [added] : [])];
   if (kind === undefined || context.block === undefined) {
     const common = { group: groups, kernel_shape: window.kernel, strides: window.strides };
@@ -97,7 +98,7 @@ export function writeConvGroup(context: RewriteContext, group: Group): void {
     context.put(last, [['Identity', [out], [y]]]);
   } else {
     const { block } = context;
-    const blocks = blockedWeights(forward, folded, dw, block, kind === 'blocked');
+    blocks = blockedWeights(forward, folded, dw, block, kind === 'blocked');
     const stored = inWholeBlocks(m, block);
     const level = shift === '' ? '' : filled(forward, shift, [m], [stored]);
     const operands = [read, blocks, ...(level !== '' || added ? [level] : []), ...(added ? [added] : [])];
@@ -111,7 +112,7 @@ export function writeConvGroup(context: RewriteContext, group: Group): void {
       kind === undefined || context.block === undefined
         ? plainParts(tape, gz, standIn(conv, [read, folded, shift]), dx, dw)
         : blockedParts(context, tape, gz, {
-            ...{ read, folded, kind, window, groups, dx, dy, dw },
+            ...{ read, folded, blocks, kind, window, groups, dx, dy, dw },
             block: context.block,
           });
     return { parts, gz };
@@ -155,6 +156,8 @@ function plainParts(
 interface BlockedParts {
   readonly read: string;
   readonly folded: string;
+  /** The weights in blocks. */
+  readonly blocks: string;
   readonly kind: 'blocked' | 'plain input' | 'depthwise';
   readonly window: Window;
   readonly groups: number;
@@ -175,7 +178,7 @@ function blockedParts(context: RewriteContext, tape: Tape, g: string, conv: Bloc
 
 /** Adds the gradient of a blocked convolution's input: a convolution with mirrored weights, if the stride is 1 or each channel has its own. */
 function inputGradient(tape: Tape, g: string, conv: BlockedParts): string {
-  const { folded, kind, window, groups, dx, dy, dw, block } = conv;
+  const { folded, blocks, kind, window, groups, dx, dy, dw, block } = conv;
   const { kernel, strides, dilations, pads } = window;
   const axes = kernel.length;
   const reach = kernel.map((size, axis) => (size - 1) * (dilations[axis] ?? 1));
@@ -189,7 +192,7 @@ function inputGradient(tape: Tape, g: string, conv: BlockedParts): string {
   const dense = elementCount(strides) === 1;
   const simple = (dense || kind === 'depthwise') && axes === 2 && mirrored.every((pad) => pad >= 0);
   if (kind !== 'plain input' && simple) {
-    const weights = mirroredWeights(tape, folded, dw, block, kind === 'depthwise');
+    const weights = mirroredWeights(tape, blocks, dw, block, kind === 'depthwise');
     const inverse = { kernel, strides: strides.map(() => 1), dilations, pads: mirrored };
     const between = dense ? g : withZeros(tape, g, dy, strides, block);
     const group = groups === 1 ? 1 : inWholeBlocks(groups, block);

@@ -110,9 +110,10 @@ function byRows(tape: Tape, conv: BlockedGradient): string {
     const shifted = tape.pad(blocks, [0, 0, top * width, 0, 0, 0, bottom * width, 0]);
     return tape.sum(tape.node('MatMul', [columns, shifted]), [0]);
   });
-  const all = height === 1 ? (parts[0] ?? '') : tape.node('Concat', parts, { axis: 0 });
-  const split = tape.reshape(all, [height, m / block, c, across, block]);
-  const back = tape.node('Transpose', [split], { perm: [1, 4, 2, 0, 3] });
+  const rowsOf = parts.map((part) => tape.reshape(part, [m / block, c, 1, across * block]));
+  const all = height === 1 ? (rowsOf[0] ?? '') : tape.node('Concat', rowsOf, { axis: 2 });
+  const split = tape.reshape(all, [m / block, c * height * across, block]);
+  const back = tape.node('Transpose', [split], { perm: [0, 2, 1] });
   return finished(tape, back, [m, c, height, across], dw);
 }
 
@@ -146,8 +147,12 @@ function channelsLast(tape: Tape, conv: BlockedGradient): string {
   });
   const left = tape.reshape(joined(columns), [n * rows * width, across * c]);
   const right = tape.reshape(joined(shifted), [n * rows * width, height * m]);
-  const product = gemm(tape, [left, right], { transA: 1 });
-  const split = tape.reshape(product, [across, c, height, m]);
-  const back = tape.node('Transpose', [split], { perm: [3, 1, 2, 0] });
+  const product = gemm(tape, [right, left], { transA: 1 });
+  // From [height, m, across, c] to [m, c, height, across]: ONNX Runtime moves a single axis much faster than several, and would join
+  // two moves to one.
+  const byRow = tape.split(tape.reshape(product, [height, m, across * c]), height, 0);
+  const byOutput = height === 1 ? product : tape.node('Concat', byRow, { axis: 2 });
+  const taps = tape.reshape(byOutput, [m, height * across, c]);
+  const back = height * across === 1 ? taps : tape.node('Transpose', [taps], { perm: [0, 2, 1] });
   return finished(tape, back, [m, c, height, across], dw);
 }
