@@ -1,6 +1,6 @@
 // How long an experiment takes.
 
-import { firstOf, type LabelledPart } from '../finetune/split-data.js';
+import { excerptOf, type LabelledPart } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import type { TrainingTimes } from '../train/part-times.js';
 import { stepTimer } from '../train/step-timer.js';
@@ -25,10 +25,14 @@ export async function measureRun(
   const { parts, settings, curve } = experiment;
   const { train, test } = parts;
   const wanted = settings.batch ?? DEFAULT_BATCH_SAMPLES;
-  const few = firstOf(train, Math.min(train.count, wanted * MEASURED_STEPS));
+  const few = excerptOf(train, Math.min(train.count, wanted * MEASURED_STEPS));
   const timer = stepTimer();
   const key = { activation, seed: experiment.seeds[0] ?? 0 };
-  const short = { ...experiment, settings: { ...settings, epochs: 1, warmUp: 0 }, curve: firstOf(curve, 1) };
+  const short = {
+    ...experiment,
+    settings: { ...settings, epochs: 1, warmUp: 0 },
+    curve: excerptOf(curve, 1),
+  };
   const trainer = await openRun(short, key, { onStep: timer.onStep }, few);
   try {
     // A diverged training has no weights to score, so this comes first.
@@ -55,7 +59,7 @@ interface ScoreTimes {
 /** Times the scores of few samples and of more. */
 async function timeScores(trainer: ModelTrainer, test: LabelledPart): Promise<ScoreTimes> {
   const time = async (count: number) => {
-    const samples = firstOf(test, count);
+    const samples = excerptOf(test, count);
     const start = performance.now();
     await trainer.evaluate(samples);
     return { seconds: (performance.now() - start) / 1000, count: samples.count };

@@ -8,7 +8,7 @@ import { type TrainingsClock, trainingsClock } from '../train/trainings-clock.js
 import { type ArmOptions, openArm } from './arm.js';
 import { LATENCY_LIMITS, MAX_UNIT_SAMPLES, RUN_SAMPLES } from './limits.js';
 import type { FinetuneRun } from './report-schema.js';
-import { type DataParts, firstOf } from './split-data.js';
+import { type DataParts, excerptOf } from './split-data.js';
 
 type RunName = Pick<FinetuneRun, 'arm' | 'seed'>;
 
@@ -111,7 +111,7 @@ export async function timeControl(
   if (onProgress === undefined && onEstimate === undefined) return;
   const steps = Math.min(TIMED_STEPS, Math.floor((epochs * train.count) / batch / STEPS_PER_TIMED));
   if (steps < MIN_TIMED_STEPS) return;
-  const few = { ...parts, train: firstOf(train, steps * batch), validation: undefined };
+  const few = { ...parts, train: excerptOf(train, steps * batch), validation: undefined };
   const timer = stepTimer();
   const short = { ...options, epochs: 1, warmUp: 0 };
   const trainer = await openArm(original, few, short, options.seed ?? 0, { onStep: timer.onStep });

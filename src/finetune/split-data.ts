@@ -108,6 +108,12 @@ export function firstOf(part: LabelledPart, most: number): LabelledPart {
   );
 }
 
+/** Returns the first samples of a part, to time what they take. Those of data in order of the classes are of one class. */
+export function excerptOf(part: LabelledPart, most: number): LabelledPart {
+  const first = firstOf(part, most);
+  return { ...first, origin: { ...first.origin, isExcerpt: true } };
+}
+
 function wholeOf({ samples, targets, name, indices }: LabelledData): LabelledPart {
   checkTargets(targets, samples.count, name);
   if (samples.count === 0)

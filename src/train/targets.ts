@@ -19,6 +19,8 @@ export interface SampleOrigin {
   readonly indices?: ArrayLike<number> | undefined;
   /** The part of the data that the samples are. */
   readonly part?: 'training' | 'validation' | 'test' | undefined;
+  /** Whether the samples are few of a part, which may be of one class or have no label; false by default. */
+  readonly isExcerpt?: boolean | undefined;
 }
 
 /** Targets with random access. */
@@ -142,8 +144,9 @@ function classRows(
       throw labelOutside(label, classes, { sample, where: origin?.name });
     }
   }
-  if (ignored === labels.length && ignored > 0) throw noLabel(ignoreLabel, origin);
-  if (!several && !mayBeEqual) throw oneClass(first, origin);
+  const isExcerpt = origin?.isExcerpt === true;
+  if (ignored === labels.length && ignored > 0 && !isExcerpt) throw noLabel(ignoreLabel, origin);
+  if (!several && !mayBeEqual && !isExcerpt) throw oneClass(first, origin);
   const length = elementCount(dims);
   return {
     count: labels.length / places,

@@ -10,7 +10,7 @@ import { keptWarning, trainingFacts } from '../../src/experiment/training-facts.
 import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
 import { mishDerivative } from '../../src/mish/reference.js';
 import { swap } from '../../src/mish/swap.js';
-import { CLASSES, classified, classifier, FEATURES } from '../support/classified.js';
+import { CLASSES, classified, classifier, FEATURES, UNEVEN_LABELS } from '../support/classified.js';
 import { smallExperiment, timeless, trained } from '../support/experiment.js';
 import { EXPERIMENT_REPORT } from '../support/experiment-report.js';
 import { failure } from '../support/graph.js';
@@ -122,6 +122,14 @@ describe('the runs of an experiment', async () => {
     for (const seconds of times) expect(seconds).toBeLessThan(5);
     expect(times.map((seconds) => seconds > 0)).toEqual([true, true, true, false]); // no landscape
   });
+});
+
+test.each(Object.entries(UNEVEN_LABELS))('labels %s have an estimate of their time', async (_, labelAt) => {
+  const { x } = classified(160);
+  const labels = Array.from({ length: 160 }, (__, at) => labelAt(at, 160));
+  const data: ExperimentOptions['data'] = (inputs) => labelledArrays({ x }, labels, inputs);
+  const uneven = await smallExperiment({ data, test: data, batch: 2, epochs: 1 });
+  expect((await measureRun(uneven, 'mish')).steps).toBeGreaterThan(0);
 });
 
 test('a run that diverges has a reason and no score, and the others go on', async () => {

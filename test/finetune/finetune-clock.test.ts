@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { finetuneClock } from '../../src/finetune/finetune-clock.js';
+import { finetuneClock, timeControl } from '../../src/finetune/finetune-clock.js';
+import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
+import { splitData } from '../../src/finetune/split-data.js';
+import { modelFromBytes } from '../../src/providers/loaded-model.js';
+import { nodeProvider } from '../../src/providers/node/provider.js';
+import { classified, classifier, UNEVEN_LABELS } from '../support/classified.js';
 import { play, type TrueTimes } from '../support/play-trainings.js';
 
 const EPOCHS = 10;
@@ -83,4 +88,37 @@ test('after an epoch of each training in progress, the time left is within 20 % 
     }),
     { seed: 17, numRuns: 250 },
   );
+});
+
+/** Returns what the control's steps took by the clock, for 100 samples in batches of 4. */
+async function timedControl(epochs: number, labelAt: (at: number, count: number) => number) {
+  const { x } = classified(100);
+  const labels = Array.from({ length: 100 }, (_, at) => labelAt(at, 100));
+  const model = await modelFromBytes(classifier());
+  const data = labelledArrays({ x }, labels, [{ name: 'x', elemType: 'f32', dims: ['N', 4] }]);
+  const told: [string, number][] = [];
+  await timeControl(
+    model,
+    splitData(data, undefined, { validation: 0.1, seed: 0 }),
+    {
+      ...{ data: () => data, epochs, warmUp: 0.5, batch: 4, patience: 1, onEstimate: () => {} },
+      provider: nodeProvider('cpu'),
+      session: { threads: 1 },
+    },
+    { measured: (arm, seconds) => told.push([arm, seconds]) },
+  );
+  return told;
+}
+
+test.each(Object.entries(UNEVEN_LABELS))(
+  'labels %s: the steps of the control are timed',
+  async (_, labelAt) => {
+    expect(await timedControl(4, labelAt)).toEqual([
+      ['original', expect.toSatisfy((seconds) => seconds > 0)],
+    ]);
+  },
+);
+
+test('a short training is not timed before', async () => {
+  expect(await timedControl(3, (at) => at % 3)).toEqual([]);
 });

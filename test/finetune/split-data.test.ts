@@ -88,3 +88,17 @@ test('data for the test is taken whole, and nothing else is held back for it', (
   ]);
   expect(numbersOf(parts.test)).toEqual([0, 1, 2, 3, 4, 5, 6]);
 });
+
+test('another number of targets than of samples is refused, in the data and in those for the test', () => {
+  const short = { ...numbered(12), targets: [0, 1, 2], name: 'few.npz' };
+  for (const [data, forTest] of [
+    [short, undefined],
+    [numbered(12), short],
+  ] as const)
+    expect(() => splitData(data, forTest, { validation: 0.2, seed: 0 })).toThrow(
+      expect.objectContaining({
+        ...{ code: 'bad-data', what: 'there are 3 targets for 12 samples', where: 'few.npz' },
+        fix: 'Give a target for each sample',
+      }),
+    );
+});

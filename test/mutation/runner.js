@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
@@ -19,7 +19,10 @@ const ENOUGH = Number(process.env.MUTATION_SECONDS ?? 5);
 
 const here = (name) => resolve('test/mutation', name);
 
-/** Each file's tests under its name: a module before it says which file begins. */
+/**
+ * Each file's tests under its name: a module before it says which file begins. And each file of tests at its place: what it
+ * reads beside itself is not beside the bundle.
+ */
 const inOrder = {
   name: 'in-order',
   setup({ onResolve, onLoad }) {
@@ -30,6 +33,13 @@ const inOrder = {
     onLoad({ filter: /.*/, namespace: 'begin' }, ({ path }) => ({
       contents: `import { file } from 'vitest'; file(${JSON.stringify(path)});`,
       resolveDir: process.cwd(),
+    }));
+    onLoad({ filter: /\/test\/(onnx|mish|support)\/.*\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(
+        'import.meta.url',
+        JSON.stringify(String(pathToFileURL(path))),
+      ),
+      loader: 'ts',
     }));
   },
 };

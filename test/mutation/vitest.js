@@ -2,6 +2,7 @@ import { format } from 'node:util';
 import {
   ASYMMETRIC_MATCHERS_OBJECT,
   chai,
+  customMatchers,
   JestAsymmetricMatchers,
   JestChaiExpect,
   JestExtend,
@@ -18,6 +19,7 @@ export const expect = Object.assign(
   chai.expect,
   globalThis[ASYMMETRIC_MATCHERS_OBJECT],
 );
+chai.expect.extend(expect, customMatchers);
 
 /** Every test, in order: its id, which is its file and its names, and what it does. */
 export const tests = [];

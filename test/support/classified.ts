@@ -41,7 +41,13 @@ export function classified(count: number, seed = 5) {
   return { x: { elemType: 'f32', dims: [count, FEATURES], data }, labels };
 }
 
-/** The same samples as an .npz with the arrays `x` and `y`. */
+/** Labels by their place among `count`, the first of which are all of one class or all ignored. */
+export const UNEVEN_LABELS = {
+  'in order of the classes': (at: number, count: number) => Math.floor((at * CLASSES) / count),
+  'ignored at first': (at: number, count: number) => (at < count / 2 ? -100 : at % CLASSES),
+};
+
+/** The samples as an .npz with the arrays `x` and `y`. */
 export function classifiedArchive(count: number, seed?: number): Uint8Array {
   const { x, labels } = classified(count, seed);
   return zipSync({

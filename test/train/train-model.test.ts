@@ -487,14 +487,27 @@ describe('a clear error for', () => {
   });
 
   test('a checkpoint of another model, of other options or of other data', async () => {
-    const { checkpoint } = await trained(linearModel(2), { ...classification, validation, epochs: 1 });
+    const from = (...start: number[]) => ({ initial: () => new Map([['w', start]]) });
+    const moved = model({
+      nodes: [node('Gemm', ['x', 'w', 'b'], ['y'])],
+      initializers: [floats('w', [3, 2], Array(6).fill(1)), floats('b', [2], [0, 0])],
+      inputs: [value('x', 1, ['N', 3])],
+      outputs: [value('y', 1, ['N', 2])],
+    });
+    const teacher = { model: linearModel(2), share: 0.5 };
+    const given = { ...classification, validation, teacher, ...from(0, 0, 0, 0, 0, 1) };
+    const { checkpoint } = await trained(linearModel(2), { ...given, epochs: 1 });
     const resume = checkpoint;
     /** The data of a tensor with another last element. */
     const changed = (tensor: Tensor & { data: Float32Array }) => ({
       ...tensor,
       data: tensor.data.map((one, at, all) => (at === all.length - 1 ? one + 1e-3 : one)),
     });
-    const again = { ...classification, validation, resume };
+    const again = { ...given, resume };
+    const refused = {
+      code: 'bad-usage',
+      what: 'the checkpoint is of another model, other data or other options',
+    };
     await (await createTrainer(linearModel(2), { ...again, epochs: 1 })).close();
     for (const other of [
       { epochs: 1, inputs: { x: changed(x) } },
@@ -506,20 +519,14 @@ describe('a clear error for', () => {
       { epochs: 1, rate: 0.2 },
       { epochs: 1, targets: classes.map((label) => 1 - label) },
       { epochs: 1, freeze: (name: string) => name === 'b' },
+      { epochs: 1, ...from(0, 0, 0, 0, 0, 1 + 2 ** -20) },
+      { epochs: 1, initial: undefined },
+      { epochs: 1, teacher: { ...teacher, share: 0.25 } },
+      { epochs: 1, teacher: { ...teacher, model: moved } },
+      { epochs: 1, teacher: undefined },
     ])
-      await expect(createTrainer(linearModel(2), { ...again, ...other })).rejects.toMatchObject({
-        code: 'bad-usage',
-      });
-    const moved = model({
-      nodes: [node('Gemm', ['x', 'w', 'b'], ['y'])],
-      initializers: [floats('w', [3, 2], Array(6).fill(1)), floats('b', [2], [0, 0])],
-      inputs: [value('x', 1, ['N', 3])],
-      outputs: [value('y', 1, ['N', 2])],
-    });
-    await expect(createTrainer(moved, { ...again, epochs: 1 })).rejects.toMatchObject({
-      code: 'bad-usage',
-      what: 'the checkpoint is of another model, other data or other options',
-    });
+      await expect(createTrainer(linearModel(2), { ...again, ...other })).rejects.toMatchObject(refused);
+    await expect(createTrainer(moved, { ...again, epochs: 1 })).rejects.toMatchObject(refused);
   });
 });
 
