@@ -9,7 +9,7 @@ import { resolveSettings } from '../train/trainer-options.js';
 import { INITIAL_RULE } from './initial-weights.js';
 import type { Experiment } from './prepare.js';
 import { EXPERIMENT_SCHEMA, type ExperimentReport, type ExperimentRun } from './report-schema.js';
-import { activationResults, baselineOf, concludeExperiment } from './results.js';
+import { activationResults, baselineOf, concludeExperiment, testedIn } from './results.js';
 import type { TrainingFacts } from './training-facts.js';
 
 /** Parts of a report that do not follow from its runs. */
@@ -91,7 +91,7 @@ function notesOn({ data, settings, kept }: Facts, runs: readonly ExperimentRun[]
     );
   if (settings.seeds.length > 1)
     notes.push('the intervals cover the variation between trainings, not another choice of test samples');
-  notes.push(...fewSamplesNotes(data.test));
+  notes.push(...fewSamplesNotes(testedIn(runs, data)));
   const sizes = runs.flatMap(({ landscape }) =>
     landscape ? [[landscape.points, landscape.span].join()] : [],
   );

@@ -1,6 +1,8 @@
 // Results of an experiment's runs: means, deviations and paired differences, and what they show.
 import { integer, plural } from '../base/plural.js';
 import { amountText, differenceText } from '../finetune/compare-arms.js';
+import {} from '../finetune/report-schema.js';
+import { samplesOfScore } from '../finetune/samples-of-score.js';
 import { betweenShares, isPoint, meanWithInterval } from '../metrics/paired.js';
 import { mean } from '../metrics/statistics.js';
 import { activationLabel } from '../mish/activations.js';
@@ -93,7 +95,7 @@ export function concludeExperiment(
   const sentences = [
     activations.length < 2
       ? 'One activation was trained, so that nothing was compared.'
-      : comparisons(results, measure, activationLabel(baselineOf(activations)), data.test),
+      : comparisons(results, measure, activationLabel(baselineOf(activations)), testedIn(runs, data)),
   ];
   const diverged = runs.filter((run) => run.diverged !== null).length;
   if (diverged > 0)
@@ -106,6 +108,10 @@ export function concludeExperiment(
     );
   return sentences.join(' ');
 }
+
+/** Returns the number of test samples with a label that counts. */
+export const testedIn = (runs: readonly ExperimentRun[], data: ExperimentReport['data']): number =>
+  samplesOfScore(runs.find(({ test }) => test !== null)?.test, data);
 
 function describeNoRun(of: number, shard: Runs['shard']): string {
   if (shard === null || shard.index <= of) return 'No run was done, so that nothing was compared.';

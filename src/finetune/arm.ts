@@ -73,7 +73,8 @@ export function trainerSettings(options: ArmOptions) {
 export function scoreOf({ loss, accuracy, correct, counted, meanIou }: Evaluation): Score {
   if (accuracy === null || correct === null || counted === null) return { loss, accuracy };
   const interval = clusteredInterval(correct, counted);
-  return { loss, accuracy, interval, ...(meanIou === null ? {} : { meanIou }) };
+  const n = samplesThatCount(counted).length;
+  return { loss, accuracy, n, interval, ...(meanIou === null ? {} : { meanIou }) };
 }
 
 /**

@@ -16,6 +16,7 @@ import {
 import { wilsonInterval } from '../metrics/wilson.js';
 import { activationLabel } from '../mish/activations.js';
 import type { FinetuneComparison, FinetuneReport } from './report-schema.js';
+import { samplesOfScore } from './samples-of-score.js';
 
 /** Results of a model on each sample of the test part. */
 export interface SampleResults {
@@ -82,11 +83,12 @@ export type Concluded = Pick<FinetuneReport, 'comparison' | 'latency' | 'runs' |
 /** Returns the result as sentences. Without a control, they do not compare the activations. */
 export function conclude({ comparison, latency, runs, data, to, sites }: Concluded): string {
   const name = activationLabel(to);
-  const tested = plural(data.test, 'test sample');
+  const count = samplesOfScore(runs[0]?.test, data);
+  const tested = plural(count, 'test sample');
   if (comparison === null || sites.length === 0) {
     const [first] = runs;
     const why = sites.length === 0 ? 'no activation was swapped' : `there was no control`;
-    return `The trained model has ${scoreText(first?.test, data.test)} on ${tested}. This says nothing about ${name}: ${why}.`;
+    return `The trained model has ${scoreText(first?.test, count)} on ${tested}. This says nothing about ${name}: ${why}.`;
   }
   const { measure, runs: seeds, overall, verdict } = comparison;
   const head = {

@@ -1,6 +1,7 @@
 import { plural } from '../base/plural.js';
 import { sharedSamplesNote } from '../data/shared-samples.js';
 import type { FinetuneReport, Score } from './report-schema.js';
+import { samplesOfScore } from './samples-of-score.js';
 
 /** Facts that the remarks on a report are about. */
 export interface NotedFacts {
@@ -37,7 +38,7 @@ export function finetuneNotes(facts: NotedFacts): string[] {
   }
   const known = sharedSamplesNote(facts.shared, parts.test);
   if (known !== undefined) notes.push(known);
-  notes.push(...fewSamplesNotes(parts.test));
+  notes.push(...fewSamplesNotes(samplesOfScore(facts.test, parts)));
   if (hasControl && seeds === 1) {
     notes.push(
       'each arm was trained once: the interval covers the test samples, not the variation between trainings',

@@ -16,6 +16,9 @@ export const score = z.object({
   accuracy: share
     .nullable()
     .describe('Share of correct predictions, 0 to 1; null for a loss without predictions'),
+  n: count
+    .optional()
+    .describe('Number of samples with a label that counts; absent without accuracy, and in earlier reports'),
   interval: shareInterval.describe(
     '95 % interval of the accuracy, by Wilson, clustered by sample where it has places; absent without one, and in reports of earlier versions',
   ),

@@ -3,6 +3,7 @@ import { fixedPercent } from '../base/fixed-percent.js';
 import { integer, plural } from '../base/plural.js';
 import { amountText } from '../finetune/compare-arms.js';
 import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
+import { samplesOfScore } from '../finetune/samples-of-score.js';
 import { activationLabel } from '../mish/activations.js';
 import { accuracyWithInterval, figure, iouText } from './figures.js';
 import { writtenName } from './written-name.js';
@@ -49,12 +50,12 @@ const hasPlaces = ({ start }: Pick<FinetuneReport, 'start'>) => start.original.m
 /** Returns a row for each model: before training, and for each arm and seed after it. */
 export function scoreRows(report: FinetuneReport): string[][] {
   const { start, runs, to, data } = report;
-  const row = (name: string, seed: string, { accuracy, interval, meanIou, loss }: Score, time = '') => [
+  const row = (name: string, seed: string, score: Score, time = '') => [
     name,
     seed,
-    accuracyWithInterval(accuracy, data.test, interval),
-    ...(hasPlaces(report) ? [iouText(meanIou)] : []),
-    figure(loss, 4),
+    accuracyWithInterval(score.accuracy, samplesOfScore(score, data), score.interval),
+    ...(hasPlaces(report) ? [iouText(score.meanIou)] : []),
+    figure(score.loss, 4),
     time,
   ];
   return [

@@ -1,5 +1,6 @@
 import { integer, plural } from '../base/plural.js';
 import type { FinetuneReport } from '../finetune/report-schema.js';
+import { samplesOfScore } from '../finetune/samples-of-score.js';
 import { clean as cleanText } from './clean.js';
 import { figure, hintText, joinSections, mapText, percent, short, tellApart } from './figures.js';
 import {
@@ -43,7 +44,10 @@ export function renderFinetune(
   const most = all ? Number.POSITIVE_INFINITY : MAX_LISTED;
   const sections = [
     [describeSites(safe), describeParts(safe), describeTraining(safe)],
-    [scoreTable(safe), `Scores are on the ${plural(safe.data.test, 'test sample')}.`],
+    [
+      scoreTable(safe),
+      `Scores are on the ${plural(samplesOfScore(safe.start.original, safe.data), 'test sample')}.`,
+    ],
     [describeCurves(safe)],
     unitsTable(safe, most, hint),
     movedTable(safe, most, hint),

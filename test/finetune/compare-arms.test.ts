@@ -1,5 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { scoreOf } from '../../src/finetune/arm.js';
 import { type Concluded, compareArms, conclude, differenceText } from '../../src/finetune/compare-arms.js';
+import type { Evaluation } from '../../src/train/evaluate.js';
 import { FINETUNE_REPORT } from '../support/finetune-report.js';
 
 const results = (correct: number[], losses = correct.map((one) => 1 - one)) => ({ correct, losses });
@@ -98,6 +101,29 @@ describe('the conclusion', () => {
     );
     expect(conclude({ ...report, comparison: compareArms([better, { ...equal, seed: 1 }]) })).toContain(
       'over 2 seeds',
+    );
+  });
+
+  test('is about the samples with a label that counts', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(3), { minLength: 1, maxLength: 20 }), (counts) => {
+        fc.pre(counts.some((count) => count > 0));
+        const counted = Uint32Array.from(counts);
+        const score = scoreOf({
+          loss: 1,
+          accuracy: 0.5,
+          correct: counted,
+          counted,
+          meanIou: null,
+        } as Evaluation);
+        const [first] = FINETUNE_REPORT.runs;
+        if (first === undefined) throw new Error('no run');
+        const text = conclude({ ...FINETUNE_REPORT, runs: [{ ...first, test: score }] });
+        expect(text).toMatch(
+          new RegExp(` on ${counts.filter((count) => count > 0).length} test samples?\\.`),
+        );
+      }),
+      { seed: 2, numRuns: 50 },
     );
   });
 

@@ -1,4 +1,5 @@
 import { plural } from '../../../base/plural.js';
+import { samplesOfScore } from '../../../finetune/samples-of-score.js';
 import {
   COMPARISON_HEAD,
   comparisonRows,
@@ -44,7 +45,7 @@ export function FinetuneResults({
       <ProblemNote problem={finetune.problems.export} />
       <TextTable
         label="Scores"
-        caption={`Scores on ${plural(report.data.test, 'test sample')}`}
+        caption={`Scores on ${plural(samplesOfScore(report.start.original, report.data), 'test sample')}`}
         head={scoreHead(report)}
         rows={scoreRows(report)}
       />
