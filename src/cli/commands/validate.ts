@@ -18,6 +18,7 @@ import {
   positive,
   some,
 } from '../options/options.js';
+import { isSwapped } from '../options/patterns.js';
 import { shardOption } from '../options/shard.js';
 import type { Flags } from './run-validate.js';
 
@@ -54,7 +55,10 @@ export function command(): Command {
       'Runs both models and reports the error of the Mish kernel, the drift of every output, accuracy and latency.',
     )
     .argument('[original]', 'the model before the swap, or a glob in quotes for many')
-    .argument('[swapped]', 'the model after the swap (default: the original, swapped in memory)')
+    .argument(
+      '[swapped]',
+      "the model after the swap (default: the original, swapped in memory), or a second glob such as '!old/*'",
+    )
     .optionsGroup(GROUPS.measures)
     .addOption(providers);
   measureOptions(command);
@@ -162,8 +166,8 @@ async function run(
 ): Promise<void> {
   const flags: Flags = { ...given, ...withLimits(given, given.require ?? []) };
   const inMany = { ...flags, outDir: flags.swappedDir };
-  const models = original === undefined ? [] : [original];
-  const chosen = swapped === undefined ? chooseModels(models, inMany, command) : { one: original ?? '' };
+  const models = [original, swapped].filter((given) => given !== undefined);
+  const chosen = isSwapped(swapped) ? { one: original ?? '' } : chooseModels(models, inMany, command);
   if ('many' in chosen) {
     refuseForMany(flags, ['report']);
     const { validateMany } = await import('./validate-many.js');

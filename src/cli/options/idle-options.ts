@@ -4,6 +4,7 @@ import { PROVIDERS } from '../../providers/provider.js';
 import { WEB_PROVIDERS } from '../../providers/web-providers.js';
 import { flagOf } from './flag-of.js';
 import { isNoise } from './noise.js';
+import { isSwapped } from './patterns.js';
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -55,11 +56,11 @@ export const IDLE_OPTIONS: readonly IdleOptions[] = [
   },
   {
     ...{ command: 'validate', options: ['form', 'target', 'beta'], why: 'where the swapped model is given' },
-    isIdle: ({ swappedDir }, args) => args.length > 1 || swappedDir !== undefined,
+    isIdle: ({ swappedDir }, [, swapped]) => isSwapped(swapped) || swappedDir !== undefined,
   },
   {
     ...{ command: 'validate', options: ['swappedDir', 'shard', 'failFast'] },
-    ...{ isIdle: (_, args) => args.length > 1, why: 'where the swapped model is given' },
+    ...{ isIdle: (_, [, swapped]) => isSwapped(swapped), why: 'where the swapped model is given' },
   },
   {
     ...{ command: 'ui', options: ['port', 'host', 'allowOutsideData'], why: 'with --export' },

@@ -11,3 +11,8 @@ export interface Patterns {
 export function isGlob(text: string, folder = '.'): boolean {
   return /[*?[\]{}()]|^!/.test(text) && !existsSync(resolve(folder, text));
 }
+
+/** Returns whether the second argument of `validate` is the swapped model; a glob, such as `!old/*`, chooses models. */
+export function isSwapped(second: string | undefined): boolean {
+  return second !== undefined && !isGlob(second);
+}

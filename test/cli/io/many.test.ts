@@ -418,6 +418,9 @@ test('validate compares each model of a folder with what swap --out-dir wrote', 
   const [drift] = report.providers[0]?.drift ?? [];
   expect(drift?.maxAbs).toBeLessThan(0.309 / 4);
 
+  const but = ['validate', 'zoo/**/*.onnx', '!zoo/{b/*,d.onnx}', '--swapped-dir', 'out', ...quick, '--json'];
+  expect(linesOf((await folder.run(but)).stdout).map(({ input }) => input)).toEqual(['zoo/a.onnx']);
+
   const strict = await folder.run(['validate', 'zoo/{a,b/c}.onnx', ...quick, '--max-abs', '1e-6']);
   expect([strict.code, strict.stderr]).toEqual([1, '']);
   expect(strict.stdout).toMatch(/^zoo\/a\.onnx +cpu +FAIL /m);
