@@ -31,7 +31,7 @@ export function ResultsSection({ state, actions }: Parts) {
         Original and swapped
         <small>
           {run.choice.to === undefined
-            ? `form ${run.choice.form}, β ${run.choice.beta}, ${plural(run.choice.sites.length, 'site')}`
+            ? `form ${run.choice.form}, β\u00a0${run.choice.beta}, ${plural(run.choice.sites.length, 'site')}`
             : `${ACTIVATIONS[run.choice.to].label}, ${plural(run.choice.sites.length, 'site')}`}
         </small>
       </h2>

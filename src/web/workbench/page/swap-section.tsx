@@ -68,8 +68,8 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
 function costText(form: FormName): string {
   const cost = cpuCostText(form);
   return cost === undefined
-    ? 'Validate the model to measure its time.'
-    : `A run takes ${cost}; validate the model to measure yours.`;
+    ? '“Run both” measures the time of a run.'
+    : `A run takes ${cost}; “Run both” measures yours.`;
 }
 
 /** Shows the form of Mish, and what LeakyReLU becomes. */
