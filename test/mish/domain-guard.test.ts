@@ -241,3 +241,33 @@ test('a site that has no part in it is swapped', async () => {
   expect(report.sites.map(({ output }) => output)).toEqual(['s']);
   expect(report.skipped.map(({ output }) => output)).toEqual(['r']);
 });
+
+test('an absent bound of a Clip is not the absent first output of a Split', async () => {
+  const after = (outputs: string[]) => [
+    node('Relu', ['x'], ['r']),
+    node('Split', ['r', 'halves'], outputs, { axis: 1 }),
+    node('Clip', ['z', '', 'six'], ['c']),
+    node('Sqrt', ['c'], ['y']),
+    node('Relu', ['z'], ['q']),
+  ];
+  for (const outputs of [
+    ['', 'rest'],
+    ['half', 'rest'],
+  ]) {
+    const bytes = model({
+      nodes: after(outputs),
+      inputs: [value('x', 1, ['N', 4]), value('z', 1, ['N', 4])],
+      initializers: [
+        floats('six', [], [6]),
+        {
+          name: 'halves',
+          dataType: 7,
+          dims: [2],
+          rawData: new Uint8Array(new BigInt64Array([2n, 2n]).buffer),
+        },
+      ],
+    });
+    const { sites, skipped } = (await swap(bytes)).report;
+    expect([sites.map(({ output }) => output), skipped]).toEqual([['r', 'q'], []]);
+  }
+});

@@ -203,6 +203,18 @@ const CASES: Readonly<Record<string, Case>> = {
     becomes: ['Constant', 'Unsqueeze', 'InstanceNormalization', 'Squeeze'],
     fixes: ['image y'],
   },
+  'InstanceNormalization of rows before opset 13': {
+    bytes: model({
+      nodes: [node('InstanceNormalization', ['x', 's', 's'], ['y'])],
+      inputs: [value('x', F32, [1, 2, 4])],
+      outputs: [value('y', F32, [1, 2, 4])],
+      initializers: [floats('s', [2], [1, 2])],
+      opset: 12,
+    }),
+    dims: [1, 2, 4],
+    becomes: ['Unsqueeze', 'InstanceNormalization', 'Squeeze'],
+    fixes: ['image y'],
+  },
   'Slice with steps': {
     bytes: imageOf(
       [node('Slice', ['x', 'from', 'to', 'axes', 'steps'], ['y'])],

@@ -14,6 +14,7 @@ const initializers = [
   floats('mask', [2, 4], [0, 0, low, low, 0, low, 0, 0]),
   floats('zeros', [4], [0, 0, 0, 0]),
   floats('w', [4, 4], Array(16).fill(0.25)),
+  floats('two', [], [2]),
   floats('least', [], [-100]),
   { name: 'cond', dataType: 9, dims: [], rawData: new Uint8Array([1]) },
   { name: 'keep', dataType: 9, dims: [4], rawData: new Uint8Array([1, 1, 0, 1]) },
@@ -51,6 +52,18 @@ describe('a constant -Infinity that reaches a site is reported', () => {
       ...[node('Add', ['x', 'mask'], ['a']), node('Transpose', ['a'], ['b'])],
       ...[node('Concat', ['b', 'b'], ['c'], { axis: 0 }), node('Identity', ['c'], ['d']), relu('d')],
     ],
+    divided: [node('Add', ['x', 'mask'], ['a']), node('Div', ['a', 'two'], ['b']), relu('b')],
+    'from which another is subtracted': [node('Sub', ['mask', 'x'], ['a']), relu('a')],
+    'as the least of a minimum': [
+      node('Min', ['x', 'mask'], ['a']),
+      node('Mul', ['a', 'x'], ['b']),
+      relu('b'),
+    ],
+    'below an upper bound only': [
+      node('Add', ['x', 'mask'], ['a']),
+      ...[node('Clip', ['a', '', 'two'], ['b']), node('Mul', ['b', 'x'], ['c'])],
+      relu('c'),
+    ],
     'round a Loop': [loopNode('x', 'l', [node('Where', ['keep', 'carried', 'low'], ['next'])]), relu('l')],
   };
   test.each(Object.entries(cases))('%s, and Mish of it is NaN', async (_, nodes) => {
@@ -64,6 +77,15 @@ describe('a constant -Infinity that reaches a site is reported', () => {
     const feeds = { x: f32([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]) };
     expect((await run(bytes, feeds)).r?.some(Number.isNaN)).toBe(false);
     expect((await run(await output.bytes(), feeds)).r?.some(Number.isNaN)).toBe(true);
+  });
+
+  test('behind another site, with a slope', async () => {
+    const nodes = [node('Add', ['x', 'mask'], ['a']), node('LeakyRelu', ['a'], ['b']), relu('b')];
+    const { sites } = await inspect(model(parts(nodes)));
+    expect(sites).toMatchObject([
+      { kind: 'leakyrelu', minusInfinity: 'mask' },
+      { kind: 'relu', minusInfinity: 'mask' },
+    ]);
   });
 
   test('in a body and in a function', async () => {
@@ -85,6 +107,22 @@ describe('a constant -Infinity that reaches a site is reported', () => {
     const nodes = [node('Add', ['x', 'mask'], ['a']), node('Act', ['a'], ['r'], {}, { domain: 'local' })];
     const called = model({ ...parts(nodes), functions, domains: { local: 1 } });
     expect((await swap(called)).report.sites).toMatchObject([{ output: 'q', minusInfinity: 'mask' }]);
+    const masks = {
+      ...{ name: 'Hide', domain: 'local', input: ['p', 'm'], output: ['copy', 'q'] },
+      node: [node('Identity', ['p'], ['copy']), node('Add', ['p', 'm'], ['q'])],
+      opsetImport: [{ domain: '', version: 17 }],
+    };
+    const hidden = (output: string) => [
+      node('Hide', ['x', 'mask'], ['copy', 'hidden'], {}, { domain: 'local' }),
+      relu(output),
+    ];
+    for (const [output, label] of [
+      ['hidden', 'mask'],
+      ['copy', undefined],
+    ] as const) {
+      const from = model({ ...parts(hidden(output)), functions: [masks], domains: { local: 1 } });
+      expect((await swap(from)).report.sites.map(({ minusInfinity }) => minusInfinity)).toEqual([label]);
+    }
   });
 
   test.each<[string, onnx.INodeProto[]]>([
@@ -92,6 +130,12 @@ describe('a constant -Infinity that reaches a site is reported', () => {
     ['behind a Softmax', [node('Add', ['x', 'mask'], ['a']), node('Softmax', ['a'], ['b']), relu('b')]],
     ['behind a bound', [node('Add', ['x', 'mask'], ['a']), node('Clip', ['a', 'least'], ['b']), relu('b')]],
     ['as the least of a maximum', [node('Max', ['x', 'low'], ['b']), relu('b')]],
+    [
+      'behind a maximum of several',
+      [node('Add', ['x', 'mask'], ['a']), node('ReduceMax', ['a'], ['b'], { axes: [1] }), relu('b')],
+    ],
+    ['as a divisor', [node('Div', ['x', 'low'], ['b']), relu('b')]],
+    ['subtracted', [node('Sub', ['x', 'low'], ['b']), relu('b')]],
     ['with finite numbers only', [node('Add', ['x', 'zeros'], ['b']), relu('b')]],
   ])('not %s', async (_, nodes) => {
     const { report } = await swap(model(parts(nodes)));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { onnx } from '../../proto/onnx.js';
+import { onnx } from '../../proto/onnx.js';
 import { OnnxMishError } from '../../src/base/error.js';
 import type { OptionHint } from '../../src/base/option-hint.js';
 import { FORMS, type FormName } from '../../src/mish/forms.js';
@@ -11,6 +11,7 @@ import { retarget } from '../../src/mish/retarget.js';
 import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
 import { ifNode } from '../support/bodies.js';
+import { decode } from '../support/graph.js';
 import { floats, model, node, value } from '../support/model.js';
 import { f32, run } from '../support/run.js';
 
@@ -139,6 +140,112 @@ test.each(KEPT)(
     expect(await run(raised, feed)).toEqual(await run(bytes, feed));
   },
 );
+
+test('an operator of scores is refused, or computes the same, and is raised where its axis is the last', async () => {
+  let raises = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom('Softmax', 'LogSoftmax', 'Hardmax'),
+      fc.integer({ min: 1, max: 4 }),
+      fc.option(fc.integer({ min: -4, max: 3 }), { nil: undefined }),
+      async (opType, rank, axis) => {
+        if (axis !== undefined && (axis < -rank || axis >= rank)) return;
+        if (axis === undefined && rank === 1) return; // the default axis is 1
+        const dims = [2, 3, 2, 4].slice(0, rank);
+        const bytes = model({
+          nodes: [node(opType, ['x'], ['y'], axis === undefined ? {} : { axis }), node('Exp', ['y'], ['z'])],
+          opset: 12,
+          inputs: [value('x', 1, dims)],
+          outputs: [value('z', 1, dims)],
+        });
+        const isLast = axis === -1 || (axis ?? 1) === rank - 1;
+        const raised = await retarget(bytes, { form: 'exp', opset: 13 }).catch(
+          (error: OnnxMishError) => error.what,
+        );
+        if (typeof raised === 'string') expect([isLast, raised]).toEqual([false, expect.any(String)]);
+        else {
+          raises++;
+          expect((await scan(await raised.output.bytes())).graph.opsets.get('')).toBe(13);
+          const count = dims.reduce((product, dim) => product * dim, 1);
+          const feeds = {
+            x: f32(
+              Array.from({ length: count }, (_, at) => Math.sin(at)),
+              dims,
+            ),
+          };
+          expect(await run(await raised.output.bytes(), feeds)).toEqual(await run(bytes, feeds));
+        }
+        expect(typeof raised === 'string').toBe(!isLast);
+      },
+    ),
+    { seed: 3, numRuns: 60 },
+  );
+  expect(raises).toBeGreaterThan(10);
+});
+
+test.each([
+  [7, 1],
+  [8, 1],
+  [8, undefined],
+  [8, 0],
+])(
+  'from opset %i, a batch normalisation with spatial %j computes the same or is refused',
+  async (opset, spatial) => {
+    const names = ['s', 'b', 'mean', 'var'];
+    const bytes = model({
+      nodes: [
+        node('BatchNormalization', ['x', ...names], ['y'], spatial === undefined ? {} : { spatial }),
+        node('Exp', ['y'], ['z']),
+      ],
+      opset,
+      ir: 4,
+      inputs: [value('x', 1, [2, 4])],
+      outputs: [value('z', 1, [2, 4])],
+      initializers: names.map((name, at) => floats(name, [4], [1 + at, 2, 3, 4])),
+    });
+    const raised = retarget(bytes, { form: 'exp', opset: 9 });
+    if (spatial === 0)
+      return expect(raised).rejects.toMatchObject({ what: expect.stringContaining('another operator') });
+    const after = await (await raised).output.bytes();
+    expect((await scan(after)).graph.nodes[0]?.attributes).toEqual([]);
+    expect(await run(after, { x })).toEqual(await run(bytes, { x }));
+  },
+);
+
+/** The imports of opset 13 as they may stand in a file. */
+const IMPORTS = {
+  'ai.onnx': [{ domain: 'ai.onnx', version: 13 }],
+  'both names': [
+    { domain: 'ai.onnx', version: 13 },
+    { domain: '', version: 13 },
+  ],
+  'another domain before': [
+    { domain: 'local', version: 1 },
+    { domain: '', version: 13 },
+  ],
+};
+
+test.each(Object.entries(IMPORTS))('the import %s gets the new number', async (_, opsetImport) => {
+  const plain = decode(model({ nodes: [node('Exp', ['x'], ['y'])] }));
+  const bytes = onnx.ModelProto.encode({ ...plain, opsetImport }).finish();
+  const raised = await (await retarget(bytes, { form: 'exp', opset: 17 })).output.bytes();
+  const domain = opsetImport.find((one) => one.domain !== 'local')?.domain;
+  const others = opsetImport.filter((one) => one.domain === 'local');
+  const now = decode(raised).opsetImport?.map((one) => ({
+    domain: one.domain ?? '',
+    version: Number(one.version),
+  }));
+  expect(now).toEqual([...others, { domain, version: 17 }]);
+  expect(await (await undo(raised)).bytes()).toEqual(bytes);
+});
+
+test('a model without an import, which has opset 1, gets one', async () => {
+  const plain = decode(model({ nodes: [node('Exp', ['x'], ['y'])] }));
+  const bytes = onnx.ModelProto.encode({ ...plain, opsetImport: [], irVersion: 2 }).finish();
+  const raised = await (await retarget(bytes, { form: 'exp', opset: 6 })).output.bytes();
+  expect([...(await scan(raised)).graph.opsets]).toEqual([['', 6]]);
+  expect(await (await undo(raised)).bytes()).toEqual(bytes);
+});
 
 describe('a node that changes its meaning in the new opset is refused by name', () => {
   test.each<readonly [onnx.INodeProto, number, number]>([

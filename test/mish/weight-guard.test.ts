@@ -89,3 +89,14 @@ test.each(['Conv', 'ConvTranspose'])(
     }
   },
 );
+
+test('weights that cannot be read leave no doubt and no error', async () => {
+  const nodes = [node('Relu', ['x'], ['r']), node('MatMul', ['r', 'w'], ['m']), node('Sqrt', ['m'], ['y'])];
+  const short = { name: 'w', dataType: F32, dims: [2, 2], rawData: new Uint8Array(12) };
+  const elsewhere = {
+    ...{ name: 'w', dataType: F32, dims: [2, 2], dataLocation: 1 },
+    externalData: [{ key: 'location', value: 'weights.bin' }],
+  };
+  for (const w of [short, elsewhere])
+    expect(await doubtsOf(model({ nodes, initializers: [w] }))).toBeUndefined();
+});
