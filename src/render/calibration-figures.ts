@@ -180,25 +180,38 @@ export function describeFold({ to, fold }: Calibration): string[] {
   ];
 }
 
+/** Names the swap without repair: with each site's own β, it is not what the command swap writes. */
+export function nameOfSwap({
+  curved,
+  sharpness,
+  sites,
+}: Partial<Pick<Calibration, 'curved'>> & Pick<Calibration, 'sharpness' | 'sites'>): string {
+  const isChosen = (curved ?? null) !== null || sharpness !== null;
+  return isChosen && sites.some(({ beta }) => beta !== 1) ? 'unrepaired swap' : 'plain swap';
+}
+
 /** Returns table rows: three for each output, for the original, the plain swap and the calibrated model. */
-export function outputRows({ original, swapped, calibrated }: Calibration): string[][] {
+export function outputRows(calibration: Calibration): string[][] {
+  const { original, swapped, calibrated } = calibration;
   const agreement = (judgement: ModelComparison, index: number) => judgement.drift[index]?.top1 ?? null;
   return swapped.drift.flatMap(({ output }, index) =>
-    [['original', null] as const, ['plain swap', swapped] as const, ['calibrated', calibrated] as const].map(
-      ([name, judgement]) => {
-        const accuracy = judgement === null ? original : judgement.accuracy;
-        const drift = judgement?.drift[index];
-        return [
-          output,
-          name,
-          drift === undefined ? '' : sqnrOf(drift),
-          drift === undefined ? '' : figure(drift.maxAbs),
-          drift === undefined ? '' : figure(drift.cosine, 5),
-          judgement === null ? '' : percent(agreement(judgement, index)),
-          accuracyWithInterval(accuracy?.top1 ?? null, accuracy?.n ?? 0, accuracy?.top1Interval),
-        ];
-      },
-    ),
+    [
+      ['original', null] as const,
+      [nameOfSwap(calibration), swapped] as const,
+      ['calibrated', calibrated] as const,
+    ].map(([name, judgement]) => {
+      const accuracy = judgement === null ? original : judgement.accuracy;
+      const drift = judgement?.drift[index];
+      return [
+        output,
+        name,
+        drift === undefined ? '' : sqnrOf(drift),
+        drift === undefined ? '' : figure(drift.maxAbs),
+        drift === undefined ? '' : figure(drift.cosine, 5),
+        judgement === null ? '' : percent(agreement(judgement, index)),
+        accuracyWithInterval(accuracy?.top1 ?? null, accuracy?.n ?? 0, accuracy?.top1Interval),
+      ];
+    }),
   );
 }
 
@@ -217,8 +230,11 @@ export function describeResult(calibration: Calibration): string {
   const { kept, samples, seconds, sites } = calibration;
   const time = `${figure(seconds)} s`;
   if (sites.length === 0) return `The model was written unchanged (${time}).`;
-  if (!changesWeights(calibration)) return `The PLAIN SWAP was written: no weight was changed (${time}).`;
+  const plain = nameOfSwap(calibration).toUpperCase();
+  const folded = calibration.curved?.folded.length ?? 0;
+  if (!changesWeights(calibration))
+    return `The ${plain} was written: no weight was ${folded > 0 ? 'repaired' : 'changed'} (${time}).`;
   return kept === 'calibrated'
     ? `The calibrated model was written (${time}).`
-    : `The PLAIN SWAP was written: on ${plural(samples.judged, 'test sample')} the calibrated model was not closer to the original (${time}).`;
+    : `The ${plain} was written: on ${plural(samples.judged, 'test sample')} the calibrated model was not closer to the original (${time}).`;
 }

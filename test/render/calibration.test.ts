@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { clean } from '../../src/cli/text/text.js';
 import { seededFeeds } from '../../src/data/dataset.js';
 import { type Calibration, calibrate } from '../../src/node/calibrate.js';
+import { describeResult, outputRows } from '../../src/render/calibration-figures.js';
 import { renderCalibration, renderHtmlCalibration } from '../../src/render/index.js';
 import { launchBrowser } from '../support/browser.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
@@ -111,7 +112,7 @@ test('a page shows missing figures, the result that was kept, and the β of each
   const words = wordsOf(await renderHtmlCalibration(hostile, 'm'));
   for (const part of [
     'not repaired',
-    'The PLAIN SWAP was written',
+    'The UNREPAIRED SWAP was written',
     'with a separate β for each',
     'NOT kept',
     'mixture, α 0.1',
@@ -178,7 +179,7 @@ describe('in a terminal', () => {
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
     for (const part of ['undefined', 'Infinity', 'NaN']) expect(text).not.toContain(part);
     expect(text).toContain('> 1000 %');
-    expect(text).toContain('The PLAIN SWAP was written: on 12 test samples');
+    expect(text).toContain('The UNREPAIRED SWAP was written: on 12 test samples');
     expect(text.length).toBeLessThan(20_000);
   });
 
@@ -222,5 +223,27 @@ describe('in a terminal', () => {
     expect(renderCalibration(untouched, { clean })).toContain(
       'The PLAIN SWAP was written: no weight was changed',
     );
+  });
+
+  test('says of a swap with chosen β that it is no plain one, and that folded weights are changed', () => {
+    for (const [beta, folded] of [
+      [1, 0],
+      [2.5, 0],
+      [2.5, 1],
+    ] as const) {
+      const kept = { scope: 'graph', label: 'a', output: 'a', beta };
+      const chosen = {
+        ...real,
+        ...{ beta: null, tuning: null },
+        curved: { share: 0.75, folded: [kept].slice(0, folded), kept: [], weights: 2 * folded },
+        sites: real.sites.map((site) => ({ ...site, beta })),
+        layers: real.layers.map((one) => ({ ...one, method: 'none' as const })),
+      };
+      const name = beta === 1 ? 'plain swap' : 'unrepaired swap';
+      expect(outputRows(chosen).map(([, row]) => row)).toContain(name);
+      expect(describeResult(chosen)).toContain(
+        `The ${name.toUpperCase()} was written: no weight was ${folded > 0 ? 'repaired' : 'changed'}`,
+      );
+    }
   });
 });

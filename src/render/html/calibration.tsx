@@ -15,6 +15,7 @@ import {
   describeUnfolded,
   errorText,
   MAX_ERROR,
+  nameOfSwap,
   notesOf,
   OUTPUT_HEAD,
   outputRows,
@@ -214,10 +215,11 @@ function bestOf({ tried }: LayerRepair, wanted: Method): number | null {
 }
 
 /** Draws the SQNR of each output against the original, for the plain swap and the calibrated model. */
-async function outputChart({ swapped, calibrated }: Calibration): Promise<TabledChart | undefined> {
+async function outputChart(calibration: Calibration): Promise<TabledChart | undefined> {
+  const { swapped, calibrated } = calibration;
   const lines = [
     ...calibrated.drift.map((drift) => ({ series: 'calibrated', drift })),
-    ...swapped.drift.map((drift) => ({ series: 'plain swap', drift })),
+    ...swapped.drift.map((drift) => ({ series: nameOfSwap(calibration), drift })),
   ];
   return driftChart(
     'Outputs against the original’s',
