@@ -72,7 +72,7 @@ test('a repair of dropped files gives a model, the tables and the reports of the
   const [original, swapped, calibrated] = await table(page, 'Outputs').allTextContents();
   expect([original, swapped, calibrated].map((row) => row?.replace(/^scores/, ''))).toEqual([
     expect.stringMatching(/^original[\d.]+ % \([\d.]+ to [\d.]+\)$/),
-    expect.stringMatching(/^plain swap.*[\d.]+ % \([\d.]+ to [\d.]+\)$/),
+    expect.stringMatching(/^unrepaired swap.*[\d.]+ % \([\d.]+ to [\d.]+\)$/),
     expect.stringMatching(/^calibrated.*[\d.]+ % \([\d.]+ to [\d.]+\)$/),
   ]);
   expect(await table(page, 'Layers').allTextContents()).toEqual([expect.stringContaining('second')]);
