@@ -74,7 +74,9 @@ test('calibrate prints tables of layers and outputs, and writes a model with its
   );
   expect(stdout).toMatch(/^output +model +SQNR, dB +max abs +cosine +agreement +top-1 \(95 %\)$/m);
   expect(stdout).toMatch(/^y +original +[\d.]+ % \([\d.]+ to [\d.]+\)$/m);
-  expect(stdout).toMatch(/^ +unrepaired swap +[\d.]+ +[\d.]+ +0\.\d+ +[\d.]+ % +[\d.]+ % \([\d.]+ to [\d.]+\)$/m);
+  expect(stdout).toMatch(
+    /^ +unrepaired swap +[\d.]+ +[\d.]+ +0\.\d+ +[\d.]+ % +[\d.]+ % \([\d.]+ to [\d.]+\)$/m,
+  );
   expect(stdout).toMatch(
     /^ +calibrated +[\d.]+ +[\d.]+ +[01][.\d]* +[\d.]+ % +[\d.]+ % \([\d.]+ to [\d.]+\)$/m,
   );
