@@ -4,7 +4,7 @@ import { composedNode } from '../../onnx/composed-node.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
 import { ELEMENTWISE } from '../autodiff/gradients-elementwise.js';
-import { type Gradient, scaled, times } from '../autodiff/rule.js';
+import { axisOf, type Gradient, scaled, times } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
 import { gateAt, writeGate } from './activations.js';
 import { trainedBatchNorm } from './batch-norm.js';
@@ -214,9 +214,14 @@ function passOn(context: RewriteContext, node: Node): void {
     LAYOUT_FREE.has(node.opType) &&
     (bounded || (whole[1] ?? 1) % block === 0) &&
     node.inputs.every((name) => name === '' || dims(name).join() === shape || elementCount(dims(name)) === 1);
-  if (free) {
-    const inputs = node.inputs.map((name) => (dims(name).join() === shape ? context.inBlocks(name) : name));
-    keep(context, node, inputs);
+  const joins = allowed && joinsWholeBlocks(node, context);
+  if (free || joins) {
+    const inBlocks = (name: string) => joins || dims(name).join() === shape;
+    keep(
+      context,
+      node,
+      node.inputs.map((name) => (inBlocks(name) ? context.inBlocks(name) : name)),
+    );
     blocked.add(outputOf(node));
     return;
   }
@@ -266,6 +271,15 @@ function writeMean(context: RewriteContext, node: Node, x: string): void {
     const each = scaled(tape, tape.reshape(all, [samples, stored / block, 1, block]), 1 / count);
     const wide = tape.node('Expand', [each, tape.ints([samples, stored / block, count, block])]);
     return [tape.reshape(wide, [samples, stored, ...places])];
+  });
+}
+
+/** Whether a Concat joins whole blocks of channels, which are stored after one another in each sample. */
+function joinsWholeBlocks(node: Node, { block = 1, dims }: RewriteContext): boolean {
+  if (node.opType !== 'Concat') return false;
+  return node.inputs.every((name) => {
+    const { length, 1: channels = 1 } = dims(name);
+    return length === 4 && axisOf(node, length, 1) === 1 && channels % block === 0;
   });
 }
 

@@ -25,13 +25,17 @@ export interface BlockedGradient {
 /** Number of input channels from which one large matrix product is the fastest way; measured in test/bench/train.md. */
 const WIDE = 64;
 
+/** Opset from which Slice has steps. */
+const SLICE_STEPS = 10;
+
 /** Adds the gradient of the weights. */
 export function blockedWeightGradient(tape: Tape, conv: BlockedGradient): string {
   const { dx, window, group } = conv;
   if (group !== 1) return depthwise(tape, conv);
   const dense = elementCount(window.strides) === 1 && elementCount(window.dilations) === 1;
-  if (!dense) return unfolded(tape, conv);
-  return conv.blocked && (dx[1] ?? 1) >= WIDE ? channelsLast(tape, conv) : byRows(tape, conv);
+  const wide = conv.blocked && (dx[1] ?? 1) >= WIDE;
+  if (dense) return wide ? channelsLast(tape, conv) : byRows(tape, conv);
+  return wide && tape.opset >= SLICE_STEPS ? placesLast(tape, conv) : unfolded(tape, conv);
 }
 
 /**
@@ -117,6 +121,41 @@ function byRows(tape: Tape, conv: BlockedGradient): string {
   return finished(tape, back, [m, c, height, across], dw);
 }
 
+/** Adds a copy of a blocked tensor with the channels at the end, [N, H, W, C]. */
+function channelsAtEnd(tape: Tape, x: string, dims: readonly number[], block: number): string {
+  const [n = 1, c = 1, high = 1, wide = 1] = dims;
+  const parts = tape.reshape(x, [n, c / block, high * wide, block]);
+  return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 1, 3] }), [n, high, wide, c]);
+}
+
+const joined = (tape: Tape, parts: readonly string[]) =>
+  parts.length === 1 ? (parts[0] ?? '') : tape.node('Concat', parts, { axis: 3 });
+
+/** Moves the channels to the end, takes what each place of the window reads, and multiplies all at once: for any stride and dilation. */
+function placesLast(tape: Tape, conv: BlockedGradient): string {
+  const { x, g, dx, dy, dw, window, block } = conv;
+  const [n = 1, inputs = 1, rows = 1, inWidth = 1] = dx;
+  const [, outputs = 1, outRows = 1, width = 1] = dy;
+  const [c, m] = [inWholeBlocks(inputs, block), inWholeBlocks(outputs, block)];
+  const { kernel, strides, dilations, pads } = window;
+  const [height = 1, across = 1] = kernel;
+  const [top = 0, left = 0, bottom = 0, right = 0] = pads;
+  const flat = channelsAtEnd(tape, x, [n, c, rows, inWidth], block);
+  const padded = tape.pad(flat, [0, top, left, 0, 0, bottom, right, 0]);
+  const read = Array.from({ length: height * across }, (_, tap) => {
+    const begins = [Math.floor(tap / across), tap % across].map((at, axis) => at * (dilations[axis] ?? 1));
+    const ends = begins.map(
+      (begin, axis) => begin + ((axis === 0 ? outRows : width) - 1) * (strides[axis] ?? 1) + 1,
+    );
+    return tape.node('Slice', [padded, ...[begins, ends, [1, 2], strides].map((list) => tape.ints(list))]);
+  });
+  const all = tape.reshape(joined(tape, read), [n * outRows * width, height * across * c]);
+  const flatG = channelsAtEnd(tape, g, [n, m, outRows, width], block);
+  const product = gemm(tape, [tape.reshape(flatG, [n * outRows * width, m]), all], { transA: 1 });
+  const taps = tape.reshape(product, [m, height * across, c]);
+  return finished(tape, tape.node('Transpose', [taps], { perm: [0, 2, 1] }), [m, c, ...kernel], dw);
+}
+
 /** Moves the channels to the end, unfolds x over the width and the gradient over the height, and multiplies all at once. */
 function channelsLast(tape: Tape, conv: BlockedGradient): string {
   const { x, g, dx, dy, dw, window, block } = conv;
@@ -124,19 +163,8 @@ function channelsLast(tape: Tape, conv: BlockedGradient): string {
   const [, outputs = 1, outRows = 1, width = 1] = dy;
   const [c, m] = [inWholeBlocks(inputs, block), inWholeBlocks(outputs, block)];
   const [height = 1, across = 1] = window.kernel;
-  const last = (name: string, [, channels = 1, high = 1, wide = 1]: readonly number[]) => {
-    const parts = tape.reshape(name, [n, channels / block, high, wide, block]);
-    return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 3, 1, 4] }), [
-      n,
-      high,
-      wide,
-      channels,
-    ]);
-  };
-  const joined = (parts: readonly string[]) =>
-    parts.length === 1 ? (parts[0] ?? '') : tape.node('Concat', parts, { axis: 3 });
-  const flatX = last(x, [n, c, rows, inWidth]);
-  const flatG = last(g, [n, m, outRows, width]);
+  const flatX = channelsAtEnd(tape, x, [n, c, rows, inWidth], block);
+  const flatG = channelsAtEnd(tape, g, [n, m, outRows, width], block);
   const columns = Array.from({ length: across }, (_, column) => {
     const begin = (window.pads[1] ?? 0) - column;
     return tape.pad(flatX, [0, 0, begin, 0, 0, 0, width - inWidth - begin, 0]);
@@ -145,8 +173,8 @@ function channelsLast(tape: Tape, conv: BlockedGradient): string {
     const [top, bottom] = rowShift(conv, row);
     return tape.pad(flatG, [0, top, 0, 0, 0, bottom, 0, 0]);
   });
-  const left = tape.reshape(joined(columns), [n * rows * width, across * c]);
-  const right = tape.reshape(joined(shifted), [n * rows * width, height * m]);
+  const left = tape.reshape(joined(tape, columns), [n * rows * width, across * c]);
+  const right = tape.reshape(joined(tape, shifted), [n * rows * width, height * m]);
   const product = gemm(tape, [right, left], { transA: 1 });
   // From [height, m, across, c] to [m, c, height, across]: ONNX Runtime moves a single axis much faster than several, and would join
   // two moves to one.

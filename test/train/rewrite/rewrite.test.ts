@@ -143,6 +143,32 @@ const NETS: Readonly<Record<string, Net>> = {
     ],
     weights: [weight('w', [16, 3, 3, 3]), weight('each', [16, 1, 1], 0.5, 1)],
   },
+  'many channels with strides and dilations': {
+    nodes: [
+      node('Conv', ['x', 'w'], ['a'], pads(2)),
+      node('Conv', ['a', 'v'], ['c'], { strides: [2, 1], dilations: [1, 2], pads: [2, 1, 0, 1] }),
+      node('Conv', ['c', 'u'], ['h'], { strides: [2, 2] }),
+    ],
+    weights: [
+      ...[weight('w', [64, 3, 3, 3]), weight('v', [64, 64, 3, 2], 0.05)],
+      weight('u', [16, 64, 1, 1], 0.1),
+    ],
+  },
+  'joined channels': {
+    nodes: [
+      node('Conv', ['x', 'w'], ['a'], pads(1)),
+      node('Relu', ['a'], ['r']),
+      node('Conv', ['r', 'v'], ['c'], pads(1)),
+      node('Concat', ['r', 'c', 'r'], ['j'], { axis: -3 }),
+      node('Conv', ['j', 'u'], ['d'], pads(1)),
+      node('Concat', ['d', 'd', 'a'], ['h'], { axis: 1 }),
+    ],
+    weights: [
+      ...[weight('w', [16, 3, 3, 3]), weight('v', [32, 16, 3, 3], 0.1)],
+      weight('u', [16, 64, 3, 3], 0.05),
+    ],
+    channels: 48,
+  },
 };
 
 async function statesAfter(net: Net, batchNorm: 'frozen' | 'train', size: number | undefined, rate = RATE) {
@@ -367,6 +393,14 @@ const LAYERS: Readonly<Record<string, (x: string, y: string, channels: number, n
     nodes: [node('Conv', [x, `${y}.w`, `${y}.b`], [y], { group: channels, ...pads(1) })],
     weights: [weight(`${y}.w`, [channels, 1, 3, 3]), weight(`${y}.b`, [channels])],
     channels,
+  }),
+  joined: (x, y, channels, next) => ({
+    nodes: [
+      node('Conv', [x, `${y}.w`], [`${y}.c`], pads(1)),
+      node('Concat', [x, `${y}.c`], [y], { axis: 1 }),
+    ],
+    weights: [weight(`${y}.w`, [next, channels, 3, 3], 0.1)],
+    channels: channels + next,
   }),
   norm: (x, y, channels) => ({
     nodes: [batchNorm(y, x, `${y}.n`), node('Relu', [`${y}.n`], [y])],
