@@ -21,14 +21,12 @@ interface Obstacle {
   readonly opset: number;
 }
 
-const ARITHMETIC = ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'And', 'Or', 'Xor', 'Less', 'Greater', 'Equal'];
-
 /** Returns whether a node means the same without this attribute, in the opset that dropped it. */
 function canDrop(node: Node, name: string): boolean {
   const value = attribute(node, name);
-  const broadcast = attribute(node, 'broadcast')?.i ?? 0;
   switch (name) {
     case 'consumed_inputs':
+    case 'broadcast': // without an axis, it is what later opsets always do
       return true;
     case 'is_test': // its default was training
       return value !== undefined && value.i !== 0;
@@ -36,10 +34,8 @@ function canDrop(node: Node, name: string): boolean {
       return value === undefined || node.outputs.length === 1;
     case 'spatial':
       return value === undefined || value.i !== 0;
-    case 'broadcast':
-      return broadcast === 0 || node.opType === 'Gemm' || attribute(node, 'axis') === undefined;
-    case 'axis':
-      return value === undefined || (ARITHMETIC.includes(node.opType) && broadcast === 0);
+    case 'axis': // without broadcasting it has no meaning
+      return value === undefined || (attribute(node, 'broadcast')?.i ?? 0) === 0;
     default:
       return value === undefined;
   }

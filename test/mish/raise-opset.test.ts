@@ -99,6 +99,7 @@ const ints = (name: string, data: number[]) => ({
 const KEPT: readonly (readonly [from: number, to: number, changing: onnx.INodeProto])[] = [
   [7, 13, node('Dropout', ['x'], ['y'], { ratio: { f: 0.5 } })],
   [10, 13, node('Dropout', ['x'], ['y'], { ratio: { f: 0.5 } })],
+  [10, 13, node('Dropout', ['x'], ['y', 'mask'])],
   [13, 18, node('Split', ['x', 'sizes'], ['y', 'rest'], { axis: 3 })],
   [8, 18, node('ConvTranspose', ['x', 'w'], ['y'], { strides: [2, 2], pads: [0, 1, 1, 0] })],
   [9, 22, node('ConvTranspose', ['x', 'w'], ['y'], { auto_pad: 'VALID', output_padding: [0, 0] })],
@@ -212,6 +213,39 @@ test.each([
   },
 );
 
+test.each(['Add', 'Mul', 'Div', 'Pow'])(
+  '%s of opset 6 with each broadcast and axis computes the same',
+  async (opType) => {
+    const f = { Add: (a: number, b: number) => a + b, Mul: (a: number, b: number) => a * b } as const;
+    const operation = { ...f, Div: (a: number, b: number) => a / b, Pow: (a: number, b: number) => a ** b }[
+      opType
+    ];
+    const second = [1, 2, 3, 4];
+    for (const broadcast of [undefined, 0, 1])
+      for (const axis of [undefined, 0, 1]) {
+        const isWhole = broadcast !== 1;
+        const attributes = {
+          ...(broadcast === undefined ? {} : { broadcast }),
+          ...(axis === undefined ? {} : { axis }),
+        };
+        const bytes = model({
+          nodes: [node(opType, ['x', 'c'], ['y'], attributes, { name: 'here' })],
+          ...{ opset: 6, ir: 4, inputs: [value('x', 1, [2, 4])], outputs: [value('y', 1, [2, 4])] },
+          initializers: [isWhole ? floats('c', [2, 4], [...second, ...second]) : floats('c', [4], second)],
+        });
+        const raised = retarget(bytes, { form: 'exp', opset: 7 });
+        if (broadcast === 1 && axis !== undefined) {
+          await expect(raised).rejects.toMatchObject({ what: expect.stringContaining("'here'") });
+          continue;
+        }
+        const { y } = await run(await (await raised).output.bytes(), { x });
+        expect(y).toEqual(
+          x.data.map((one, at) => expect.closeTo(operation?.(one, second[at % 4] ?? 0) ?? 0, 5)),
+        );
+      }
+  },
+);
+
 /** The imports of opset 13 as they may stand in a file. */
 const IMPORTS = {
   'ai.onnx': [{ domain: 'ai.onnx', version: 13 }],
@@ -252,6 +286,9 @@ describe('a node that changes its meaning in the new opset is refused by name', 
     [node('Softmax', ['x'], ['y'], { axis: 0 }, { name: 'here' }), 12, 13],
     [node('Add', ['x', 'b'], ['y'], { broadcast: 1, axis: 1 }, { name: 'here' }), 6, 7],
     [node('Dropout', ['x'], ['y'], {}, { name: 'here' }), 6, 7],
+    [node('Dropout', ['x'], ['y'], { is_test: 0 }, { name: 'here' }), 6, 7],
+    [node('Dropout', ['x'], ['y', 'mask'], {}, { name: 'here' }), 9, 10],
+    [node('BatchNormalization', ['x', 'b', 'b', 'b', 'b'], ['y', 'm', 'v'], {}, { name: 'here' }), 13, 14],
     [node('Clip', ['x'], ['y'], { min: { f: 0 } }, { name: 'here' }), 10, 11],
     [node('ReduceSum', ['x'], ['y'], { axes: [1] }, { name: 'here' }), 11, 13],
     [node('Squeeze', ['x'], ['y'], { axes: [1] }, { name: 'here' }), 12, 13],
@@ -302,6 +339,21 @@ describe('a node that changes its meaning in the new opset is refused by name', 
       inputs: [value('x', 1), value('cond', 9, [])],
     });
     expect(opsetObstacle(await scan(bytes), 13)?.what).toContain("'inner'");
+  });
+
+  test('in a function, which has an opset of its own', async () => {
+    const act = {
+      ...{ name: 'Act', domain: 'local', input: ['p'], output: ['q'], node: [node('Relu', ['p'], ['q'])] },
+      opsetImport: [{ domain: '', version: 17 }],
+    };
+    const bytes = model({
+      nodes: [node('Act', ['x'], ['y'], {}, { domain: 'local' })],
+      ...{ opset: 17, functions: [act], domains: { local: 1 } },
+    });
+    await expect(swap(bytes, { opset: 18 })).rejects.toMatchObject({
+      what: expect.stringMatching(/from opset 17 to 18: .*Act.* has an opset of its own$/),
+      fix: 'Convert the model with onnx.version_converter',
+    });
   });
 
   test.each([

@@ -1,0 +1,166 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
+import { DataType } from '../../src/onnx/types.js';
+import { swapped } from '../support/graph.js';
+import { floats, model, node, value } from '../support/model.js';
+
+const LOWEST = { [DataType.UINT8]: 0, [DataType.INT8]: -128 } as const;
+
+/** Scale and zero point of a tensor, the zero point counted from the lowest integer. */
+interface Steps {
+  readonly scale: number;
+  readonly zero: number;
+}
+
+interface Layer {
+  readonly opType: string;
+  readonly elemType: keyof typeof LOWEST;
+  readonly inputs: readonly [Steps, Steps];
+  readonly output: Steps;
+}
+
+/** Returns a layer of two quantised tensors, whose result is quantised, and nodes after it. */
+function layerModel(
+  { opType, elemType, inputs: [x, z], output }: Layer,
+  more: readonly onnx.INodeProto[] = [],
+  outputs: readonly string[] = [],
+  names = ['x_d', 'z_d'],
+) {
+  const pair = (from: string, side: string) => [
+    node('QuantizeLinear', [from, `s_${side}`, `z_${side}`], [`${from}_q`], {}, { name: `${from}_Q` }),
+    node('DequantizeLinear', [`${from}_q`, `s_${side}`, `z_${side}`], [`${from}_d`]),
+  ];
+  const constants = Object.entries({ x, z, l: output }).flatMap(([side, { scale, zero }]) => [
+    floats(`s_${side}`, [], [scale]),
+    {
+      ...{ name: `z_${side}`, dataType: elemType, dims: [] },
+      rawData: new Uint8Array([(LOWEST[elemType] + zero) & 255]),
+    },
+  ]);
+  return model({
+    nodes: [
+      ...[...pair('x', 'x'), ...pair('z', 'z'), node(opType, names, ['l'], {}, { name: 'layer' })],
+      ...[...pair('l', 'l'), node('Identity', ['l_d'], ['y']), ...more],
+    ],
+    opset: 13,
+    inputs: [value('x', 1, [4, 4]), value('z', 1, [4, 4])],
+    outputs: ['y', ...outputs].map((name) => value(name, name === 'l_q' ? elemType : 1, [4, 4])),
+    initializers: [...constants, floats('s_six', [], [6 / 255]), floats('float', [4, 4], Array(16).fill(-1))],
+  });
+}
+
+const steps = fc.record({
+  scale: fc.double({ min: 0.01, max: 0.1, noNaN: true }).map(Math.fround),
+  zero: fc.constantFrom(0, 0, 1, 100),
+});
+const layers: fc.Arbitrary<Layer> = fc.record({
+  opType: fc.constantFrom('Add', 'Sum', 'MatMul'),
+  elemType: fc.constantFrom(DataType.UINT8, DataType.INT8),
+  inputs: fc.tuple(steps, steps),
+  output: fc.record({
+    scale: fc.constantFrom(0.03, 6 / 255, (6 * 1.0005) / 255, (6 * 1.01) / 255).map(Math.fround),
+    zero: fc.constantFrom(0, 0, 0, 2),
+  }),
+});
+
+test('a quantiser that cuts negative values off is a site, or ReLU6 if it cuts at 6 as well', async () => {
+  const met = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(layers, async (layer) => {
+      const { opType, inputs, output } = layer;
+      const { report } = await swapped(layerModel(layer), { int8: 'exact' });
+      const isNegative = opType === 'MatMul' || inputs.some(({ zero }) => zero > 0);
+      const isRelu = output.zero === 0 && isNegative;
+      const isRelu6 = Math.abs(output.scale * 255 - 6) < 0.004;
+      const kind = !isRelu ? 'none' : isRelu6 ? 'relu6' : 'relu';
+      met.add(`${opType} ${kind}`);
+      expect(report.sites.map(({ node: name, doubt }) => [name, doubt])).toEqual(
+        kind === 'relu' ? [['l_Q', 'no Relu node, but l_Q clips negative values as ReLU does']] : [],
+      );
+      expect(report.skipped.map(({ node: name, kind: one, reason }) => [name, one, reason])).toEqual(
+        kind === 'relu6' ? [['l_Q', 'relu6', 'clamp']] : [],
+      );
+    }),
+    { seed: 2, numRuns: 80 },
+  );
+  expect(met.size).toBe(9);
+});
+
+const SIMPLE: Layer = {
+  ...{
+    opType: 'MatMul',
+    elemType: DataType.UINT8,
+    inputs: [
+      { scale: 0.05, zero: 9 },
+      { scale: 0.05, zero: 9 },
+    ],
+  },
+  output: { scale: 0.03, zero: 0 },
+};
+
+const again = (scale: string) => [
+  node('QuantizeLinear', ['l', scale, 'z_l'], ['l_q2'], {}, { name: 'second' }),
+  node('DequantizeLinear', ['l_q2', scale, 'z_l'], ['r']),
+];
+
+test.each<[string, onnx.INodeProto[], string[], 'l_Q' | 'act' | undefined]>([
+  ['nobody else', [], [], 'l_Q'],
+  ['an activation', [node('Relu', ['l_d'], ['r'], {}, { name: 'act' })], [], 'act'],
+  [
+    'an activation behind a dequantiser of its own',
+    [node('DequantizeLinear', ['l_q', 's_l', 'z_l'], ['e']), node('Relu', ['e'], ['r'], {}, { name: 'act' })],
+    [],
+    'act',
+  ],
+  ['another reader of the unclipped values', [node('Neg', ['l'], ['r'])], [], undefined],
+  ['an output of the unclipped values', [], ['l'], undefined],
+  ['a second quantiser of the same range', again('s_l'), [], 'l_Q'],
+])('a quantiser whose values go to %s', async (_, more, outputs, site) => {
+  const { report } = await swapped(layerModel(SIMPLE, more, outputs), { int8: 'exact' });
+  expect(report.sites.map(({ node: name }) => name)).toEqual(site === undefined ? [] : [site]);
+  if (site !== undefined) return;
+  const reader = more.length === 0 ? 'an output of the model' : 'Neg → r';
+  expect(report.skipped).toMatchObject([
+    {
+      reason: 'quantized',
+      why: expect.stringMatching(new RegExp(`, and ${reader} reads the unclipped values$`)),
+    },
+  ]);
+});
+
+test('a quantiser whose integers are an output of the model is left, since their scale must stay', async () => {
+  const { report } = await swapped(layerModel(SIMPLE, [], ['l_q']), { int8: 'exact' });
+  expect(report.sites).toEqual([]);
+  expect(report.skipped).toMatchObject([
+    { node: 'l_Q', kind: 'relu', why: expect.stringMatching(/^its scale cannot be made anew: /) },
+  ]);
+});
+
+test('a second quantiser that cuts at 6 makes both ReLU6', async () => {
+  const { report } = await swapped(layerModel(SIMPLE, again('s_six')), { int8: 'exact' });
+  expect(report.sites).toEqual([]);
+  expect(report.skipped).toMatchObject([{ node: 'l_Q', kind: 'relu6' }]);
+});
+
+test.each<[string, string[], string[]]>([
+  ['Add', ['x_d', 'float'], ['l_Q']], // a float may be negative
+  ['Add', ['float', 'z_d'], []],
+  ['MatMul', ['x', 'z_d'], []],
+])('a layer %s of %j, of which one is a float', async (opType, names, sites) => {
+  const plain: Layer = {
+    ...SIMPLE,
+    opType,
+    inputs: [
+      { scale: 0.05, zero: 0 },
+      { scale: 0.05, zero: 0 },
+    ],
+  };
+  const { report } = await swapped(layerModel(plain, [], [], names), { int8: 'exact' });
+  expect(report.sites.map(({ node: name }) => name)).toEqual(sites);
+});
+
+test('a quantiser is no site where only other activations are swapped', async () => {
+  const { report } = await swapped(layerModel(SIMPLE), { int8: 'exact', only: ['leakyrelu'] });
+  expect([report.sites, report.skipped]).toEqual([[], []]);
+});
