@@ -1,4 +1,4 @@
-import { type Dataset, type Feeds, samplesOfRun } from '../data/dataset.js';
+import { countSamples, type Dataset, type Feeds, samplesOfRun } from '../data/dataset.js';
 import { labelsOf } from '../data/labels.js';
 import { datasetOf, joined, type Subset } from '../data/split.js';
 import type { FormName } from '../mish/forms.js';
@@ -91,7 +91,10 @@ export async function repairSwap(
         })
       : undefined;
   const chosen = sharpened?.attempt ?? (await prepared.tryOut(plan, steps));
-  const counts = { fit: count(train), held: count(validation), judged: count(test) };
+  const [fit, judges, judged] = await Promise.all(
+    [train, validation, test].map(({ feeds }) => countSamples(dataset, feeds)),
+  );
+  const counts = { fit: fit ?? 0, held: judges ?? 0, judged: judged ?? 0 };
   const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
   const better = isNoWorse(after.drift, before.drift);
   const kept = better ? chosen.repaired : chosen.swapped;

@@ -55,6 +55,15 @@ export async function samplesOfRun({ feeds, samples }: Dataset<Feeds>): Promise<
   return Math.max(1, first?.dims[0] ?? 1);
 }
 
+/** Returns the number of samples in some runs of a data set. ONNX test cases may have different numbers of samples. */
+export async function countSamples(dataset: Dataset<Feeds>, feeds: Feeds): Promise<number> {
+  if (dataset.samples !== undefined)
+    return Math.round((dataset.samples * feeds.length) / dataset.feeds.length);
+  let count = 0;
+  for await (const feed of feeds) count += Object.values(feed)[0]?.dims[0] ?? 1;
+  return count;
+}
+
 /**
  * Returns seeded noise for every input: normal numbers for floats, integers from 0 to 9 for integers (almost always
  * valid as indices and tokens), random bools. A seed gives the same feeds on every machine. `settleShapes` chooses

@@ -191,7 +191,7 @@ export const reportSchema = z.object({
         .describe('Noise, arrays, ONNX test cases, or a folder of images'),
       seed: countSchema.nullable().describe('Seed of the noise; null for other sources'),
       runs: countSchema.describe('Number of runs of each model'),
-      samples: countSchema.describe('Number of samples: runs times the batch size'),
+      samples: countSchema.describe('Number of samples in all runs'),
       shapes: z.record(z.string(), z.array(countSchema)).describe('Shape of each input, in the first run'),
       sha256: z.string().describe('SHA-256 of all feeds, in order'),
       labelled: z.boolean().describe('Whether there were labels'),

@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
-import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
+import { countSamples, type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { hashFeeds } from '../data/hash-feeds.js';
 import { labelsOf } from '../data/labels.js';
 import { sampleDoubt } from '../data/sample-doubt.js';
@@ -99,12 +99,11 @@ async function describeData(dataset: Dataset<Feeds>): Promise<Report['data']> {
   const first = (await firstFeed(dataset.feeds)) ?? {};
   const shapes = Object.fromEntries(Object.entries(first).map(([name, { dims }]) => [name, [...dims]]));
   const runs = dataset.feeds.length;
-  const batch = Object.values(shapes)[0]?.[0] ?? 1;
   return {
     source: dataset.source,
     seed: dataset.seed ?? null,
     runs,
-    samples: dataset.samples ?? runs * batch,
+    samples: await countSamples(dataset, dataset.feeds),
     shapes,
     sha256: await hashFeeds(dataset.feeds),
     labelled: labelsOf(dataset) !== undefined,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../src/base/random.js';
-import { seededFeeds } from '../../src/data/dataset.js';
+import { countSamples, seededFeeds } from '../../src/data/dataset.js';
 import { resolveShape } from '../../src/data/shapes.js';
 import type { Tensor } from '../../src/providers/tensor.js';
 
@@ -103,4 +103,22 @@ test('too much noise is rejected before any is created', () => {
   const dims = { n: 1, h: 1e9 };
   expect(() => seededFeeds(inputs, { dims })).toThrow(expect.objectContaining({ code: 'bad-data' }));
   expect(() => seededFeeds(inputs, { dims: { n: 1, h: 8 }, count: 2 ** 24 })).toThrow(/more than 268435456/);
+});
+
+test('samples are counted in runs of any sizes, and parts of the runs add up to all', async () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(sizes, fc.nat(8), async (rows, cut) => {
+      const feeds = rows.map((size) => ({
+        x: { elemType: 'f32', dims: [size, 1], data: new Float32Array(size) },
+      }));
+      const dataset = { source: 'onnx-test', feeds } as const;
+      const [all, first, rest] = [feeds, feeds.slice(0, cut), feeds.slice(cut)];
+      expect(await countSamples(dataset, all)).toBe(rows.reduce((sum, size) => sum + size, 0));
+      expect((await countSamples(dataset, first)) + (await countSamples(dataset, rest))).toBe(
+        await countSamples(dataset, all),
+      );
+    }),
+    { seed: 7, numRuns: 50 },
+  );
 });

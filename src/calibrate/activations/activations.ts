@@ -1,6 +1,6 @@
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
-import { type Dataset, type Feeds, firstFeed, samplesOfRun } from '../../data/dataset.js';
+import { countSamples, type Dataset, type Feeds, firstFeed, samplesOfRun } from '../../data/dataset.js';
 import { splitFeeds } from '../../data/split.js';
 import { type SiteReport, siteReport } from '../../mish/results.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
@@ -119,7 +119,10 @@ export async function measureActivations(
   const { source, seed: made = null } = dataset;
   return {
     schema: ACTIVATIONS_SCHEMA,
-    data: { source, seed: made, runs: limit, of: all, samples: Math.round(limit * batch), shapes },
+    data: {
+      ...{ source, seed: made, runs: limit, of: all, shapes },
+      samples: await countSamples(dataset, feeds ?? []),
+    },
     sites,
     unmeasured,
   };

@@ -3,7 +3,7 @@ import { OnnxMishError } from '../../base/error.js';
 import { ownProperty } from '../../base/own.js';
 import { integer, plural } from '../../base/plural.js';
 import { sha256 } from '../../base/sha256.js';
-import { type Dataset, type Feeds, samplesOfRun } from '../../data/dataset.js';
+import { countSamples, type Dataset, type Feeds, samplesOfRun } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
 import { labelsIn, labelsOf, labelsPerSample, type SampleLabels } from '../../data/labels.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
@@ -120,6 +120,12 @@ export async function withTrial<T>(
 
     const unchanged = (await compare(undefined, [...split.keys()])).at(-1) ?? UNMEASURED;
     if (unchanged.broken > 0) throw returnsNaN(document.source.name);
+    const parts = await Promise.all(
+      split.map(async ({ runs: count, feeds }) => ({
+        runs: count,
+        samples: await countSamples(dataset, feeds),
+      })),
+    );
     const trial: Trial = {
       unchanged,
       drawn: {
@@ -128,11 +134,11 @@ export async function withTrial<T>(
         seed,
         runs: limit,
         of: all,
-        samples: Math.round(limit * batch),
+        samples: parts.reduce((sum, part) => sum + part.samples, 0),
         labelled: labelsOf(dataset) !== undefined,
         sha256: await hashOf(split),
       },
-      parts: split.map((part) => ({ runs: part.runs, samples: Math.round(part.runs * batch) })),
+      parts,
       async measure(sites, parts, form) {
         stopIfAborted(signal);
         const { to, target } = options;

@@ -173,6 +173,14 @@ describe('a resumed ranking', () => {
     expect(ranking.data.samples % ranking.estimateSamples).toBe(0);
   });
 
+  test('counts the samples of test cases one by one', async () => {
+    const feeds = [2, 5, 1].map((rows) => ({
+      x: { elemType: 'f32', dims: [rows, 4], data: normals(rows) },
+    }));
+    const ranking = await rankSites(rankedModel, { data: () => ({ source: 'onnx-test', feeds }) });
+    expect(ranking.data).toMatchObject({ runs: 3, samples: 8 });
+  });
+
   test('can have a larger top', async () => {
     const few = await rankSites(rankedModel, { data: data(), estimateSamples: 4, top: 1 });
     const provider = counting();
