@@ -4,10 +4,11 @@ import type { Attribute, Node } from './document.js';
 
 const Type = onnx.AttributeProto.AttributeType;
 
-function composedValue({ type, f, i, s, ints }: Attribute): ComposedValue | undefined {
+function composedValue({ type, f, i, s, ints, strings }: Attribute): ComposedValue | undefined {
   if (type === Type.FLOAT) return { f };
   if (type === Type.INT) return i;
   if (type === Type.STRING) return s;
+  if (type === Type.STRINGS) return { strings: strings ?? [] };
   return type === Type.INTS ? (ints ?? []) : undefined;
 }
 

@@ -1,3 +1,4 @@
+import { composedNode } from '../../src/onnx/composed-node.js';
 import { type OnnxDocument, opsetOf } from '../../src/onnx/document.js';
 import { neededNodes } from '../../src/onnx/extract.js';
 import type { GraphIndex } from '../../src/onnx/graph-index.js';
@@ -8,6 +9,7 @@ import { alive, differentiate, movingTensors } from '../../src/train/autodiff/di
 import { createTape } from '../../src/train/autodiff/tape.js';
 import { type LossTerm, squaredDifferences } from '../../src/train/losses.js';
 import type { Probe } from '../../src/train/probe.js';
+import { withStates } from '../../src/train/rewrite/kept-nodes.js';
 
 /** A model that computes the loss of a batch and the gradients of the weights. */
 export interface Backward {
@@ -37,7 +39,14 @@ export function backwardModel(
   const { graph } = document;
   const names = terms.map(({ name }) => name);
   const used = neededNodes(document, names);
-  const nodes = graph.nodes.filter((node) => used.has(node));
+  const given = graph.nodes.filter((node) => used.has(node));
+  const nodes = given.map(withStates);
+  const replaced = new Map(
+    given.flatMap((node, at) => {
+      const composed = nodes[at] === node ? undefined : composedNode(nodes[at] ?? node);
+      return composed === undefined ? [] : [[node, [composed]] as const];
+    }),
+  );
   const moving = movingTensors(
     nodes,
     weights.map(({ name }) => name),
@@ -53,6 +62,7 @@ export function backwardModel(
   const kept = alive(tape.nodes, [loss.loss, ...gradients.values()]);
   kept.push(['Identity', [loss.loss], [LOSS]]);
   const model = assemble(document, index, names, {
+    replaced,
     appended: kept,
     weights: weights.filter(({ name }) => gradients.has(name)),
     inputs: terms.map(({ name }) => [target(name), probe.dims(name)]),

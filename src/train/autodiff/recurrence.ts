@@ -114,9 +114,10 @@ export function recurrentRule(gates: number, cell: (direction: Recurrence) => Re
     const sizes = sizesOf(tape, node);
     const activations = activationsOf(node, gates);
     if (sizes === undefined || activations === undefined) return [];
+    const [all = ''] = node.outputs;
+    if (all === '') return []; // see `withStates`
     const names = node.inputs.map((name) => (name === '' ? undefined : name));
     const [x = '', , , bias, , h0, c0] = names;
-    const all = statesOf(tape, node);
     const found = activations.map((activation, order) => {
       const isReverse = order === 1 || attribute(node, 'direction')?.s === 'reverse';
       const read = isReverse ? reversed(tape, x, sizes.places) : x;
@@ -184,23 +185,6 @@ const reversed = (tape: Tape, x: string, places: number) =>
   tape.node('Gather', [x, tape.ints(Array.from({ length: places }, (_, place) => places - 1 - place))], {
     axis: 0,
   });
-
-/** Returns the node's hidden states after all places, [places, directions, samples, hidden]; computes them anew where the node has no such output. */
-function statesOf(tape: Tape, node: Node): string {
-  const [all = ''] = node.outputs;
-  if (all !== '') return all;
-  const { hidden_size, linear_before_reset } = Object.fromEntries(
-    node.attributes.map(({ name, i }) => [name, i]),
-  );
-  const direction = attribute(node, 'direction')?.s;
-  const activations = attribute(node, 'activations')?.strings;
-  return tape.node(node.opType, node.inputs, {
-    ...(hidden_size === undefined ? {} : { hidden_size }),
-    ...(linear_before_reset === undefined ? {} : { linear_before_reset }),
-    ...(direction === undefined ? {} : { direction }),
-    ...(activations === undefined ? {} : { activations: { strings: activations } }),
-  });
-}
 
 interface DirectionOptions {
   readonly sizes: Sizes;

@@ -25,3 +25,12 @@ export function standIn(
   const { opType, domain, overload, name, attributes, index, span, frame, lossyNames } = node;
   return { opType, domain, overload, name, inputs, outputs, attributes, index, span, frame, lossyNames };
 }
+
+const RECURRENT = new Set(['RNN', 'GRU', 'LSTM']);
+
+/** Returns a recurrent node that also gives its states after all places, which the gradient reads; any other node itself. */
+export function withStates(node: Node): Node {
+  const [all, ...others] = node.outputs;
+  if (node.domain !== '' || !RECURRENT.has(node.opType) || all !== '') return node;
+  return standIn(node, node.inputs, [`onnx-mish/states/${others.find((name) => name !== '')}`, ...others]);
+}

@@ -11,7 +11,7 @@ import { trainedBatchNorm } from './batch-norm.js';
 import { filled, inWholeBlocks, meanOfPlaces, timesEachChannel } from './blocks.js';
 import { createContext, type RewriteContext } from './context.js';
 import { blockedKind, writeConvGroup } from './conv-group.js';
-import { capturedNames, standIn } from './kept-nodes.js';
+import { capturedNames, standIn, withStates } from './kept-nodes.js';
 import { type NextStatistics, writeNormGroup } from './norm-group.js';
 import { type Readers, readersOf } from './readers.js';
 
@@ -200,7 +200,7 @@ const FINITE = new Set(
 function passOn(context: RewriteContext, node: Node): void {
   const { blocked, dims, block = 1 } = context;
   if (!node.inputs.some((name) => blocked.has(name))) {
-    context.nodes.push(node);
+    keep(context, node, node.inputs);
     return;
   }
   const [x = ''] = node.inputs;
@@ -238,13 +238,14 @@ function passOn(context: RewriteContext, node: Node): void {
   keep(context, node, inputs);
 }
 
-/** Keeps a node, with other inputs where they differ. */
+/** Keeps a node, with other inputs where they differ, and with the output that its gradient reads. */
 function keep(context: RewriteContext, node: Node, inputs: readonly string[]): void {
   const same = inputs.every((name, slot) => name === node.inputs[slot]);
   const copy = same ? node : standIn(node, inputs);
-  const composed = same ? undefined : composedNode(copy);
+  const whole = withStates(copy);
+  const composed = whole === node ? undefined : composedNode(whole);
   if (composed !== undefined) context.put(node, [composed]);
-  context.nodes.push(copy);
+  context.nodes.push(composed === undefined ? copy : whole);
 }
 
 function isMeanOfPlaces(node: Node, { dims, forward }: RewriteContext): boolean {
