@@ -176,7 +176,6 @@ describe('a count', () => {
     'cli/commands/run-sharpen.ts',
     'data/images.ts',
     'metrics/binary-accuracy.ts',
-    'onnx/weights.ts',
   ];
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) =>
     /\.tsx?$/.test(file),

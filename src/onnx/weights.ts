@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import { integer, plural } from '../base/plural.js';
 import { type OnnxDocument, type Scope, type Span, type StoredTensor, tensorOfConstant } from './document.js';
 import { concat, messageField } from './encode.js';
 import type { GraphIndex } from './graph-index.js';
@@ -50,10 +51,14 @@ export async function readWeight(
       ? decodeTensor(await source.read(frame?.start ?? 0, (frame?.end ?? 0) - (frame?.start ?? 0)), name).data
       : await readExternal(tensor.external, count * SIZES[type], source.name, name, openData);
   if (!(raw instanceof Uint8Array) || raw.length !== count * SIZES[type] || dims.some((dim) => dim < 0)) {
-    throw new OnnxMishError('malformed', `the tensor '${name}' [${dims}] holds ${raw.length} bytes`, {
-      where: source.name,
-      fix: 'Its data does not fit its shape; export the model again',
-    });
+    throw new OnnxMishError(
+      'malformed',
+      `the tensor '${name}' [${dims}] holds ${plural(raw.length, 'byte')}`,
+      {
+        where: source.name,
+        fix: 'Its data does not fit its shape; export the model again',
+      },
+    );
   }
   return floatsIn(raw, type);
 }
@@ -147,7 +152,10 @@ export async function weightEdit(
   const { name, tensor, type } = weight;
   const count = tensor.dims.reduce((product, dim) => product * dim, 1);
   if (tensor.frame === undefined || values.length !== count) {
-    throw new OnnxMishError('bad-usage', `the tensor '${name}' needs ${count} values, got ${values.length}`);
+    throw new OnnxMishError(
+      'bad-usage',
+      `the tensor '${name}' needs ${plural(count, 'value')}, got ${integer(values.length)}`,
+    );
   }
   return dataEdit(document, weight, messageField(DATA.raw, floatBytes(values, type)));
 }
