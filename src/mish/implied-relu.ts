@@ -11,10 +11,18 @@ import {
   quantizationOf,
   rangeOf,
 } from './quantization.js';
+import { isShapeUse } from './quantized-reach.js';
 import type { Site, Skip } from './site.js';
+import { wordSet } from './use-moves.js';
 
 /** Relative difference of a range from [0, 6] up to which it counts as ReLU6. */
 const NEAR = 1e-3;
+
+/** Operators whose results are positive and negative, after which a quantiser removes a Relu. */
+const SIGNED = new Set([
+  ...QUANTIZED_LAYERS,
+  ...wordSet('LayerNormalization InstanceNormalization GroupNormalization Sub'),
+]);
 
 /** Returns whether one of a node's dequantised inputs can be negative. */
 function canBeNegative(index: GraphIndex, scope: Scope, { inputs }: Node): boolean {
@@ -42,7 +50,7 @@ function isBeforeActivation(index: GraphIndex, scope: Scope, { outputs }: Node):
 export function clippingKind(index: GraphIndex, scope: Scope, node: Node): 'relu' | 'relu6' | undefined {
   if (!isQuantizer(node)) return undefined;
   const before = index.producer(scope, node.inputs[0] ?? '');
-  if (before?.domain !== '' || !QUANTIZED_LAYERS.has(before.opType)) return undefined;
+  if (before?.domain !== '' || !SIGNED.has(before.opType)) return undefined;
   if (!isDequantizer(index.producer(scope, before.inputs[0] ?? ''))) return undefined;
   const quantization = quantizationOf(index, scope, node);
   if (quantization?.zeroPoint !== integersOf(quantization?.elemType ?? 0)[0]) return undefined;
@@ -82,7 +90,9 @@ export function findImpliedRelus(
       const type = floatType(types(scope, x)) ?? quantizationOf(index, scope, node)?.type;
       const site: Site = { node, scope, kind: 'relu', alpha: undefined, type };
       const clipping = new Set(nodes);
-      const other = index.uses(scope, x).find((use) => use.kind === 'output' || !clipping.has(use.node));
+      const other = index
+        .uses(scope, x)
+        .find((use) => !isShapeUse(use) && (use.kind === 'output' || !clipping.has(use.node)));
       const doubt = `no Relu node, but ${nodeLabel(node)} clips negative values as ReLU does`;
       if (nodes.some((one) => clippingKind(index, scope, one) === 'relu6')) {
         const why = 'its range from 0 to 6 is that of ReLU6';

@@ -1,6 +1,7 @@
 import { type Node, nodeLabel, rewriteObstacle, type Scope } from '../onnx/document.js';
 import type { Calls } from '../onnx/function-calls.js';
 import type { GraphIndex, Use } from '../onnx/graph-index.js';
+import { readsShape } from './homogeneous.js';
 import {
   isDequantizer,
   isQuantizer,
@@ -27,6 +28,9 @@ export const directlyReached = (reached: readonly Reached[]): Reached[] =>
 
 /** Follows an activation to the scales that were made for it. Returns the reason why they cannot be made anew. */
 export type Reach = (scope: Scope, name: string) => readonly Reached[] | string;
+
+/** Returns whether a use reads the shape of a value, and not its numbers. */
+export const isShapeUse = (use: Use): boolean => use.kind === 'input' && readsShape(use.node);
 
 /** Operators whose results stay within the range of their input. */
 const WITHIN = wordSet('AveragePool GlobalAveragePool ReduceMean Resize Upsample');
@@ -57,6 +61,7 @@ export function createReach(index: GraphIndex, calls: Calls): Reach {
       if (of !== undefined) return 'its integers are an output of the model';
       return scope.parent === undefined && scope.kind === 'graph' ? undefined : `${scope.path} returns it`;
     }
+    if (isShapeUse(use)) return undefined;
     const { node, slot } = use;
     const label = nodeLabel(node);
     if (use.scope !== scope) return `${label} reads it in a nested graph`;

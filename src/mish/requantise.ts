@@ -1,5 +1,6 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { type Node, nodeLabel, type Scope } from '../onnx/document.js';
+import type { Use } from '../onnx/graph-index.js';
 import { depthOf } from './activation-kinds.js';
 import type { Int8Way } from './int8-ways.js';
 import {
@@ -14,7 +15,7 @@ import {
   type Range,
   rangeOf,
 } from './quantization.js';
-import { createReach, directlyReached, type Reach, type Reached } from './quantized-reach.js';
+import { createReach, directlyReached, isShapeUse, type Reach, type Reached } from './quantized-reach.js';
 import { mish } from './reference.js';
 import type { MishNode } from './rewrite.js';
 import { inputOf, type Site } from './site.js';
@@ -199,7 +200,7 @@ function placeOf(
     const isAlone =
       isQuantizer(source) &&
       index.uses(scope, source.outputs[0] ?? '').length === 1 &&
-      index.uses(scope, x).length === 1;
+      index.uses(scope, x).filter((use) => !isShapeUse(use)).length === 1;
     if (rangeOf(input).least > -lowest && !isAlone)
       return `${nodeLabel(before)} holds no number below ${rangeOf(input).least.toPrecision(3)}, and other nodes read its input`;
     return {
@@ -218,10 +219,8 @@ function placeOf(
   const isQuantized = layer?.domain === '' && QUANTIZED_LAYERS.has(layer.opType) && isDequantizer(first);
   const output = directlyReached(reached)[0]?.quantization;
   const readers = new Set([node, ...directlyReached(reached).map((one) => one.node)]);
-  const isRoomy =
-    isQuantized &&
-    output !== undefined &&
-    index.uses(scope, x).every((use) => use.kind === 'input' && readers.has(use.node));
+  const isRead = (use: Use) => isShapeUse(use) || (use.kind === 'input' && readers.has(use.node));
+  const isRoomy = isQuantized && output !== undefined && index.uses(scope, x).every(isRead);
   const seen = measured?.byName.get(x);
   const range = seen
     ? { least: Math.max(seen.least, -lowest), most: seen.most }

@@ -12,6 +12,8 @@ import { mish } from '../../src/mish/reference.js';
 import { retarget } from '../../src/mish/retarget.js';
 import { swap } from '../../src/mish/swap.js';
 import { inlineFrom, openFrom } from '../../src/onnx/data-in-memory.js';
+import { exposeTensors } from '../../src/onnx/expose.js';
+import { scan } from '../../src/onnx/scan.js';
 import { decode, failure, nodesOf, ops, swapped } from '../support/graph.js';
 import { floats, model, node, value } from '../support/model.js';
 import { inRuntimeDomain, withDataOutside, withSecondReaders } from '../support/quantised.js';
@@ -165,6 +167,24 @@ describe('the same net, written in another way, is swapped to the same function'
     expect(await first(others)).toEqual(await first(bytes));
   });
 
+  test.each(CASES)('%s as %s: nodes read the shape of what a site gets and gives', async (name, int8) => {
+    const message = decode(load(name));
+    const once = await swapped(load(name), { int8 });
+    for (const [at, { output }] of once.report.sites.entries()) {
+      const site = nodesOf(message.graph).find((one) => one.output?.[0] === output);
+      const read = [...(site?.input?.slice(0, 1) ?? []), ...(site?.opType === 'Relu' ? [output] : [])];
+      for (const [side, x] of read.entries()) {
+        message.graph?.node?.push(node('Shape', [x], [`shape_${at}_${side}`]));
+        message.graph?.output?.push(value(`shape_${at}_${side}`, DataType.INT64, undefined));
+      }
+    }
+    const { bytes, report } = await swapped(onnx.ModelProto.encode(message).finish(), { int8 });
+    expect(report.int8).toMatchObject({ sites: 3 });
+    expect(report.skipped).toEqual([]);
+    if (int8 === 'exact') expect(await first(bytes)).toEqual(await first(once.bytes));
+    else expect(relativeError((await first(bytes)) ?? [], (await first(once.bytes)) ?? [])).toBeLessThan(0.1);
+  });
+
   test.each(['u8', 'i8'])(
     '%s: a reader of what a QuantizeLinear clips keeps its values, and is named',
     async (name) => {
@@ -308,6 +328,50 @@ describe('a Relu between quantised tensors', () => {
     expect(y[1]).toBeCloseTo(mish(-2), 1);
   });
 });
+
+/** A layer whose result is quantised to a range from 0 on, as a quantiser writes it that removes the Relu between. */
+const clipped = (layer: onnx.INodeProto) =>
+  model({
+    opset: 17,
+    nodes: [
+      node('QuantizeLinear', ['x', 's', 'z'], ['x_q']),
+      node('DequantizeLinear', ['x_q', 's', 'z'], ['x_d']),
+      layer,
+      node('QuantizeLinear', ['h', 's_a', 'z_a'], ['h_q']),
+      node('DequantizeLinear', ['h_q', 's_a', 'z_a'], ['y']),
+    ],
+    inputs: [value('x', 1, ['N', 1, 4])],
+    outputs: [value('y', 1, ['N', 1, 4])],
+    initializers: [
+      ...[floats('s', [], [0.02]), zero('z', DataType.UINT8, 128), zero('z_a', DataType.UINT8, 0)],
+      ...[
+        floats('s_a', [], [0.01]),
+        floats('g', [4], [1, 1, 1, 1]),
+        floats('one', [1], [1]),
+        floats('b', [1], [0]),
+      ],
+    ],
+  });
+
+test.each([
+  ['LayerNormalization', node('LayerNormalization', ['x_d', 'g'], ['h'])],
+  ['InstanceNormalization', node('InstanceNormalization', ['x_d', 'one', 'b'], ['h'])],
+  ['Sub', node('Sub', ['x_d', 'g'], ['h'])],
+])('a QuantizeLinear that clips what %s gives is a ReLU', async (_, layer) => {
+  const { bytes, report } = await swapped(clipped(layer), { int8: 'exact', form: 'exp' });
+  expect(report.sites).toMatchObject([
+    { kind: 'relu', output: 'h_q', doubt: expect.stringMatching(/^no Relu node/) },
+  ]);
+  const x = f32([0.3, -1.2, 1.9, 0.4, 1.1, 0.2, -0.5, -0.1], [2, 1, 4]);
+  const { h = [] } = await run(await withOutput(bytes, 'h'), { x }, 'all');
+  const { y = [] } = await run(bytes, { x }, 'all');
+  for (const [at, one] of y.entries()) expect(Math.abs(one - mish(h[at] ?? 0))).toBeLessThan(0.011);
+});
+
+/** Makes a value an output. */
+async function withOutput(bytes: Uint8Array, name: string): Promise<Uint8Array> {
+  return (await exposeTensors(await scan(bytes), [name])).model.bytes();
+}
 
 describe('what cannot be requantised is skipped with the reason', () => {
   const refusals: readonly (readonly [string, Uint8Array, RegExp])[] = [
