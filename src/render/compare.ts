@@ -83,7 +83,29 @@ function warnings(a: Report, b: Report): string[] {
     a.models.original.sha256 === b.models.original.sha256
       ? []
       : ['The originals are different models: no figures are comparable'];
-  return [...models, ...feeds, ...away, ...differ('Versions of onnx-mish', a.tool.version, b.tool.version)];
+  const labels =
+    feeds.length === 0 && models.length === 0 && hasOtherAccuracy(a, b)
+      ? [
+          'The original has another accuracy on the same inputs: the labels, or the rounding of the machines, differ',
+        ]
+      : [];
+  return [
+    ...models,
+    ...feeds,
+    ...labels,
+    ...away,
+    ...differ('Versions of onnx-mish', a.tool.version, b.tool.version),
+  ];
+}
+
+/** Tells whether a provider gave the same model other accuracies. The hash of the data is that of the inputs. */
+function hasOtherAccuracy(a: Report, b: Report): boolean {
+  return a.providers.some(({ provider, accuracy }) => {
+    const other = b.providers.find((row) => row.provider === provider)?.accuracy;
+    if (!accuracy || !other || accuracy.output !== other.output) return false;
+    const [one, two] = [accuracy.original, other.original];
+    return one.n !== two.n || one.places !== two.places || one.top1 !== two.top1;
+  });
 }
 
 function describeData({ data }: Report): string {

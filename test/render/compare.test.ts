@@ -70,6 +70,20 @@ test('a comparison warns about different data or hosts', () => {
   );
 });
 
+test('a comparison warns about other labels of the same inputs', () => {
+  const interval = { low: 0, high: 1 };
+  const judged = (n: number, top1: number) => {
+    const accuracy = { n, top1, top5: 1, top1Interval: interval, top5Interval: interval };
+    const both = { output: 'y', threshold: null, original: accuracy, swapped: accuracy };
+    return { ...real, providers: real.providers.map((row) => ({ ...row, accuracy: both })) };
+  };
+  const warned = (a: ReturnType<typeof judged>, b: ReturnType<typeof judged>) =>
+    compareReports(a, b).warnings;
+  expect(warned(judged(8, 0.5), judged(8, 0.5))).toEqual([]);
+  for (const other of [judged(7, 0.5), judged(8, 0.625)])
+    expect(warned(judged(8, 0.5), other)).toEqual([expect.stringContaining('the labels, or the rounding')]);
+});
+
 test('models with the same name and different bytes differ', () => {
   const { swapped } = rich.models;
   const models = { ...rich.models, swapped: { ...swapped, sha256: 'f'.repeat(64) } };
