@@ -271,3 +271,51 @@ test('an absent bound of a Clip is not the absent first output of a Split', asyn
     expect([sites.map(({ output }) => output), skipped]).toEqual([['r', 'q'], []]);
   }
 });
+
+describe('a power', () => {
+  /** Returns what the guard of a chain from a Relu says, for a power whose base or exponent is that chain. */
+  const guardOf = async (chain: readonly onnx.INodeProto[], inputs: string[]) => {
+    const constants = {
+      minus500: -500,
+      plus500: 500,
+      minus100: -100,
+      tenth: 0.1,
+      two: 2,
+      half: 0.5,
+      one: 1,
+      neg: -2,
+    };
+    const { report } = await swap(
+      model({
+        nodes: [node('Relu', ['x'], ['r']), ...chain, node('Pow', inputs, ['y'], {}, { name: 'power' })],
+        inputs: [value('x', 1, ['N', 4]), value('any', 1, ['N', 4])],
+        initializers: Object.entries({ ...constants, minusHalf: -0.5, minusThree: -3, three: 3 }).map(
+          ([name, one]) => floats(name, [], [one]),
+        ),
+      }),
+    );
+    return report.skipped.map(({ why }) =>
+      why.replace(/^it keeps the operand of Pow from being (.*) \(power\)$/, '$1'),
+    );
+  };
+  const times = (factor: string) => [node('Mul', ['r', factor], ['s'])];
+  const plus = [node('Add', ['r', 'tenth'], ['s'])];
+  test.each<[onnx.INodeProto[], string[], string[]]>([
+    [times('minus500'), ['two', 's'], ['too large']],
+    [times('minus100'), ['two', 's'], []],
+    [times('plus500'), ['two', 's'], []],
+    [times('plus500'), ['half', 's'], ['too small']],
+    [times('minus500'), ['half', 's'], []],
+    [times('minus500'), ['one', 's'], []],
+    [times('minus500'), ['neg', 's'], []],
+    [times('minus500'), ['any', 's'], []],
+    [[], ['r', 'any'], ['negative']],
+    [[], ['r', 'half'], ['negative']],
+    [[], ['r', 'three'], []],
+    [plus, ['s', 'minusHalf'], ['negative']],
+    [plus, ['s', 'minusThree'], ['it keeps a divisor from being zero or negative (power)']],
+    [times('minus100'), ['s', 'three'], []],
+  ])('after %j of %j', async (chain, inputs, expected) => {
+    expect(await guardOf(chain, inputs)).toEqual(expected);
+  });
+});
