@@ -57,8 +57,8 @@ async function wasmProvider() {
 }
 
 /** Opens a net as a training step. */
-export async function openStep(name, { act, batch, threads, before, layout, wasm = false, profile = false }) {
-  const net = NETS[name];
+export async function openStep(name, options) {
+  const { act, batch, threads, before, layout, wasm = false, profile = false, net = NETS[name] } = options;
   const m = await modulesOf(before ?? DIST);
   return m.withModel(net.path, async (original) => {
     const model =
