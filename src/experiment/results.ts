@@ -1,7 +1,6 @@
 // Results of an experiment's runs: means, deviations and paired differences, and what they show.
 import { integer, plural } from '../base/plural.js';
 import { amountText, differenceText } from '../finetune/compare-arms.js';
-import {} from '../finetune/report-schema.js';
 import { samplesOfScore } from '../finetune/samples-of-score.js';
 import { betweenShares, isPoint, meanWithInterval } from '../metrics/paired.js';
 import { mean } from '../metrics/statistics.js';
