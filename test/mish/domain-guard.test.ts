@@ -6,7 +6,7 @@ import { retarget } from '../../src/mish/retarget.js';
 import { swap } from '../../src/mish/swap.js';
 import { ifNode } from '../support/bodies.js';
 import { casesOf } from '../support/heavy.js';
-import { floats, model, node, value } from '../support/model.js';
+import { floats, halves, model, node, value } from '../support/model.js';
 import { f32, run } from '../support/run.js';
 
 // Random chains of functions after a Relu. Each is computed in float64 by formulas of its own: with ReLU, and with Mish.
@@ -318,4 +318,60 @@ describe('a power', () => {
   ])('after %j of %j', async (chain, inputs, expected) => {
     expect(await guardOf(chain, inputs)).toEqual(expected);
   });
+});
+
+test.each<[string, onnx.INodeProto, string[]]>([
+  ['transposed', node('Transpose', ['l'], ['m']), [LOG_ROOT]],
+  ['beside a zero', node('Concat', ['l', 'zero'], ['m'], { axis: 1 }), [LOG_ROOT]],
+  ['beside a negative constant', node('Concat', ['l', 'below'], ['m'], { axis: 1 }), []],
+  ['padded with zeros', node('Pad', ['l', 'ends'], ['m']), [LOG_ROOT]],
+  [
+    'added to others',
+    node('ScatterElements', ['zeros', 'at', 'l'], ['m'], { axis: 1, reduction: 'add' }),
+    [],
+  ],
+])('values that are %s keep their guard only if they stay in the domain', async (_, mover, expected) => {
+  const integers = (name: string, data: number[], dims: number[]) => ({
+    ...{ name, dataType: 7, dims, rawData: new Uint8Array(BigInt64Array.from(data, BigInt).buffer) },
+  });
+  const { report } = await swap(
+    model({
+      nodes: [
+        node('Relu', ['x'], ['r']),
+        ...[node('Add', ['r', 'one'], ['a']), node('Log', ['a'], ['l']), mover],
+        node('Sqrt', ['m'], ['y'], {}, { name: 'root' }),
+      ],
+      inputs: [value('x', 1, [1, 4])],
+      initializers: [
+        ...[
+          ONE,
+          floats('zeros', [1, 4], [0, 0, 0, 0]),
+          floats('zero', [1, 1], [0]),
+          floats('below', [1, 1], [-1]),
+        ],
+        ...[integers('ends', [0, 1, 0, 1], [4]), integers('at', [0, 1, 2, 3], [1, 4])],
+      ],
+    }),
+  );
+  expect(report.skipped.map(({ why }) => why)).toEqual(expected);
+});
+
+test('the largest operand of an Exp is that of the type', async () => {
+  for (const [elemType, constants, expected] of [
+    [1, floats, []],
+    [10, halves, ['it keeps the operand of Exp from being too large (e)']],
+  ] as const) {
+    const { report } = await swap(
+      model({
+        nodes: [
+          ...[node('Relu', ['x'], ['r']), node('Mul', ['r', 'factor'], ['s'])],
+          node('Exp', ['s'], ['y'], {}, { name: 'e' }),
+        ],
+        inputs: [value('x', elemType, ['N', 4])],
+        outputs: [value('y', elemType, ['N', 4])],
+        initializers: [constants('factor', [], [-50])],
+      }),
+    );
+    expect(report.skipped.map(({ why }) => why)).toEqual(expected);
+  }
 });
