@@ -30,7 +30,7 @@ export interface Common
 /** A swapped model and its repaired version. */
 export interface Attempt {
   readonly swap: SwapReport;
-  /** The plain swap. */
+  /** The swap without repair. */
   readonly swapped: Spliced;
   readonly repaired: Spliced;
   readonly layers: readonly LayerRepair[];

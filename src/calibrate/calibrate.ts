@@ -12,7 +12,7 @@ export { CALIBRATION_SCHEMA, type Calibration } from './calibration.js';
  * Swaps the activations of a model and repairs its weights without labels. The linear layers after the sites are
  * solved by least squares, to match the original's outputs; then gradient steps move all layers together. New weights
  * come from the training samples, and replace the old if they lower the loss on the validation samples. If the result
- * is further from the original than the plain swap on the test samples, the output is the plain swap.
+ * is further from the original than the swap without repair on the test samples, the output is that swap.
  *
  * The output's source is a copy in memory. New weights keep their element type, and are written into the model even if
  * the old weights were external. The output has no record for `undo`: the old weights are gone.

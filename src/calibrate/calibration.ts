@@ -55,7 +55,7 @@ export interface Calibration {
   readonly original: AccuracyWithIntervals | null;
   readonly swapped: ModelComparison;
   readonly calibrated: ModelComparison;
-  /** The model that was written: the plain swap, if the calibrated model was worse on the test samples. */
+  /** The model that was written: the swap without repair, if the calibrated model was worse on the test samples. */
   readonly kept: 'calibrated' | 'swapped';
   /** Duration in seconds. */
   readonly seconds: number;

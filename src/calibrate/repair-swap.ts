@@ -64,7 +64,7 @@ export async function prepareSamples(
   return { dataset, costs, subsets, batch };
 }
 
-/** Swaps the sites of a model, repairs the result, and keeps it if it is nearer to the original than the plain swap. */
+/** Swaps the sites of a model, repairs the result, and keeps it if it is nearer to the original than without. */
 export async function repairSwap(
   original: LoadedModel,
   { dataset, costs, subsets, batch }: PreparedSamples,

@@ -42,7 +42,7 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> extends Labelled 
   readonly notes?: readonly string[];
   /** Option that each note advises, by note. */
   readonly noteOptions?: Readonly<Record<string, OptionHint>>;
-  /** Number of samples; default: runs times the first dimension of the first input. */
+  /** Number of samples; default: the sum of the first dimensions of the first input. */
   readonly samples?: number;
   /** Expected outputs of the original, one `Tensors` per run; missing outputs are not checked. */
   readonly expected?: readonly Tensors[];

@@ -48,15 +48,13 @@ export function compareArms(pairs: readonly PairedResults[]): FinetuneComparison
   const [only, ...others] = runs;
   const overRuns = () =>
     differenceOverRuns(pairs.map(({ swapped, original }) => minus(values(swapped), values(original))));
+  const [first] = pairs;
+  const samples = first === undefined ? 0 : values(first.swapped).length;
   const within = (difference: Difference) =>
-    measure === 'loss'
-      ? difference
-      : betweenShares(difference, values(pairs[0]?.swapped ?? NO_RESULTS).length);
+    measure === 'loss' ? difference : betweenShares(difference, samples);
   const overall = only !== undefined && others.length === 0 ? only.difference : within(overRuns());
   return { measure, runs, overall, verdict: verdictOf(measure, overall) };
 }
-
-const NO_RESULTS: SampleResults = { losses: [], correct: [] };
 
 function minus(a: ArrayLike<number>, b: ArrayLike<number>): number[] {
   return Array.from(a, (value, index) => value - (b[index] ?? 0));

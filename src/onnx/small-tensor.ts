@@ -11,8 +11,8 @@ const GETTERS: Readonly<Record<number, readonly [bytes: number, (view: DataView,
 };
 
 /**
- * Reads the elements of a tensor of i64, i32, flags or f32; undefined for other types, and for data in other files without `openData`. Throws
- * as `decodeTensor` and `readExternal` do.
+ * Reads the elements of a tensor of i64, i32, bool or f32; undefined for other types, and for data in other files without `openData`.
+ * Throws as `decodeTensor` and `readExternal` do.
  */
 export async function readNumbers(
   { source }: OnnxDocument,

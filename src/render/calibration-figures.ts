@@ -40,7 +40,7 @@ export function describeSamples({ source, seed, fit, held, judged }: Calibration
   return `${integer(fit)} ${SOURCES[source]} to fit weights, ${integer(held)} to choose between fits, ${integer(judged)} to test the result (seed ${seed})`;
 }
 
-/** Returns whether the calibrated model's weights differ from the plain swap's. */
+/** Returns whether the calibrated model's weights differ from those of the swap without repair. */
 export function changesWeights({ layers, tuning }: Calibration): boolean {
   return layers.some(({ method }) => method !== 'none') || (tuning !== null && tuning.after < tuning.before);
 }
@@ -190,7 +190,7 @@ export function nameOfSwap({
   return isChosen && sites.some(({ beta }) => beta !== 1) ? 'unrepaired swap' : 'plain swap';
 }
 
-/** Returns table rows: three for each output, for the original, the plain swap and the calibrated model. */
+/** Returns table rows: three for each output, for the original, the swap without repair and the calibrated model. */
 export function outputRows(calibration: Calibration): string[][] {
   const { original, swapped, calibrated } = calibration;
   const agreement = (judgement: ModelComparison, index: number) => judgement.drift[index]?.top1 ?? null;

@@ -17,7 +17,7 @@ export type TrainingRemarkCode =
   | 'single-places'
   /** Functions of another opset stay, and gradients end there. */
   | 'functions-kept'
-  /** If nodes with a constant condition were replaced by their branch. */
+  /** If nodes were replaced by a branch, or by both branches and a Where. */
   | 'branches-inlined'
   /** Nested graphs through which no gradient flows. */
   | 'nested-graphs'

@@ -214,7 +214,7 @@ function bestOf({ tried }: LayerRepair, wanted: Method): number | null {
   return losses.length === 0 ? null : Math.min(...losses);
 }
 
-/** Draws the SQNR of each output against the original, for the plain swap and the calibrated model. */
+/** Draws the SQNR of each output against the original, for the swap without repair and the calibrated model. */
 async function outputChart(calibration: Calibration): Promise<TabledChart | undefined> {
   const { swapped, calibrated } = calibration;
   const lines = [

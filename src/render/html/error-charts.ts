@@ -1,6 +1,5 @@
 import { integer, plural } from '../../base/plural.js';
-import type { Drift } from '../../metrics/drift.js';
-import { comparableSqnr } from '../../metrics/drift.js';
+import { comparableSqnr, type Drift } from '../../metrics/drift.js';
 import type { LayerComparison, ProviderRow } from '../../validate/report-schema.js';
 import { activation, figure, short, sqnrOf, tellApart } from '../figures.js';
 import { colour, colourBy, draw, type LegendEntry, legendOf, logTicks, numberedAxis, tip } from './draw.js';

@@ -161,12 +161,11 @@ const div: Gradient = (tape, node, g) => {
 /** The derivative of a ^ b by a, b a^(b - 1). */
 function powerDerivative(tape: Tape, a: string, b: string): string {
   const constant = tape.constant(b);
-  if (constant?.every((exponent) => exponent === 2)) return scaled(tape, a, 2);
+  if (constant?.every((value) => value === 2)) return scaled(tape, a, 2);
   // An exponent may be an integer.
   const exponent = tape.node('Cast', [b], { to: 1 });
   const lower = tape.node('Pow', [a, minus(tape, exponent, one(tape))]);
-  if (constant?.every((exponent) => exponent >= 1 && Number.isInteger(exponent)))
-    return times(tape, exponent, lower);
+  if (constant?.every((value) => value >= 1 && Number.isInteger(value))) return times(tape, exponent, lower);
   const defined = tape.node('Where', [tape.node('IsNaN', [lower]), zero(tape), lower]);
   return times(tape, exponent, finite(tape, defined));
 }

@@ -87,9 +87,9 @@ export function gemm(
 /** The least divisor, and the greatest derivative: with an infinite one, a gradient of 0 would become NaN. */
 const [MIN_DIVISOR, MAX_DERIVATIVE] = [1e-30, 1e30];
 
-/** Adds x, which is positive, without zeros and without what rounding leaves below 0. */
+/** Adds a divisor that is positive by nature: the least divisor replaces 0, and what rounding leaves below 0. */
 export const positiveDivisor = (tape: Tape, x: string) => tape.node('Max', [x, tape.floats([MIN_DIVISOR])]);
-/** Adds a derivative that infinity does not reach. */
+/** Adds a derivative with the greatest one in the place of infinity. */
 export const finite = (tape: Tape, x: string) => tape.node('Min', [x, tape.floats([MAX_DERIVATIVE])]);
 
 /** Adds 1 / √x. */
