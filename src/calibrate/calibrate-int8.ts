@@ -48,6 +48,8 @@ export async function calibrateInt8(
   const [before, after] = [await compare(plain.output, test), await compare(best.output, test)];
   const isBetter = isNoWorse(after.drift, before.drift);
   const { report } = repaired;
+  const sites = plain.report.sites.map((site) => ({ ...site, bends: null }));
+  const ofPlain = { beta: plain.report.beta, curved: null, sites };
   const scales: Int8Calibration = {
     ...best.report,
     ...{ ranges: best.rule, tried, tensors: best.tensors },
@@ -57,6 +59,7 @@ export async function calibrateInt8(
     output: isBetter ? best.output : plain.output,
     report: {
       ...report,
+      ...(isBetter ? {} : ofPlain),
       ...{ form: plain.report.form, skipped: plain.report.skipped, int8: scales },
       ...{ original: before.original, swapped: withoutOriginal(before), calibrated: withoutOriginal(after) },
       kept: isBetter ? 'calibrated' : 'swapped',

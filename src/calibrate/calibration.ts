@@ -21,7 +21,7 @@ export interface Calibration {
   readonly form: SwapReport['form'];
   /** Sharpness of all sites; null if sites differ. */
   readonly beta: number | null;
-  /** Sharpness that follows from the inputs of the sites; null if the options give one. */
+  /** Sharpness that follows from the inputs of the sites; null if the options give one, and where `int8` keeps the plain swap. */
   readonly curved: CurvedReport | null;
   readonly sites: readonly SiteWithCurvedShare[];
   readonly skipped: readonly SkipReport[];

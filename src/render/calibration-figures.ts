@@ -180,13 +180,14 @@ export function describeFold({ to, fold }: Calibration): string[] {
   ];
 }
 
-/** Names the swap without repair: with each site's own β, it is not what the command swap writes. */
+/** Names the swap without repair: with β chosen for each site, it is not what the command swap writes. That of `int8` is. */
 export function nameOfSwap({
   curved,
   sharpness,
   sites,
-}: Partial<Pick<Calibration, 'curved'>> & Pick<Calibration, 'sharpness' | 'sites'>): string {
-  const isChosen = (curved ?? null) !== null || sharpness !== null;
+  int8,
+}: Partial<Pick<Calibration, 'curved'>> & Pick<Calibration, 'sharpness' | 'sites' | 'int8'>): string {
+  const isChosen = int8 === undefined && ((curved ?? null) !== null || sharpness !== null);
   return isChosen && sites.some(({ beta }) => beta !== 1) ? 'unrepaired swap' : 'plain swap';
 }
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
 import type { CalibrateOptions } from '../../src/calibrate/options.js';
+import { splitSamples } from '../../src/calibrate/split-samples.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { constantTensor } from '../../src/mish/constants.js';
 import { inspect } from '../../src/mish/inspect.js';
@@ -12,7 +13,8 @@ import { calibrate } from '../../src/node/calibrate-files.js';
 import { analyse } from '../../src/onnx/analysis.js';
 import { exposeTensors } from '../../src/onnx/expose.js';
 import { scan } from '../../src/onnx/scan.js';
-import type { Tensors } from '../../src/providers/tensor.js';
+import { type Tensors, toNumbers } from '../../src/providers/tensor.js';
+import { outputRows } from '../../src/render/calibration-figures.js';
 import { readFashion } from '../support/fashion.js';
 import { tempFolder } from '../support/folder.js';
 import { decode, failure, swapped } from '../support/graph.js';
@@ -93,6 +95,7 @@ describe('a net that onnxruntime.quantization wrote', () => {
         samples: { judged: 32 },
       });
       expect(report.int8?.tried.map(({ rule }) => rule)).toEqual(['minmax', 'error']);
+      expect(outputRows(report).map(([, row]) => row)).toContain('plain swap'); // that of swap --int8, whatever β is chosen
       const was = await scoresOf(source);
       const plain = await scoresOf((await swapped(source, { int8 })).bytes);
       expect(distance(await scoresOf(bytes), was)).toBeLessThan(0.3 * distance(plain, was));
@@ -208,6 +211,23 @@ describe('the same net, written in another way, is calibrated to the same functi
     const square = was.reduce((sum, one) => sum + one ** 2, 0);
     expect(distance(is, was)).toBeLessThan(1e-3 * square); // a step of rounding here and there
   });
+});
+
+test('where the plain swap is written, the report has its β and its sites', async () => {
+  const { train } = splitSamples({ source: 'npz', feeds: fitted }, { samples: 384, batch: BATCH, seed: 0 });
+  const feeds = fitted.map((feed, at) => {
+    const { images: one } = feed;
+    if (one === undefined || !train.indices.includes(at)) return feed;
+    const data = Float32Array.from(toNumbers(one) ?? [], (pixel) => pixel / 50); // ranges fit these dark images alone
+    return { images: { ...one, data } };
+  });
+  const data = (): Dataset => ({ source: 'npz', feeds });
+  const { bytes, report } = await calibrated(load('u8'), 'exact', { data });
+  const plain = await swapped(load('u8'), { int8: 'exact' });
+  expect(report).toMatchObject({ kept: 'swapped', beta: 1, curved: null });
+  expect(report.sites).toEqual(plain.report.sites.map((site) => ({ ...site, bends: null })));
+  expect(await scoresOf(bytes)).toEqual(await scoresOf(plain.bytes));
+  expect(outputRows(report).map(([, name]) => name)).toContain('plain swap');
 });
 
 test('sites that get no operators on integers are repaired as the exact Mish that they become', async () => {

@@ -112,7 +112,7 @@ test('a page shows missing figures, the result that was kept, and the β of each
   const words = wordsOf(await renderHtmlCalibration(hostile, 'm'));
   for (const part of [
     'not repaired',
-    'The UNREPAIRED SWAP was written',
+    'The PLAIN SWAP was written', // with int8, it is that of swap --int8
     'with a separate β for each',
     'NOT kept',
     'mixture, α 0.1',
@@ -179,7 +179,7 @@ describe('in a terminal', () => {
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
     for (const part of ['undefined', 'Infinity', 'NaN']) expect(text).not.toContain(part);
     expect(text).toContain('> 1000 %');
-    expect(text).toContain('The UNREPAIRED SWAP was written: on 12 test samples');
+    expect(text).toContain('The PLAIN SWAP was written: on 12 test samples');
     expect(text.length).toBeLessThan(20_000);
   });
 
