@@ -168,9 +168,14 @@ function moved(
   node: Node,
   inputs: readonly (Ranges | undefined)[],
 ): Ranges | undefined {
-  const all = node.inputs.flatMap((name, slot) =>
-    movesValues({ kind: 'input', node, slot, scope }) ? [inputs[slot] ?? constantOf(run, scope, name)] : [],
-  );
+  const all = node.inputs.flatMap((name, slot) => {
+    if (!movesValues({ kind: 'input', node, slot, scope })) return [];
+    const range = inputs[slot];
+    if (range !== undefined) return range;
+    const constant = run.operands.constant(scope, name);
+    // Constants of several elements are not read: the original had them in the domain of what takes them.
+    return constant && constant.value === undefined ? [] : exactly(constant?.value);
+  });
   if (all.length === 0 || (attribute(node, 'reduction')?.s ?? 'none') !== 'none') return undefined;
   return joined(ADDS_ZEROS.has(node.opType) ? [...all, same(ZERO)] : all);
 }

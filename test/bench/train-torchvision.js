@@ -27,10 +27,16 @@ const [batch, side, rounds] = [given.batch, given.side, given.rounds].map(Number
 /** PyTorch's step in a process of its own, which also writes the net as an ONNX file. */
 async function torchStep(request) {
   const script = fileURLToPath(new URL('train-torchvision.py', import.meta.url));
-  const stdio = ['pipe', 'pipe', 'ignore'];
-  const child = spawn(process.env.PYTHON ?? 'python3', [script, JSON.stringify(request)], { stdio });
+  const stdio = ['pipe', 'pipe', 'inherit'];
+  const child = spawn(process.env.PYTHON ?? 'python3', ['-W', 'ignore', script, JSON.stringify(request)], {
+    stdio,
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const answer = async () => JSON.parse((await lines.next()).value);
+  const answer = async () => {
+    const { value } = await lines.next();
+    if (value === undefined) throw new Error('PyTorch’s process ended');
+    return JSON.parse(value);
+  };
   const { sites, norms } = await answer();
   const run = (steps) => {
     child.stdin.write(`${steps}\n`);

@@ -34,7 +34,7 @@ def with_own_vectors(net):
     """Gives each layer its own biases, scales and statistics: the exporter stores equal ones of a new net once."""
     with torch.no_grad():
         for name, value in net.state_dict().items():
-            if value.dim() == 1:
+            if value.dim() == 1 and value.is_floating_point():
                 noise = 1 + 0.01 * torch.rand_like(value)
                 value.mul_(noise) if name.endswith(('weight', 'running_var')) else value.add_(noise - 1)
     return net

@@ -323,6 +323,7 @@ describe('a power', () => {
 test.each<[string, onnx.INodeProto, string[]]>([
   ['transposed', node('Transpose', ['l'], ['m']), [LOG_ROOT]],
   ['beside a zero', node('Concat', ['l', 'zero'], ['m'], { axis: 1 }), [LOG_ROOT]],
+  ['beside several constants', node('Concat', ['zeros', 'l'], ['m'], { axis: 1 }), [LOG_ROOT]],
   ['beside a negative constant', node('Concat', ['l', 'below'], ['m'], { axis: 1 }), []],
   ['padded with zeros', node('Pad', ['l', 'ends'], ['m']), [LOG_ROOT]],
   [
