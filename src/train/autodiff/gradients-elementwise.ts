@@ -2,6 +2,7 @@ import { attribute, type Node } from '../../onnx/document.js';
 import {
   complement,
   finite,
+  finiteBothWays,
   type Gradient,
   type Gradients,
   minus,
@@ -167,7 +168,7 @@ function powerDerivative(tape: Tape, a: string, b: string): string {
   const lower = tape.node('Pow', [a, minus(tape, exponent, one(tape))]);
   if (constant?.every((value) => value >= 1 && Number.isInteger(value))) return times(tape, exponent, lower);
   const defined = tape.node('Where', [tape.node('IsNaN', [lower]), zero(tape), lower]);
-  return times(tape, exponent, finite(tape, defined));
+  return times(tape, exponent, finiteBothWays(tape, defined));
 }
 
 /** The gradients of elementwise operators. */

@@ -91,6 +91,9 @@ const [MIN_DIVISOR, MAX_DERIVATIVE] = [1e-30, 1e30];
 export const positiveDivisor = (tape: Tape, x: string) => tape.node('Max', [x, tape.floats([MIN_DIVISOR])]);
 /** Adds a derivative with the greatest one in the place of infinity. */
 export const finite = (tape: Tape, x: string) => tape.node('Min', [x, tape.floats([MAX_DERIVATIVE])]);
+/** Adds a derivative with the greatest and the least one in the place of infinity of either sign. */
+export const finiteBothWays = (tape: Tape, x: string) =>
+  tape.node('Max', [finite(tape, x), tape.floats([-MAX_DERIVATIVE])]);
 
 /** Adds 1 / √x. */
 export const inverseRoot = (tape: Tape, x: string) => over(tape, one(tape), tape.node('Sqrt', [x]));

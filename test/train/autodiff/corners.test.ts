@@ -132,6 +132,7 @@ const CASES: Readonly<Record<string, Write>> = {
   'Div, hidden': hidden([node('Div', ['w', 'x'], ['h'])]),
   'Div, 0 by 0, hidden': hidden([node('Div', ['x', 'x'], ['h'])]),
   'Pow, hidden': hidden([node('Pow', ['x', 'power'], ['h'])], number('power', -1.5)),
+  'Pow, even and negative, hidden': hidden([node('Pow', ['x', 'power'], ['h'])], number('power', -2)),
   'Pow, its exponent, hidden': hidden([node('Pow', ['x', 'w'], ['h'])]),
   'ReduceLogSum, hidden': hidden(
     [

@@ -116,6 +116,7 @@ CASES = {
     'Div, hidden': hidden(lambda x, w: w / x, 1.0, SMALL, [1.0, 2.0, -3.0, 0.5]),
     'Div, 0 by 0, hidden': hidden(lambda x: x / x, 1.0, SMALL),
     'Pow, hidden': hidden(lambda x: x**-1.5, 1.0, SMALL),
+    'Pow, even and negative, hidden': hidden(lambda x: x**-2, 1.0, [-0.0, *SMALL]),
     'Pow, its exponent, hidden': hidden(lambda x, w: x**w, 1.0, SMALL, [1.0, 2.0, 3.0, 0.5]),
     'Acosh, hidden': hidden(torch.acosh, 3.0, [0.0, -1.0, 1.5, 2.0]),
     'Asin, hidden': hidden(torch.asin, 0.5, [-1.0, -2.0, 0.25, 0.5]),
