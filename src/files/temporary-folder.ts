@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onFile } from './file-error.js';
@@ -11,5 +11,6 @@ import { folderPrefix, sweepFolders } from './temporary-names.js';
 export async function temporaryFolder(purpose: string): Promise<string> {
   const place = tmpdir();
   await sweepFolders(place);
-  return onFile(place, () => mkdtemp(join(place, folderPrefix(purpose))));
+  // Without waiting, so that no signal comes between the folder and what its caller does to remove it.
+  return onFile(place, async () => mkdtempSync(join(place, folderPrefix(purpose))));
 }

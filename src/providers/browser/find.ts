@@ -115,8 +115,8 @@ let unpacking: Promise<void> = Promise.resolve();
 /** Unpacks the browser into a new temporary folder, and renames that to `folder`. */
 async function unpack(chromium: () => Promise<string> | undefined, folder: string): Promise<void> {
   const own = await temporaryFolder('unpack');
-  const discard = () => rmSync(own, { recursive: true, force: true });
-  process.once('exit', discard); // an interrupted command does not wait for the package
+  const discardAtEnd = () => removeAtEnd(own);
+  process.once('exit', discardAtEnd); // an interrupted command does not wait for the package
   const before = process.env.TMPDIR;
   try {
     process.env.TMPDIR = own; // the package always unpacks into the temporary folder
@@ -127,8 +127,17 @@ async function unpack(chromium: () => Promise<string> | undefined, folder: strin
   } finally {
     if (before === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = before;
-    process.removeListener('exit', discard);
-    discard();
+    process.removeListener('exit', discardAtEnd);
+    rmSync(own, { recursive: true, force: true });
+  }
+}
+
+/** Removes a folder while the process ends. Threads still write what they were asked to before, so it is removed several times. */
+function removeAtEnd(folder: string): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (let look = 0; look < 5; look++) {
+    if (look > 0) Atomics.wait(clock, 0, 0, 10); // milliseconds
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
   }
 }
 
