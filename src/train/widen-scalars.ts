@@ -25,13 +25,13 @@ export function widenScalars(
   const shapes = new Map<string, Shape>();
   const constants = new Map<string, Float32Array | BigInt64Array>();
   const known = (name: string) => shapes.get(name) ?? shapeOf(name);
-  const widened = new Map<string, string>();
+  const widened = new Set<string>();
   const result: ComposedNode[] = [];
   /** Returns the name of a scalar with a rank; adds it where it is not there yet. */
   const withRank = (scalar: string, rank: number): string => {
     const name = `${scalar}/rank ${rank}`;
     if (widened.has(name)) return name;
-    widened.set(name, scalar);
+    widened.add(name);
     const dims = new Array<number>(rank).fill(1);
     const data = constants.get(scalar);
     if (data !== undefined) {
@@ -47,8 +47,7 @@ export function widenScalars(
     const [op, inputs, ...rest] = node;
     const [outputs, attributes, domain] = rest;
     const made = outputs[0] ?? '';
-    const operands = inputs.map(known);
-    const [a, b] = operands;
+    const [a, b] = inputs.map(known);
     let next = node;
     if (op === 'Constant') {
       const value = attributes?.value;

@@ -2,13 +2,11 @@
 // run, the quickest of each, in CPU time of one thread. PYTHON names a Python with torch, torchvision and onnx (python3). Weights are
 // new, RMSProp, batch normalisation in training mode. Nets without a ReLU, such as ViT, have no Mish row.
 // Options: --nets A,B, --acts relu,mish, --batch 8, --side 96, --rounds 4.
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { askPython } from './ask-python.js';
 import { openStep } from './train-step.js';
 
 const NETS =
@@ -24,41 +22,22 @@ const { values: given } = parseArgs({
 });
 const [batch, side, rounds] = [given.batch, given.side, given.rounds].map(Number);
 
-/** PyTorch's step in a process of its own, which also writes the net as an ONNX file. */
-async function torchStep(request) {
-  const script = fileURLToPath(new URL('train-torchvision.py', import.meta.url));
-  const stdio = ['pipe', 'pipe', 'inherit'];
-  const child = spawn(process.env.PYTHON ?? 'python3', ['-W', 'ignore', script, JSON.stringify(request)], {
-    stdio,
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const answer = async () => {
-    const { value } = await lines.next();
-    if (value === undefined) throw new Error('PyTorch’s process ended');
-    return JSON.parse(value);
-  };
-  const { sites, norms } = await answer();
-  const run = (steps) => {
-    child.stdin.write(`${steps}\n`);
-    return answer();
-  };
-  return { sites, norms, run, close: () => child.stdin.end() };
-}
-
 async function measure(folder, name, act) {
   const path = join(folder, `${name}.onnx`);
-  const torch = await torchStep({ name, act, batch, side, path });
-  if (act === 'mish' && torch.sites === 0) {
-    torch.close();
+  const request = JSON.stringify({ name, act, batch, side, path });
+  // It writes the net as an ONNX file, too.
+  const { first, ask, close } = await askPython('train-torchvision.py', [request]);
+  if (act === 'mish' && first.sites === 0) {
+    close();
     return;
   }
   const net = { path, dims: [3, side, side], classes: 10, input: 'input', output: 'output' };
-  const batchNorm = torch.norms > 0 ? 'train' : 'frozen';
+  const batchNorm = first.norms > 0 ? 'train' : 'frozen';
   const ours = await openStep(name, { act, batch, threads: 1, net: { ...net, batchNorm } });
   const best = { ours: Number.POSITIVE_INFINITY, torch: Number.POSITIVE_INFINITY };
   for (let round = 0; round <= rounds; round++) {
     const mine = (await ours.run(2)).times.map(([cpu]) => cpu);
-    const theirs = await torch.run(2);
+    const theirs = await ask(2);
     if (round === 0) continue;
     best.ours = Math.min(best.ours, ...mine);
     best.torch = Math.min(best.torch, ...theirs);
@@ -66,7 +45,7 @@ async function measure(folder, name, act) {
   const row = { net: name, act, batch, side };
   for (const [who, ms] of Object.entries(best)) row[who] = Number(ms.toPrecision(3));
   console.log(JSON.stringify({ ...row, 'torch/ours': Number((best.torch / best.ours).toFixed(2)) }));
-  torch.close();
+  close();
   await ours.close();
 }
 

@@ -4,10 +4,10 @@
 // Options: --quick (ResNet-20 and LeNet-5, batch 64, one thread), --nets A,B --acts relu,mish --batches 16,64 --threads 1,2,
 // --rounds N (5), --plain (beside the blocked layout), --before DIST (the gradient steps of an earlier build), --wasm (batch 16
 // in WebAssembly), --memory (peak at batch 64), --profile (milliseconds by operator).
-import { spawn, spawnSync } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { askPython, python } from './ask-python.js';
 import { NETS, openStep } from './train-step.js';
 
 const text = { type: 'string' };
@@ -32,18 +32,8 @@ const rounds = Number(given.rounds ?? 5);
 
 /** PyTorch in a process of its own; undefined where it is not installed. */
 async function torchProcess() {
-  const python = process.env.PYTHON ?? 'python3';
   if (spawnSync(python, ['-c', 'import torch, onnx']).status !== 0) return undefined;
-  const script = fileURLToPath(new URL('train-torch.py', import.meta.url));
-  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const answer = async () => JSON.parse((await lines.next()).value);
-  await answer();
-  const ask = (request) => {
-    child.stdin.write(`${JSON.stringify(request)}\n`);
-    return answer();
-  };
-  return { ask, close: () => child.stdin.end() };
+  return askPython('train-torch.py');
 }
 
 /** PyTorch's step of a case, with the interface of ours. */

@@ -20,10 +20,10 @@ import type { Flags } from './run-calibrate.js';
 
 const HELP = `
 Samples are split, by --seed: three quarters to solve weights from, an eighth to decide which to keep, and an eighth by
-which original, unrepaired swap and result are compared in the end (of many samples: up to a quarter, until it has 1000). A
-result that is further from the original than the swap with the same β without repair is not written; that swap is, and
-the report says so. Layers are solved in the order in which they run
-(ridge regression), then gradient steps move all of them together.
+which original, unrepaired swap and result are compared in the end (of many samples: up to a quarter, until it has 1000).
+If the result is further from the original than the unrepaired swap with the same β, the unrepaired swap is written, and
+the report says so. Layers are solved in the order in which they run (ridge regression), then gradient steps move all of
+them together.
 
 The same seed and --steps give the same file on the same machine.
 

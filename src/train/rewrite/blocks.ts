@@ -47,12 +47,13 @@ export function meanOfPlaces(
   return cut(tape, means, [samples, inWholeBlocks(channels, block)], [samples, channels]);
 }
 
+/** Adds the sum over samples of each channel's mean over places of a blocked tensor, [C]. */
+export const sumOfMeans = (tape: Tape, x: string, dims: readonly number[], block: number): string =>
+  tape.reshape(tape.sum(meanOfPlaces(tape, x, dims, block), [0]), [dims[1] ?? 1]);
+
 /** Adds the sum over samples and places of each channel of a blocked tensor, [C]. */
-export function sumOfBlocked(tape: Tape, x: string, dims: readonly number[], block: number): string {
-  const [, channels = 1, ...places] = dims;
-  const total = tape.reshape(tape.sum(meanOfPlaces(tape, x, dims, block), [0]), [channels]);
-  return tape.node('Mul', [total, tape.floats([elementCount(places)])]);
-}
+export const sumOfBlocked = (tape: Tape, x: string, dims: readonly number[], block: number): string =>
+  tape.node('Mul', [sumOfMeans(tape, x, dims, block), tape.floats([elementCount(dims.slice(2))])]);
 
 /** Parts of an affine function of each channel: act(factor × x + shift + added). */
 export interface Affine {
@@ -113,7 +114,7 @@ export function blockedConv(
 }
 
 /** Adds a copy in which the last of three axes is before the middle one: ONNX Runtime moves a single axis much faster than several. */
-const lastToMiddle = (tape: Tape, x: string, dims: readonly [number, number, number]) =>
+export const lastToMiddle = (tape: Tape, x: string, dims: readonly [number, number, number]) =>
   tape.node('Transpose', [tape.reshape(x, dims)], { perm: [0, 2, 1] });
 
 /** Adds the weights of a convolution, [M, C / group, h, w], in blocks of outputs, and of inputs if those are in blocks. */

@@ -4,7 +4,7 @@ import { elementCount } from '../../providers/tensor.js';
 import { DEFAULT_EPSILON, inverseRoot, minus, plus, reluMask, scaled, times } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
 import { DEFAULT_MOMENTUM } from './batch-norm.js';
-import { affine, inWholeBlocks, meanOfPlaces } from './blocks.js';
+import { affine, inWholeBlocks, meanOfPlaces, sumOfMeans } from './blocks.js';
 import type { RewriteContext } from './context.js';
 
 /** A batch normalisation with the nodes after it that only it feeds. */
@@ -26,11 +26,8 @@ export interface NextStatistics {
 }
 
 /** Adds the mean of each channel of a blocked tensor, [C]. */
-function meanOfChannels(tape: Tape, x: string, dims: readonly number[], block: number): string {
-  const [samples = 1, channels = 1] = dims;
-  const total = tape.reshape(tape.sum(meanOfPlaces(tape, x, dims, block), [0]), [channels]);
-  return scaled(tape, total, 1 / samples);
-}
+const meanOfChannels = (tape: Tape, x: string, dims: readonly number[], block: number): string =>
+  scaled(tape, sumOfMeans(tape, x, dims, block), 1 / (dims[0] ?? 1));
 
 /** Adds the mean of each channel of the first sample, [C]. */
 function originOf(tape: Tape, x: string, dims: readonly number[], block: number): string {

@@ -4,7 +4,7 @@ import { elementCount } from '../../providers/tensor.js';
 import { oneHot, unfold } from '../autodiff/gradients-conv.js';
 import { gemm } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
-import { blockedConv, cut, inWholeBlocks } from './blocks.js';
+import { blockedConv, cut, inWholeBlocks, lastToMiddle } from './blocks.js';
 
 /** A convolution with the gradient of its output in the blocked layout. */
 export interface BlockedGradient {
@@ -59,8 +59,8 @@ function depthwise(tape: Tape, { x, g, dx, dy, dw, window, block }: BlockedGradi
   const found = blockedConv(tape, [left, right], exchanged, { group: all });
   const total = tape.sum(tape.reshape(found, [n, c / block, ...places, block]), [0]);
   const taps = tape.slice(total, [0, 0], kernel, [2, 3]);
-  const parts = tape.reshape(taps, [c / block, elementCount(kernel), block]);
-  return finished(tape, tape.node('Transpose', [parts], { perm: [0, 2, 1] }), [c, 1, ...kernel], dw);
+  const back = lastToMiddle(tape, taps, [c / block, elementCount(kernel), block]);
+  return finished(tape, back, [c, 1, ...kernel], dw);
 }
 
 /** Adds the gradient in the shape of the weights, without the channels that fill up blocks. */
@@ -77,13 +77,13 @@ function unfolded(tape: Tape, { plainX, g, dx, dy, dw, window, block }: BlockedG
   const columns = c * elementCount(window.kernel);
   const left = tape.reshape(unfold(tape, plainX(), dx, window), [n, 1, columns, places]);
   const right = tape.reshape(g, [n, m / block, places, block]);
-  const product = tape.reshape(tape.sum(tape.node('MatMul', [left, right]), [0]), [
-    m / block,
-    columns,
-    block,
-  ]);
-  const back = tape.node('Transpose', [product], { perm: [0, 2, 1] });
-  return finished(tape, back, [m, c, ...window.kernel], dw);
+  const product = tape.sum(tape.node('MatMul', [left, right]), [0]);
+  return finished(
+    tape,
+    lastToMiddle(tape, product, [m / block, columns, block]),
+    [m, c, ...window.kernel],
+    dw,
+  );
 }
 
 /** The shift of the output's rows against the rows of x, as padding at the top and the bottom, for a row of the kernel. */
@@ -116,8 +116,7 @@ function byRows(tape: Tape, conv: BlockedGradient): string {
   });
   const rowsOf = parts.map((part) => tape.reshape(part, [m / block, c, 1, across * block]));
   const all = height === 1 ? (rowsOf[0] ?? '') : tape.node('Concat', rowsOf, { axis: 2 });
-  const split = tape.reshape(all, [m / block, c * height * across, block]);
-  const back = tape.node('Transpose', [split], { perm: [0, 2, 1] });
+  const back = lastToMiddle(tape, all, [m / block, c * height * across, block]);
   return finished(tape, back, [m, c, height, across], dw);
 }
 
@@ -127,6 +126,10 @@ function channelsAtEnd(tape: Tape, x: string, dims: readonly number[], block: nu
   const parts = tape.reshape(x, [n, c / block, high * wide, block]);
   return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 1, 3] }), [n, high, wide, c]);
 }
+
+/** Adds the gradient with its inputs before the places of the window, from one with the inputs at the end. */
+const tapsLast = (tape: Tape, x: string, dims: readonly [outputs: number, taps: number, inputs: number]) =>
+  dims[1] === 1 ? x : lastToMiddle(tape, x, dims);
 
 const joined = (tape: Tape, parts: readonly string[]) =>
   parts.length === 1 ? (parts[0] ?? '') : tape.node('Concat', parts, { axis: 3 });
@@ -152,8 +155,7 @@ function placesLast(tape: Tape, conv: BlockedGradient): string {
   const all = tape.reshape(joined(tape, read), [n * outRows * width, height * across * c]);
   const flatG = channelsAtEnd(tape, g, [n, m, outRows, width], block);
   const product = gemm(tape, [tape.reshape(flatG, [n * outRows * width, m]), all], { transA: 1 });
-  const taps = tape.reshape(product, [m, height * across, c]);
-  return finished(tape, tape.node('Transpose', [taps], { perm: [0, 2, 1] }), [m, c, ...kernel], dw);
+  return finished(tape, tapsLast(tape, product, [m, height * across, c]), [m, c, ...kernel], dw);
 }
 
 /** Moves the channels to the end, unfolds x over the width and the gradient over the height, and multiplies all at once. */
@@ -180,7 +182,5 @@ function channelsLast(tape: Tape, conv: BlockedGradient): string {
   // two moves to one.
   const byRow = tape.split(tape.reshape(product, [height, m, across * c]), height, 0);
   const byOutput = height === 1 ? product : tape.node('Concat', byRow, { axis: 2 });
-  const taps = tape.reshape(byOutput, [m, height * across, c]);
-  const back = height * across === 1 ? taps : tape.node('Transpose', [taps], { perm: [0, 2, 1] });
-  return finished(tape, back, [m, c, height, across], dw);
+  return finished(tape, tapsLast(tape, byOutput, [m, height * across, c]), [m, c, height, across], dw);
 }
