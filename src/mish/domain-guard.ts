@@ -2,6 +2,12 @@ import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, type OnnxDocument, type Scope } from '../onnx/document.js';
 import { floatType } from '../onnx/types.js';
 import { depthOf } from './activation-kinds.js';
+import {
+  type ConstantRanges,
+  createConstantRanges,
+  mayBeConstant,
+  type ReadRanges,
+} from './constant-ranges.js';
 import { leavesDomain } from './domains.js';
 import {
   ALL,
@@ -16,7 +22,7 @@ import {
   isEqual,
   ZERO,
 } from './intervals.js';
-import { ARITHMETIC, createOperands, type Operands, RELABELS } from './operands.js';
+import { createOperands, type Operands } from './operands.js';
 import { inputOf, type Site } from './site.js';
 import { movesValues, wordSet } from './use-moves.js';
 import type { UseVerdict } from './value-flow.js';
@@ -74,6 +80,7 @@ interface Frame {
 /** A search through a document. */
 interface Walk extends Analysis {
   readonly operands: Operands;
+  readonly constants: ConstantRanges;
   readonly bySite: ReadonlyMap<Node, Site>;
   /** Nodes that the swap removes. */
   readonly inner: ReadonlySet<Node>;
@@ -86,18 +93,20 @@ interface Walk extends Analysis {
 
 /**
  * Finds the sites whose new values, up to `depth` below zero, would leave the domain of an operator that took all of their old ones,
- * with what they keep it from.
+ * with what they keep it from. `read` has the ranges of constants of several elements.
  */
 export function findDomainGuards(
   document: OnnxDocument,
   analysis: Analysis,
   sites: readonly Pick<Site, 'node' | 'scope' | 'kind' | 'x' | 'inner'>[],
   depth: number,
+  read: ReadRanges = new Map(),
 ): Map<Node, UseVerdict> {
   if (sites.length === 0) return new Map();
   const run: Walk = {
     ...analysis,
     operands: createOperands(analysis.index),
+    constants: createConstantRanges(analysis.index, read),
     bySite: new Map(sites.map((site) => [site.node, site as Site])),
     inner: new Set(sites.flatMap((site) => site.inner ?? [])),
     depth,
@@ -124,12 +133,10 @@ function set(run: Walk, frame: Frame, scope: Scope, name: string | undefined, va
 function setNumbered(frame: Frame, number: number, value: Ranges): void {
   if (number >= 0 && !(isAll(value.was) && isAll(value.is))) frame.values[number] = value;
 }
-const constantOf = ({ operands }: Walk, scope: Scope, name: string): Ranges =>
-  exactly(operands.constant(scope, name)?.value);
-/** Returns whether the operator of a node may compute a constant. */
-const mayBeConstant = ({ domain, opType }: Node): boolean =>
-  domain === '' &&
-  (opType.startsWith('Constant') || RELABELS.has(opType) || Object.hasOwn(ARITHMETIC, opType));
+function constantOf({ constants }: Walk, scope: Scope, name: string): Ranges {
+  const range = constants(scope, name);
+  return range === undefined ? UNKNOWN : same(range);
+}
 
 /** Returns the range of a constant input. The producer's operator tells most inputs that are none without their names. */
 function constantAt(run: Walk, scope: Scope, node: Node, slot: number): Ranges {
@@ -137,8 +144,6 @@ function constantAt(run: Walk, scope: Scope, node: Node, slot: number): Ranges {
   if (maker !== undefined && !mayBeConstant(maker)) return UNKNOWN;
   return constantOf(run, scope, node.inputs[slot] ?? '');
 }
-const exactly = (value: number | undefined): Ranges =>
-  value === undefined ? UNKNOWN : same({ low: value, high: value });
 
 function atSite(run: Walk, frame: Frame, scope: Scope, site: Site, plain: Ranges): Ranges {
   const x = rangesAt(run, frame, scope, inputOf(site)) ?? UNKNOWN;
@@ -170,11 +175,12 @@ function moved(
 ): Ranges | undefined {
   const all = node.inputs.flatMap((name, slot) => {
     if (!movesValues({ kind: 'input', node, slot, scope })) return [];
-    const range = inputs[slot];
-    if (range !== undefined) return range;
-    const constant = run.operands.constant(scope, name);
-    // Constants of several elements are not read: the original had them in the domain of what takes them.
-    return constant && constant.value === undefined ? [] : exactly(constant?.value);
+    const input = inputs[slot];
+    if (input !== undefined) return input;
+    // The original had constants that were not read in the domain of what takes them.
+    const range = run.constants(scope, name);
+    if (range !== undefined) return same(range);
+    return run.operands.constant(scope, name) === undefined ? UNKNOWN : [];
   });
   if (all.length === 0 || (attribute(node, 'reduction')?.s ?? 'none') !== 'none') return undefined;
   return joined(ADDS_ZEROS.has(node.opType) ? [...all, same(ZERO)] : all);

@@ -27,9 +27,7 @@ export async function loadMinusInfinity(
 
 /** Operators that may quantise: those of any domain that say so, and those that round. */
 const QUANTISES = /quant|^(Round|Floor|Ceil|Trunc|MultiThreshold)/i;
-/** Operators whose operand must not be negative or zero, or, for Acosh, less than 1. */
-const GUARDED = /^(Sqrt|Log|ReduceLogSum|Reciprocal|Pow|Div|Acosh)$/;
-/** Those, and operators whose operand has another bound. */
+/** Operators that do not take every operand. */
 const BOUNDED = /^(Sqrt|Log|ReduceLogSum|Reciprocal|Pow|Div|Acosh|Asin|Acos|Atanh|Exp)$/;
 /** Operators that bound values, or turn them round so that a ReLU bounds them from above. */
 const CLAMPS = /^(Clip|Min|Max|Neg|Sub|Mul|Div)$/;
@@ -40,8 +38,8 @@ const MASKS = /^(Cast|Equal|Greater|Less|Sign)/;
 
 /** Questions that are asked only if a node of the document could be the answer. */
 export interface Questions {
-  readonly guard?: typeof import('./use-guard.js').guardQuestion | undefined;
-  readonly domain?: typeof import('./domain-guard.js').findDomainGuards | undefined;
+  readonly guard?: import('./guards.js').Guards['guard'] | undefined;
+  readonly domain?: import('./guards.js').Guards['domain'] | undefined;
   readonly negative?: typeof import('./use-negative.js').negativeQuestion | undefined;
   readonly quantized?:
     | Pick<typeof import('./use-quantized.js'), 'quantizedQuestion' | 'createInt8Option'>
@@ -51,13 +49,12 @@ export interface Questions {
 }
 
 /** Loads the questions that a document needs. */
-export async function loadQuestions({ scopes }: OnnxDocument): Promise<Questions> {
+export async function loadQuestions(document: OnnxDocument): Promise<Questions> {
   const types = new Set<string>();
-  for (const { nodes } of scopes) for (const { opType } of nodes) types.add(opType);
+  for (const { nodes } of document.scopes) for (const { opType } of nodes) types.add(opType);
   const has = (operators: RegExp) => [...types].some((type) => operators.test(type));
   return {
-    guard: has(GUARDED) ? (await import('./use-guard.js')).guardQuestion : undefined,
-    domain: has(BOUNDED) ? (await import('./domain-guard.js')).findDomainGuards : undefined,
+    ...(has(BOUNDED) && (await (await import('./guards.js')).loadGuards(document))),
     negative: has(LOSES) ? (await import('./use-negative.js')).negativeQuestion : undefined,
     quantized: has(QUANTISES) ? await import('./use-quantized.js') : undefined,
     clamp: has(CLAMPS) ? await import('./use-clamp.js') : undefined,

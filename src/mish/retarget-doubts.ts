@@ -20,12 +20,11 @@ export async function doubtsOf(
   const doubts = new Map<Node, string>();
   if (form.bound === undefined) return doubts;
   const beta = changed.reduce((least, mish) => Math.min(least, mish.beta), 1);
-  const guard = (await import('./use-guard.js')).guardQuestion;
+  const { guard, domain } = await (await import('./guards.js')).loadGuards(document);
   const to = await loadActivation({ form: form.name, beta });
   const uses = createUses(analysis, { guard }, to);
-  const { findDomainGuards } = await import('./domain-guard.js');
   const sites = changed.map((mish) => ({ ...mish, kind: 'mish' }));
-  const domains = findDomainGuards(document, analysis, sites, to.depth ?? depthOf('mish'));
+  const domains = domain(document, analysis, sites, to.depth ?? depthOf('mish'));
   for (const { scope, x, node, leak } of changed) {
     const candidate = { scope, x, y: node.outputs[0] ?? '', kind: 'mish' };
     const purpose = uses.purpose(candidate);

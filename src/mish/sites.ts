@@ -170,7 +170,7 @@ export async function findSites(
   // Without a guarded operator no weights are read.
   if (to.name !== 'relu' && questions.guard) {
     const { findWeightDoubts } = await import('./weight-guard.js');
-    for (const [site, doubt] of await findWeightDoubts(document, known, sites, to))
+    for (const [site, doubt] of await findWeightDoubts(document, known, sites, to, questions.guard))
       Object.assign(site, { doubt });
   }
   return { sites: sites.reverse(), skipped: skipped.reverse() };

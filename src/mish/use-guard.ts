@@ -1,5 +1,7 @@
 import type { Node, Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
+import type { ConstantRanges } from './constant-ranges.js';
+import type { Interval } from './intervals.js';
 import { boundsOfClip, isEven, type Operands } from './operands.js';
 import { movesValues, wordSet } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
@@ -16,22 +18,31 @@ const DIVISOR = 'it keeps a divisor from being zero or negative';
 
 /**
  * Asks whether a result guards the domain of a root, a logarithm, a power or a division, if its new values are up to `depth`
- * below zero. A `lenient` question also follows values that may have any sign, and finds doubts. Not split because the rules share its arguments.
+ * below zero. A `lenient` question also follows values that may have any sign, and finds doubts. `constants` has the ranges of
+ * constants of several elements. Not split because the rules share its arguments.
  */
 export function guardQuestion(
   index: GraphIndex,
   operands: Operands,
   depth: number,
   lenient = false,
+  constants?: ConstantRanges,
 ): Question {
   const lost = lenient ? Number.POSITIVE_INFINITY : undefined;
 
+  function rangeOf(scope: Scope, name: string): Interval | undefined {
+    const value = operands.constant(scope, name)?.value;
+    return value === undefined ? constants?.(scope, name) : { low: value, high: value };
+  }
+
   function power({ node, slot, scope }: InputUse, depth: number): string | number | undefined {
     if (slot !== 0) return undefined;
-    const exponent = operands.constant(scope, node.inputs[1]);
-    const { value } = exponent ?? {};
+    const name = node.inputs[1] ?? '';
+    const { low: value, high } = rangeOf(scope, name) ?? {};
     // A single exponent in external data may be 2.
-    if (value === undefined) return exponent?.single && !lenient ? undefined : root('Pow');
+    if (value === undefined)
+      return operands.constant(scope, name)?.single && !lenient ? undefined : root('Pow');
+    if (value !== high) return root('Pow');
     if (!Number.isInteger(value)) return root('Pow');
     if (value < 0) return DIVISOR;
     return value === 0 || isEven(value) ? undefined : depth ** value;
@@ -48,27 +59,28 @@ export function guardQuestion(
     const { opType, inputs } = node;
     const other = inputs[1 - slot] ?? '';
     if (inputs[0] === other && inputs[1] === other) return opType === 'Add' ? 2 * depth : undefined;
-    const constant = operands.constant(scope, other);
-    const { value } = constant ?? {};
+    const range = rangeOf(scope, other);
+    const isSingle = range === undefined && operands.constant(scope, other)?.single;
     switch (opType) {
       case 'Add':
       case 'Sub': {
         if (opType === 'Sub' && slot === 1) return lost;
-        if (value === undefined) {
-          if (constant?.single) return depth;
+        if (range === undefined) {
+          if (isSingle) return depth;
           return opType === 'Add' && operands.isNonNegative(scope, other) ? 2 * depth : lost;
         }
-        const shift = opType === 'Add' ? value : -value;
+        const shift = opType === 'Add' ? range.low : -range.high;
         if (shift >= 1 && shift < 1 + depth && feedsAcosh(node, scope)) return root('Acosh', 'less than 1');
         return shift >= 0 ? deeper(depth - shift) : lost;
       }
       default: {
         if (opType === 'Div' && slot === 1) return DIVISOR;
-        if (value === undefined) {
-          if (constant?.single) return depth;
+        if (range === undefined) {
+          if (isSingle) return depth;
           return operands.isNonNegative(scope, other) ? Number.POSITIVE_INFINITY : lost;
         }
-        return value > 0 ? (opType === 'Mul' ? depth * value : depth / value) : lost;
+        if (range.low < 0 || (range.low === 0 && (opType === 'Div' || range.high === 0))) return lost;
+        return opType === 'Mul' ? depth * range.high : depth / range.low;
       }
     }
   }
@@ -80,9 +92,9 @@ export function guardQuestion(
     if (others.length > MAX_OPERANDS) return lost;
     let result = depth;
     for (const other of others) {
-      const value = operands.constant(scope, other)?.value;
-      if (node.opType === 'Max') result = value === undefined ? result : Math.min(result, -value);
-      else if (!operands.isNonNegative(scope, other)) return lost;
+      const low = rangeOf(scope, other)?.low ?? Number.NEGATIVE_INFINITY;
+      if (node.opType === 'Max') result = Math.min(result, -low);
+      else if (low < 0 && !operands.isNonNegative(scope, other)) return lost;
       else if (!isMin) result += depth;
     }
     return deeper(result);

@@ -3,10 +3,10 @@ import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
 import { readWeight, type Weight, weightOf } from '../onnx/weights.js';
 import { depthOf } from './activation-kinds.js';
+import type { Questions } from './load-questions.js';
 import type { NewActivation } from './new-activation.js';
 import { createOperands } from './operands.js';
 import type { Site } from './site.js';
-import { guardQuestion } from './use-guard.js';
 import { createFollower, type InputUse } from './value-flow.js';
 
 /** Maximum number of elements to read from all weights together. */
@@ -35,6 +35,7 @@ export async function findWeightDoubts(
   { index, calls }: Analysis,
   sites: readonly Site[],
   to: NewActivation,
+  guardQuestion: NonNullable<Questions['guard']>,
 ): Promise<Map<Site, string>> {
   const guard = guardQuestion(index, createOperands(index), depthOf(to.name));
   const layers = new Map<Node, Layer>();
