@@ -3,36 +3,20 @@ import { type Node, nodeLabel, type OnnxDocument, rewriteObstacle, type Scope } 
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { floatType } from '../onnx/types.js';
 import { kindOf } from './activation-kinds.js';
-import {
-  integersOf,
-  isDequantizer,
-  isQuantizer,
-  QUANTIZED_LAYERS,
-  quantizationOf,
-  rangeOf,
-} from './quantization.js';
+import { integersOf, isDequantizer, isQuantizer, quantizationOf, rangeOf } from './quantization.js';
 import { isShapeUse } from './quantized-reach.js';
 import type { Site, Skip } from './site.js';
 import { wordSet } from './use-moves.js';
+import { isNonNegative, SIGNED } from './value-sign.js';
 
 /** Relative difference of a range from [0, 6] up to which it counts as ReLU6. */
 const NEAR = 1e-3;
 
-/** Operators whose results are positive and negative, after which a quantiser removes a Relu. */
-const SIGNED = new Set([
-  ...QUANTIZED_LAYERS,
-  ...wordSet('LayerNormalization InstanceNormalization GroupNormalization Sub'),
+/** Operators after which a quantiser removes a Relu. */
+const BEFORE = new Set([
+  ...SIGNED,
+  ...wordSet('Add Sum Mul Concat Transpose Reshape Flatten Squeeze Unsqueeze'),
 ]);
-
-/** Returns whether one of a node's dequantised inputs can be negative. */
-function canBeNegative(index: GraphIndex, scope: Scope, { inputs }: Node): boolean {
-  return inputs.some((name) => {
-    const from = index.producer(scope, name);
-    if (!isDequantizer(from)) return true;
-    const quantization = quantizationOf(index, scope, from);
-    return quantization === undefined || rangeOf(quantization).least < 0;
-  });
-}
 
 /** Returns whether an activation node reads the quantised values: then that node is the site. */
 function isBeforeActivation(index: GraphIndex, scope: Scope, { outputs }: Node): boolean {
@@ -43,21 +27,28 @@ function isBeforeActivation(index: GraphIndex, scope: Scope, { outputs }: Node):
   });
 }
 
+/** Returns whether a QuantizeLinear node turns negative results of a node, if there are any, to 0, and no activation follows that does. */
+export function clipsNegatives(index: GraphIndex, scope: Scope, node: Node): boolean {
+  const [x = ''] = node.inputs;
+  if (!isQuantizer(node) || index.producer(scope, x) === undefined) return false;
+  const quantization = quantizationOf(index, scope, node);
+  if (quantization?.zeroPoint !== integersOf(quantization?.elemType ?? 0)[0]) return false;
+  return isNonNegative(index, scope, x) !== true && !isBeforeActivation(index, scope, node);
+}
+
 /**
- * Returns the activation that a QuantizeLinear node computes, since it clips the results of a quantised layer, and no activation
- * lies between; undefined for another node.
+ * Returns the activation that a QuantizeLinear node computes, since it clips the negative results of an operator after which a
+ * quantiser removes a Relu; undefined for another node.
  */
 export function clippingKind(index: GraphIndex, scope: Scope, node: Node): 'relu' | 'relu6' | undefined {
   if (!isQuantizer(node)) return undefined;
   const before = index.producer(scope, node.inputs[0] ?? '');
-  if (before?.domain !== '' || !SIGNED.has(before.opType)) return undefined;
+  if (before?.domain !== '' || !BEFORE.has(before.opType)) return undefined;
   if (!isDequantizer(index.producer(scope, before.inputs[0] ?? ''))) return undefined;
+  const isSigned = isNonNegative(index, scope, node.inputs[0] ?? '') === false;
+  if (!isSigned || !clipsNegatives(index, scope, node)) return undefined;
   const quantization = quantizationOf(index, scope, node);
-  if (quantization?.zeroPoint !== integersOf(quantization?.elemType ?? 0)[0]) return undefined;
-  const isSum = before.opType === 'Add' || before.opType === 'Sum';
-  if (isSum && !canBeNegative(index, scope, before)) return undefined;
-  if (isBeforeActivation(index, scope, node)) return undefined;
-  return Math.abs(rangeOf(quantization).most - 6) > 6 * NEAR ? 'relu' : 'relu6';
+  return quantization && Math.abs(rangeOf(quantization).most - 6) > 6 * NEAR ? 'relu' : 'relu6';
 }
 
 /** Returns the QuantizeLinear nodes of a scope that compute an activation, by the value that they clip. */

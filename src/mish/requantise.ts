@@ -74,8 +74,10 @@ interface Need {
   readonly dequantizers: Set<Node>;
   /** Whether the range stays and is widened; otherwise it starts at the depth of Mish. */
   keeps: boolean;
-  /** Sum of the depths of the sites that reach it. */
+  /** Sum of the depths of the sites that reach it, each times what lies between. */
   total: number;
+  /** Sum of the rises that follow from these depths. */
+  rise: number;
   /** The greatest of these depths. */
   deepest: number;
   /** The negative input that Mish needs. */
@@ -110,7 +112,16 @@ export function planRequantisation(
   const needOf = (node: Node, scope: Scope, old: Quantization): Need => {
     const known = needs.get(node);
     if (known !== undefined) return known;
-    const need = { scope, old, dequantizers: new Set<Node>(), keeps: false, total: 0, deepest: 0, reach: 0 };
+    const need = {
+      scope,
+      old,
+      dequantizers: new Set<Node>(),
+      keeps: false,
+      total: 0,
+      rise: 0,
+      deepest: 0,
+      reach: 0,
+    };
     needs.set(node, need);
     return need;
   };
@@ -124,11 +135,12 @@ export function planRequantisation(
   }
   for (const { site, reached, before, source, input, isNew } of placed) {
     const depth = depthOf('mish') / site.beta;
-    for (const { node, quantization, dequantizers, joined } of reached) {
+    for (const { node, quantization, dequantizers, joined, change } of reached) {
       const need = needOf(node, site.scope, quantization);
       for (const one of dequantizers) need.dequantizers.add(one);
       if (joined) need.keeps = true;
-      need.total += depth;
+      need.total += depth * change.fall;
+      need.rise += depth * change.rise;
       need.deepest = Math.max(need.deepest, depth);
     }
     if (isNew || input === undefined || source === undefined || before === undefined) continue;
@@ -138,13 +150,13 @@ export function planRequantisation(
     need.reach = Math.max(need.reach, reachOf(stepOf(reached, site.beta), site.beta));
   }
   const rescaled = new Map<Node, NewScale>([...(measured?.more ?? [])].filter(([node]) => !needs.has(node)));
-  for (const [node, { scope, old, dequantizers, keeps, total, deepest, reach: lowest }] of needs) {
+  for (const [node, { scope, old, dequantizers, keeps, total, rise, deepest, reach: lowest }] of needs) {
     const { least, most } = rangeOf(old);
     const seen = measured?.byName.get(node.outputs[0] ?? '');
     const range = seen
       ? { most: seen.most, least: total === 0 ? Math.max(seen.least, -lowest) : seen.least }
-      : { most, least: Math.min(keeps ? least - total : -deepest, -lowest) };
-    const isEnough = seen === undefined && total === 0 && least <= -lowest;
+      : { most: most + rise, least: Math.min(keeps ? least - total : -deepest, -lowest) };
+    const isEnough = seen === undefined && total === 0 && rise === 0 && least <= -lowest;
     const quantization = (isEnough ? undefined : quantizationFor(range, old)) ?? old;
     if (quantization !== old) rescaled.set(node, { scope, quantization, dequantizers });
   }
@@ -187,8 +199,8 @@ function placeOf(
   if (kind !== 'relu' && kind !== 'leakyrelu')
     return `new scales need Relu or LeakyRelu, and this is ${kind}`;
   if (leak !== undefined) return 'a mixture has no lower bound, which its scale needs';
-  for (const { node: quantizer, quantization } of reached)
-    if (rangeOf(quantization).most <= 0)
+  for (const { node: quantizer, quantization, joined } of reached)
+    if (!joined && rangeOf(quantization).most <= 0)
       return `the scale of ${nodeLabel(quantizer)} holds no positive number`;
   const x = inputOf(site);
   const before = node.opType === 'QuantizeLinear' ? undefined : index.producer(scope, x);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import { DataType } from '../../src/onnx/types.js';
 import { swapped } from '../support/graph.js';
-import { floats, model, node, value } from '../support/model.js';
+import { floats, ints, model, node, value } from '../support/model.js';
 
 const LOWEST = { [DataType.UINT8]: 0, [DataType.INT8]: -128 } as const;
 
@@ -26,6 +26,7 @@ function layerModel(
   more: readonly onnx.INodeProto[] = [],
   outputs: readonly string[] = [],
   names = ['x_d', 'z_d'],
+  tensors: readonly onnx.ITensorProto[] = [],
 ) {
   const pair = (from: string, side: string) => [
     node('QuantizeLinear', [from, `s_${side}`, `z_${side}`], [`${from}_q`], {}, { name: `${from}_Q` }),
@@ -46,7 +47,12 @@ function layerModel(
     opset: 13,
     inputs: [value('x', 1, [4, 4]), value('z', 1, [4, 4])],
     outputs: ['y', ...outputs].map((name) => value(name, name === 'l_q' ? elemType : 1, [4, 4])),
-    initializers: [...constants, floats('s_six', [], [6 / 255]), floats('float', [4, 4], Array(16).fill(-1))],
+    initializers: [
+      ...constants,
+      floats('s_six', [], [6 / 255]),
+      floats('float', [4, 4], Array(16).fill(-1)),
+      ...tensors,
+    ],
   });
 }
 
@@ -55,7 +61,7 @@ const steps = fc.record({
   zero: fc.constantFrom(0, 0, 1, 100),
 });
 const layers: fc.Arbitrary<Layer> = fc.record({
-  opType: fc.constantFrom('Add', 'Sum', 'MatMul'),
+  opType: fc.constantFrom('Add', 'Sum', 'MatMul', 'Mul'),
   elemType: fc.constantFrom(DataType.UINT8, DataType.INT8),
   inputs: fc.tuple(steps, steps),
   output: fc.record({
@@ -82,9 +88,9 @@ test('a quantiser that cuts negative values off is a site, or ReLU6 if it cuts a
         kind === 'relu6' ? [['l_Q', 'relu6', 'clamp']] : [],
       );
     }),
-    { seed: 2, numRuns: 80 },
+    { seed: 2, numRuns: 120 },
   );
-  expect(met.size).toBe(9);
+  expect(met.size).toBe(12);
 });
 
 const SIMPLE: Layer = {
@@ -128,6 +134,39 @@ test.each<[string, onnx.INodeProto[], string[], 'l_Q' | 'act' | undefined]>([
     },
   ]);
 });
+
+test.each<[string, boolean]>([
+  ['Concat', true],
+  ['Transpose', true],
+  ['Reshape', true],
+  // Of these, a part of the values may just be positive on the samples.
+  ['MaxPool', false],
+  ['Gather', false],
+  ['Tanh', false],
+])('a quantiser that cuts off negative values of %s is a site: %s', async (opType, isSite) => {
+  const inputs = {
+    ...{ Concat: ['x_d', 'z_d'], Reshape: ['x_d', 'shape'], Gather: ['x_d', 'shape'] },
+  }[opType] ?? ['x_d'];
+  const source = layerModel({ ...SIMPLE, opType }, [], [], inputs, [ints('shape', [2], [-1, 2])]);
+  const { report } = await swapped(source, { int8: 'exact' });
+  expect(report.sites.map(({ node: name }) => name)).toEqual(isSite ? ['l_Q'] : []);
+});
+
+test.each(['x_d', 'z_d'])(
+  '%s is positive, and its share of a signed value is cut off: a site',
+  async (first) => {
+    const [positive, signed] = [
+      { scale: 0.05, zero: 0 },
+      { scale: 0.05, zero: 7 },
+    ];
+    const layer: Layer = {
+      ...SIMPLE,
+      opType: 'Mul',
+      inputs: first === 'x_d' ? [positive, signed] : [signed, positive],
+    };
+    expect((await swapped(layerModel(layer), { int8: 'exact' })).report.sites).toHaveLength(1);
+  },
+);
 
 test('a quantiser whose integers are an output of the model is left, since their scale must stay', async () => {
   const { report } = await swapped(layerModel(SIMPLE, [], ['l_q']), { int8: 'exact' });

@@ -329,6 +329,100 @@ describe('a Relu between quantised tensors', () => {
   });
 });
 
+/** Operators that join the Mish of a value with another value, as functions. */
+const JOINS: Record<string, (m: number, o: number) => number> = {
+  Add: (m, o) => m + o,
+  Sub: (m, o) => m - o,
+  Mul: (m, o) => m * o,
+  Max: (m, o) => Math.max(m, o),
+  Min: (m, o) => Math.min(m, o),
+  Mean: (m, o) => (m + o) / 2,
+};
+const joins = fc.record({
+  opType: fc.constantFrom(...Object.keys(JOINS)),
+  isSwapped: fc.boolean(),
+  elemType: fc.constantFrom(DataType.UINT8, DataType.INT8),
+  most: fc.double({ min: 1, max: 12, noNaN: true }),
+  low: fc.constantFrom(0, 0, -1, -3, -8),
+  high: fc.constantFrom(0.5, 1, 6),
+  int8: fc.constantFrom(...INT8_WAYS),
+});
+
+describe('a Relu whose result meets another value before the next scale', () => {
+  test('nothing of Mish is cut off, and a quantiser that cuts off negative values still does', async () => {
+    const met = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(joins, async ({ opType, isSwapped, elemType, most, low, high, int8 }) => {
+        const bottom = LOWEST[elemType] ?? 0;
+        const join = (m: number, o: number) =>
+          (isSwapped ? JOINS[opType]?.(o, m) : JOINS[opType]?.(m, o)) ?? Number.NaN;
+        const steps = (from: number, to: number) =>
+          [Math.fround((to - from) / 255), bottom + Math.round((-255 * from) / (to - from))] as const;
+        const corners = [0, most].flatMap((m) => [low, high].map((o) => join(m, o)));
+        const [least, top] = [Math.min(0, ...corners), Math.max(0.1, ...corners)];
+        const scales = { o: steps(low, high), c: steps(least, top) };
+        const pair = (x: string, side: string) => [
+          node('QuantizeLinear', [x, `s_${side}`, `z_${side}`], [`${x}_q`], {}, { name: `${x}_Q` }),
+          node('DequantizeLinear', [`${x}_q`, `s_${side}`, `z_${side}`], [`${x}_d`]),
+        ];
+        const before = steps(-6, most);
+        const more = [
+          ...pair('o', 'o'),
+          node(opType, isSwapped ? ['o_d', 'r_d'] : ['r_d', 'o_d'], ['c'], {}, { name: 'join' }),
+          ...pair('c', 'c'),
+        ];
+        const message = decode(chain({ elemType, before, after: steps(0, most) }, more, ['y', 'c_d']));
+        message.graph?.input?.push(value('o', 1, ['N']));
+        for (const [side, [scale, at]] of Object.entries(scales))
+          message.graph?.initializer?.push(floats(`s_${side}`, [], [scale]), zero(`z_${side}`, elemType, at));
+        const source = onnx.ModelProto.encode(message).finish();
+        const { bytes, report } = await swapped(source, { int8, form: 'exp', include: ['act'] });
+        expect(report.sites.map(({ node: name }) => name)).toEqual(['act']);
+        const x = Array.from({ length: 256 }, (_, at) => -6 + ((6 + most) * at) / 255);
+        const o = x.map((_, at) => low + ((high - low) * ((at * 37) % 256)) / 255);
+        const { c_d: was = [] } = await run(source, { x: f32(x), o: f32(o) }, 'disabled');
+        const { c_d: is = [] } = await run(bytes, { x: f32(x), o: f32(o) }, 'disabled');
+        const size = opType === 'Mul' ? Math.max(high, -low) : 1;
+        const depth = 0.31 * size;
+        const step = (top - least + 2 * depth) / 254;
+        const input = (most + 12) / 254 + (int8 === 'exact' ? 0 : 0.08);
+        const error =
+          step +
+          size * (1.2 * input + (most + 0.31) / 254) +
+          (opType === 'Mul' ? most : 1) * ((high - low) / 254);
+        const clips =
+          least === 0 &&
+          was.every((one) => one >= 0) &&
+          Math.min(...x.map((_, at) => join(0, o[at] ?? 0))) < 0;
+        for (const [at, one] of is.entries()) {
+          const wanted = join(mish(x[at] ?? 0), o[at] ?? 0);
+          met.add(`${opType} ${wanted < least - error ? 'below' : wanted > top + error ? 'above' : 'in'}`);
+          expect(Math.abs(one - (clips ? Math.max(0, wanted) : wanted))).toBeLessThan(error);
+        }
+      }),
+      { seed: 7, numRuns: 60 },
+    );
+    expect(met).toContain('Mul below');
+  });
+
+  test.each(INT8_WAYS)(
+    'as %s: a sum whose negative values a quantiser cuts off is a ReLU of its own, and stays one',
+    async (int8) => {
+      const more = [
+        node('Add', ['r_d', 'x_d'], ['sum']),
+        node('QuantizeLinear', ['sum', 's_a', 'z_a'], ['sum_q'], {}, { name: 'sum_Q' }),
+        node('DequantizeLinear', ['sum_q', 's_a', 'z_a'], ['clipped']),
+      ];
+      const source = chain(SIMPLE, more, ['y', 'clipped']);
+      const { bytes, report } = await swapped(source, { int8, exclude: ['sum_Q'] });
+      expect(report.sites.map(({ node: name }) => name)).toEqual(['act']);
+      const { clipped: values = [] } = await run(bytes, { x: f32([-6, -3, -1, -0.5, 0.5, 2]) });
+      expect(values.slice(0, 4)).toEqual([0, 0, 0, 0]);
+      expect(values[5]).toBeCloseTo(mish(2) + 2, 0);
+    },
+  );
+});
+
 /** A layer whose result is quantised to a range from 0 on, as a quantiser writes it that removes the Relu between. */
 const clipped = (layer: onnx.INodeProto) =>
   model({
@@ -387,7 +481,26 @@ describe('what cannot be requantised is skipped with the reason', () => {
       /has another scale/,
     ],
     ['a clamp', chain(SIMPLE, [node('Min', ['r_d', 's_a'], ['c'])], ['y', 'c']), /Min → c reads it/],
-    ['a product', chain(SIMPLE, [node('Mul', ['r_d', 'x_d'], ['c'])], ['y', 'c']), /Mul → c reads it/],
+    ['a product', chain(SIMPLE, [node('Mul', ['r_d', 'x'], ['c'])], ['y', 'c']), /Mul → c reads it/],
+    ['a quotient', chain(SIMPLE, [node('Div', ['r_d', 'x_d'], ['c'])], ['y', 'c']), /Div → c reads it/],
+    [
+      'a share of unknown sign',
+      chain(SIMPLE, [node('Max', ['r_d', 'x_d'], ['m']), node('Mul', ['m', 'r_d'], ['c'])], ['y', 'c']),
+      /Mul → c reads it/,
+    ],
+    [
+      'a quantiser that perhaps clips',
+      chain(
+        SIMPLE,
+        [
+          node('Concat', ['r_d', 'x'], ['m'], { axis: 0 }),
+          node('QuantizeLinear', ['m', 's_a', 'z_a'], ['m_q']),
+          node('DequantizeLinear', ['m_q', 's_a', 'z_a'], ['c']),
+        ],
+        ['y', 'c'],
+      ),
+      /QuantizeLinear → m_q may clip negative values/,
+    ],
     [
       'a shared input without negative values',
       chain({ ...SIMPLE, before: [0.04, 0] }, [node('Identity', ['x_d'], ['c'])], ['y', 'c']),

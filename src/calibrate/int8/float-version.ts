@@ -1,4 +1,4 @@
-import { clippingKind } from '../../mish/implied-relu.js';
+import { clippingKind, clipsNegatives } from '../../mish/implied-relu.js';
 import { floatAttribute } from '../../mish/node-writer.js';
 import { isDequantizer } from '../../mish/quantization.js';
 import { MOVES } from '../../mish/use-moves.js';
@@ -72,7 +72,10 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
   const graph = proto.graph ?? {};
   const quantised = quantisedValues(document, index);
   const kinds = new Map(
-    quantised.map(({ node }) => [node, clippingKind(index, document.graph, node)] as const),
+    quantised.map(({ node, scope }) => {
+      const kind = clippingKind(index, scope, node);
+      return [node, kind ?? (clipsNegatives(index, scope, node) ? 'relu' : undefined)] as const;
+    }),
   );
   const quantizers = new Map(quantised.map((value) => [value.node, value]));
   const dequantizers = new Set(quantised.flatMap((value) => [...value.dequantizers]));
