@@ -1,6 +1,16 @@
 import { constants, linkSync, lstatSync, renameSync } from 'node:fs';
-import { copyFile, type FileHandle, link, lstat, mkdir, open, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import {
+  copyFile,
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readlink,
+  realpath,
+  rm,
+} from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { OnnxMishError, withDetails } from '../base/error.js';
 import { emptyName, fileError, notAFile, onFile, unlessAbsent } from './file-error.js';
 import { flush } from './flush.js';
@@ -8,13 +18,18 @@ import { remove, rollBack, type Staged, withAdvice } from './roll-back.js';
 import { statOf } from './same-file.js';
 import { removeStaleTemporaries, temporaryBeside } from './temporary-names.js';
 
+interface WriteChoice {
+  readonly cloneOf?: string;
+  readonly throughLink?: boolean;
+}
+
 /** A group of files that are written together: see `writeTogether`. */
 export interface Batch {
   /**
    * Writes a file under a temporary name beside its target. With `cloneOf`, the file starts as a clone of another, if
-   * the system can.
+   * the system can. With `throughLink`, a symbolic link stays, and the file that it leads to is replaced.
    */
-  write(path: string, fill: Fill, options?: { readonly cloneOf?: string }): Promise<void>;
+  write(path: string, fill: Fill, options?: WriteChoice): Promise<void>;
   /** Creates a folder and its parents. */
   makeFolder(path: string): Promise<void>;
 }
@@ -35,9 +50,11 @@ export async function writeTogether(force: boolean, work: (batch: Batch) => Prom
   const swept = new Set<string>();
   try {
     await work({
-      async write(path, fill, { cloneOf } = {}) {
-        await checkTarget(path, force);
-        if (await isDevice(path)) return fillDevice(path, fill);
+      async write(name, fill, { cloneOf, throughLink } = {}) {
+        await checkTarget(name, force);
+        if (await isDevice(name)) return fillDevice(name, fill);
+        const path = throughLink ? await targetOf(name) : name;
+        if (path !== name) await checkTarget(path, force);
         const folder = dirname(path);
         if (!swept.has(folder)) await removeStaleTemporaries(folder);
         swept.add(folder);
@@ -65,9 +82,9 @@ export async function writeTogether(force: boolean, work: (batch: Batch) => Prom
   for (const folder of new Set(staged.map(({ path }) => dirname(path)))) await flushFolder(folder);
 }
 
-/** Writes one file completely or not at all, like `writeTogether`. */
+/** Writes one file completely or not at all, like `writeTogether`, also through a symbolic link. */
 export function writeAtomically(path: string, force: boolean, fill: Fill): Promise<void> {
-  return writeTogether(force, ({ write }) => write(path, fill));
+  return writeTogether(force, ({ write }) => write(path, fill, { throughLink: true }));
 }
 
 /**
@@ -111,6 +128,18 @@ export async function checkTarget(path: string, force: boolean): Promise<void> {
     where: path,
     fix: 'Make the folder first, or choose another path',
   });
+}
+
+/**
+ * Returns the file that a symbolic link leads to, also one that does not exist yet; the path itself without a link.
+ * Other programs (cp, esbuild) write through a link, too.
+ */
+async function targetOf(path: string): Promise<string> {
+  const link = (await unlessAbsent(path, () => lstat(path)))?.isSymbolicLink() ?? false;
+  if (!link) return path;
+  const target = await unlessAbsent(path, () => realpath(path));
+  if (target !== undefined) return target;
+  return resolve(await realpath(dirname(path)), await readlink(path));
 }
 
 /** Returns whether a path names a device such as /dev/null, which is written to directly. Throws `io`. */

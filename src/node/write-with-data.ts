@@ -60,7 +60,7 @@ export async function writeWithData(
         onCopied(one.bytes.length);
       }
     }
-    await batch.write(path, fill(output, path));
+    await batch.write(path, fill(output, path), { throughLink: true });
     await check();
     await options.verify?.();
   });

@@ -1,6 +1,6 @@
-import { link, lstat, mkdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdir, readdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { writeAtomically } from '../../src/files/write-atomically.js';
+import { writeAtomically, writeTogether } from '../../src/files/write-atomically.js';
 import { tempFolder } from '../support/folder.js';
 import { failure } from '../support/graph.js';
 
@@ -56,12 +56,58 @@ test('with force, hard links of the old file keep its content', async () => {
   const folder = await tempFolder();
   await folder.write('original', 'old');
   await link(folder.at('original'), folder.at('hard'));
-  await symlink('original', folder.at('soft'));
-  for (const name of ['hard', 'soft']) {
-    await writeAtomically(folder.at(name), true, async (handle) => void (await handle.write('new')));
-    expect(await text(folder.read(name))).toBe('new');
-    expect(await text(folder.read('original'))).toBe('old');
-  }
+  await writeAtomically(folder.at('hard'), true, async (handle) => void (await handle.write('new')));
+  expect(await text(folder.read('hard'))).toBe('new');
+  expect(await text(folder.read('original'))).toBe('old');
+});
+
+test('with force, a symbolic link stays, and the file that it leads to is replaced', async () => {
+  const folder = await tempFolder();
+  await mkdir(folder.at('store'));
+  await folder.write('store/original', 'old');
+  await link(folder.at('store/original'), folder.at('backup'));
+  await symlink('store', folder.at('here'));
+  await symlink('here/original', folder.at('inner'));
+  await symlink(folder.at('inner'), folder.at('soft'));
+  const broken = writeAtomically(folder.at('soft'), true, async (handle) => {
+    await handle.write('half');
+    throw new Error('no more');
+  });
+  expect(await failure(broken)).toMatchObject({ message: 'no more' });
+  expect(await text(folder.read('store/original'))).toBe('old');
+  await writeAtomically(folder.at('soft'), true, async (handle) => void (await handle.write('new')));
+  expect(await readlink(folder.at('soft'))).toBe(folder.at('inner'));
+  expect(await readlink(folder.at('inner'))).toBe('here/original');
+  expect((await lstat(folder.at('store/original'))).isFile()).toBe(true);
+  expect(await text(folder.read('store/original'))).toBe('new');
+  expect(await text(folder.read('backup'))).toBe('old');
+  expect(await readdir(folder.at('store'))).toEqual(['original']);
+});
+
+test('a link in the place of a file that nobody named is replaced itself', async () => {
+  const folder = await tempFolder();
+  await folder.write('elsewhere', 'old');
+  await symlink('elsewhere', folder.at('weights.data'));
+  await writeTogether(true, ({ write }) =>
+    write(folder.at('weights.data'), async (handle) => void (await handle.write('new'))),
+  );
+  expect((await lstat(folder.at('weights.data'))).isFile()).toBe(true);
+  expect(await text(folder.read('elsewhere'))).toBe('old');
+});
+
+test('with force, a dangling link gets the file that it leads to', async () => {
+  const folder = await tempFolder();
+  const write = (name: string) =>
+    writeAtomically(folder.at(name), true, async (handle) => void (await handle.write('new')));
+  await symlink('later', folder.at('soft'));
+  await write('soft');
+  expect(await readlink(folder.at('soft'))).toBe('later');
+  expect(await text(folder.read('later'))).toBe('new');
+  await symlink('absent/later', folder.at('nowhere'));
+  expect(await failure(write('nowhere'))).toMatchObject({
+    what: `the folder '${folder.at('absent')}' does not exist`,
+    where: folder.at('absent/later'),
+  });
 });
 
 test.each([false, true])('a failure half-way leaves nothing (force %s)', async (force) => {

@@ -223,6 +223,8 @@ test('a chain that stays in the domain of every operator after Mish is not skipp
       const steps = [...one.between, one.guard];
       // The range of several constants holds sums that no element has.
       if (one.between.filter(({ elements }) => new Set(elements).size > 1).length > 1) return;
+      // Between two points an absolute value may be zero.
+      if (one.between.some(({ op }) => op === 'Abs')) return;
       const { report, after } = await examine(one);
       if (!steps.every((step, at) => takes(step, after[`v${at}`] ?? []))) return;
       count++;

@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { outputName } from '../../node/transform-file.js';
@@ -31,9 +32,9 @@ export function planOutputs(inputs: readonly Input[], tag: string, outDir?: stri
   return jobs;
 }
 
-/** Returns a key that is equal for equal paths. Windows and macOS ignore case. */
+/** Returns a key that is equal for equal paths, and for links to one file. Windows and macOS ignore case. */
 function fileKey(path: string): string {
-  const full = resolve(path);
+  const full = existsSync(path) ? realpathSync(path) : resolve(path);
   return process.platform === 'win32' || process.platform === 'darwin' ? full.toLowerCase() : full;
 }
 

@@ -14,6 +14,8 @@ export type TransformFlags = MoveOptions & { readonly json?: boolean | undefined
 /** Note on the reports of some models. */
 export interface ReportNote<Report> {
   concerns(report: Report): boolean;
+  /** Returns the report without what the note says as well. */
+  rest(report: Report): Report;
   say(written: { readonly input: string; readonly output: string; readonly report: Report }): void;
 }
 
@@ -48,10 +50,11 @@ export async function runTransformation<Options extends TransformFlags, Report e
   if (flags.json) return sayJson({ input, ...written, ...report });
   const head = `${clean(input)} → ${clean(written.output)}`;
   const moved = describeMoved(flags.externalData, written.data);
-  say([head, ...describe(report, flags), ...describeCopied(written.copied), ...moved].join('\n'));
   // A note would become a part of a model that is written to standard error.
-  if (note?.concerns(report) && !isStderr(written.output))
-    note.say({ input, output: written.output, report });
+  const shown = note?.concerns(report) && !isStderr(written.output) ? note : undefined;
+  const lines = describe(shown?.rest(report) ?? report, flags);
+  say([head, ...lines, ...describeCopied(written.copied), ...moved].join('\n'));
+  shown?.say({ input, output: written.output, report });
 }
 
 /** Describes where the weights of an output are, if they were moved. */

@@ -14,6 +14,14 @@ interface SwappedFile {
 /** Note on the cost of a swap. */
 export const COST_NOTE = {
   concerns: (report: SwapReport): boolean => costOf(report) !== undefined,
+  /** Returns the report without the note that the form is slow on CPUs. */
+  rest(report: SwapReport): SwapReport {
+    const slow = FORMS[report.form].limits.find(
+      ({ on, type, before }) => on.includes('cpu') && type === undefined && before === undefined,
+    );
+    if (slow === undefined) return report;
+    return { ...report, notes: report.notes.filter((note) => !note.includes(slow.says)) };
+  },
   /** Prints what the swap costs on CPUs, and the command that measures it for this model. */
   say({ input, output, report }: SwappedFile): void {
     const names = namesOf(input, output);

@@ -281,6 +281,15 @@ test.each(['\n', '\r', '\u2028', ' ', 'é'])(
   },
 );
 
+test('two outputs that are links to one file are refused, also with --force', async () => {
+  const folder = await zoo({ 'zoo/a.onnx': MODEL, 'zoo/b.onnx': MODEL, 'zoo/out': BROKEN });
+  for (const name of ['a', 'b']) await symlink('out', folder.at(`zoo/${name}.mish.onnx`));
+  const { code, stderr } = await folder.run(['swap', 'zoo/?.onnx', '--force']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('would both be written here');
+  expect(Buffer.compare(await folder.read('zoo/out'), BROKEN)).toBe(0);
+});
+
 test('links in a circle are followed once', async () => {
   const folder = await zoo({ 'zoo/a.onnx': MODEL });
   await symlink('.', folder.at('zoo/self'));

@@ -27,6 +27,20 @@ describe('swap tells the cost', () => {
     expect(many.stderr.match(/times as long/g)).toHaveLength(1);
   });
 
+  test('without the note that the form is slow, which a dry run and --json keep', async () => {
+    const folder = await tempFolder();
+    const path = await folder.write('net.onnx', reluModel());
+    for (const options of [[], ['--opset', '18', '--form', 'native']]) {
+      const slow = options.length === 0 ? 'Softplus is slow' : 'slow softplus form';
+      const said = async (more: readonly string[]) => cli(['swap', path, ...options, ...more], COST);
+      const { stdout } = await said(['--force']);
+      expect(stdout).not.toContain(slow);
+      expect(stdout).toContain('webgl: ');
+      expect((await said(['--dry-run'])).stdout).toContain(slow);
+      expect((await said(['--json', '--force'])).stdout).toContain(slow);
+    }
+  });
+
   test('with a command that compares two models, also where the output replaced the input', async () => {
     const folder = await tempFolder();
     const path = await folder.write('net.onnx', reluModel());
