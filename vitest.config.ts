@@ -32,6 +32,9 @@ const ALONE = [
   'test/{cli/large,onnx/{bombs,items}}.test.ts',
 ];
 
+/** Most functions of tests run for moments: V8 optimises later, and collects young objects less often, for a tenth less CPU time. */
+const FEWER_COLLECTIONS_AND_COMPILATIONS = ['--max-semi-space-size=64', '--interrupt-budget=600000'];
+
 /** Says what each file takes, if that is asked for. */
 const CPU_TIMES = process.env.CPU_TIMES ? ['./test/support/cpu-times.ts'] : [];
 
@@ -48,6 +51,7 @@ export default defineConfig(({ mode }) => {
             include: ['test/**/*.test.ts'],
             exclude: [...exclude, ...ALONE],
             isolate: false,
+            execArgv: FEWER_COLLECTIONS_AND_COMPILATIONS,
             setupFiles: ['./test/support/one-thread.ts', ...CPU_TIMES],
           },
         },

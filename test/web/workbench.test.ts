@@ -300,15 +300,17 @@ describe('problems are shown beside their cause', () => {
 
 test('the empty page opens a model that it brings along, and a model without sites shows no empty panels', async () => {
   const page = await workbench.openIdle();
-  let deliver = () => {};
-  await page.route('**/lenet5*', (route) => {
-    deliver = () => void route.continue();
+  let hold: (route: Route) => void = () => {};
+  const held = new Promise<Route>((resolve) => {
+    hold = resolve;
   });
+  await page.route('**/lenet5*', hold);
   const none = { name: 'cat.onnx', mimeType: '', buffer: Buffer.from('no model') };
   await page.getByRole('button', { name: 'LeNet-5' }).click();
   await page.setInputFiles('#files', none); // what is asked for last counts
   await page.getByRole('alert').waitFor();
-  await Promise.all([page.waitForResponse('**/lenet5*'), deliver()]);
+  const route = await held;
+  await Promise.all([page.waitForResponse('**/lenet5*'), route.continue()]);
   await page.getByRole('button', { name: 'MobileNet' }).click();
   await page.getByRole('heading', { level: 1, name: 'mobilenet.onnx' }).waitFor();
   expect(await swapButton(page).textContent()).toBe('Swap 11 sites');
