@@ -40,6 +40,10 @@ export function assemble(
   const edits: Edit[] = [
     ...imports.map((domain) => ({ start: end, end, bytes: importField(domain, 1), frame: undefined })),
     ...prune,
+    // A declared shape does not hold where the new nodes give another layout.
+    ...(replaced.size === 0 ? [] : [...document.graph.values.values()])
+      .filter(({ span: { start } }) => !gone.has(start))
+      .map((value) => replacing(value, new Uint8Array(0))),
     ...[...replaced].map(([node, nodes]) => replacing(node, concat(nodes.map(composedField)))),
     ...weights.flatMap((weight) => asInput(weight, document, index, gone, append)),
     ...inputs.map(([name, dims]) => append(floatInputField(name, dims))),

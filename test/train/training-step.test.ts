@@ -20,6 +20,7 @@ const oneHot = Float32Array.from({ length: BATCH * CLASSES }, (_, at) =>
 );
 const feeds = { images: { elemType: 'f32', dims: [BATCH, 1, 28, 28], data: images } };
 
+const adam = graphOptimizer({ kind: 'adam' });
 const STEPS = isHeavy ? 4 : 2;
 
 /** The losses of the first steps, as PyTorch's were made. */
@@ -61,6 +62,43 @@ test('the blocked layout gives the same losses', async () => {
     expect(Math.abs((found[step] ?? Number.NaN) / loss - 1), `step ${step}`).toBeLessThan(1e-4);
 });
 
+test('the blocked layout takes a model that declares the shapes of its values', async () => {
+  const block = await findBlock(nodeProvider('cpu'));
+  const conv = (x: string, y: string, side: string) =>
+    node('Conv', [x, `w_${side}`], [y], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
+  const channels = 12; // in no whole number of blocks
+  const declared = ['first', 'mish', 'second'].map((name) => value(name, 1, ['N', channels, 6, 6]));
+  const found = await Promise.all(
+    [[], declared].map(async (values) => {
+      const bytes = model({
+        nodes: [
+          ...[conv('x', 'first', 'a'), node('Softplus', ['first'], ['s']), node('Tanh', ['s'], ['t'])],
+          ...[node('Mul', ['first', 't'], ['mish']), conv('mish', 'second', 'b')],
+          node('Relu', ['second'], ['r']),
+          node('GlobalAveragePool', ['r'], ['pooled']),
+          node('Flatten', ['pooled'], ['y']),
+        ],
+        inputs: [value('x', 1, ['N', 3, 6, 6])],
+        outputs: [value('y', 1, ['N', channels])],
+        initializers: [
+          floats('w_a', [channels, 3, 3, 3], [...wave(channels * 27, 0.7, 0.3)]),
+          floats('w_b', [channels, channels, 3, 3], [...wave(channels * channels * 9, 0.9, 0.1)]),
+        ],
+        values,
+      });
+      const x = { x: { elemType: 'f32', dims: [BATCH, 3, 6, 6], data: wave(BATCH * 108, 0.31) } };
+      const { stepper, session } = await openTraining(bytes, x, nodeProvider('cpu'), {
+        ...{ output: 'y', loss: 'mse', batchNorm: 'frozen', block, optimizer: adam },
+      });
+      const { loss } = await stepper.step(x, new Float32Array(BATCH * channels), 1e-3);
+      await session.close();
+      return loss;
+    }),
+  );
+  expect(found[0]).toBeGreaterThan(0);
+  expect(found[1]).toBe(found[0]);
+});
+
 test('gradients without convolutions of groups give the same losses', async () => {
   const found = await losses('lenet5', 'frozen', 'mish', nodeProvider('cpu'), { avoidsGroups: true });
   for (const [step, loss] of reference.nets['lenet5, frozen, mish'].slice(0, STEPS).entries())
@@ -72,8 +110,6 @@ test('WebAssembly gives the same losses', async () => {
   for (const [step, loss] of reference.nets['lenet5, frozen, mish'].slice(0, STEPS).entries())
     expect(Math.abs((found[step] ?? Number.NaN) / loss - 1), `step ${step}`).toBeLessThan(1e-4);
 });
-
-const adam = graphOptimizer({ kind: 'adam' });
 
 describe('every weight of models/ is trained', () => {
   test.each([
