@@ -1,4 +1,3 @@
-import { datasetOf } from '../data/split.js';
 import { type Plan, planOf } from '../mish/plan.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
@@ -10,8 +9,9 @@ import { floatVersion } from './int8/float-version.js';
 import { refuseFold, refuseWithoutSites, wholeModel } from './int8/refuse-int8.js';
 import type { Int8Calibration } from './int8/report.js';
 import type { CalibrateOptions } from './options.js';
+import { prepareSamples } from './prepare-samples.js';
 import { type QuantisedCandidate, quantiseAnew } from './quantise-anew.js';
-import { prepareSamples, type RepairedSwap, repairSwap, withoutOriginal } from './repair-swap.js';
+import { type RepairedSwap, repairSwap, withoutOriginal } from './repair-swap.js';
 import { type CompareCandidate, compareWithOriginal, isNoWorse } from './select/compare-with-original.js';
 
 type Options = CalibrateOptions & OnProvider;
@@ -39,7 +39,7 @@ export async function calibrateInt8(
   const repaired = await repairSwap(floats.model, samples, sameSites(plain.report, int8, options));
   const { validation, test } = samples.subsets;
   const compare: CompareCandidate = (candidate, subset) =>
-    compareWithOriginal(original, candidate, datasetOf(samples.dataset, subset), {
+    compareWithOriginal(original, candidate, samples.dataOf(subset), {
       ...options,
       onRun: (done, of) => onProgress('comparing the quantised outputs', done, of),
     });

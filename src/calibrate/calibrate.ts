@@ -4,7 +4,8 @@ import type { OnProvider } from '../providers/provider.js';
 import type { Calibration } from './calibration.js';
 import { finish } from './finish.js';
 import type { CalibrateOptions } from './options.js';
-import { prepareSamples, repairSwap } from './repair-swap.js';
+import { prepareSamples } from './prepare-samples.js';
+import { repairSwap } from './repair-swap.js';
 
 export { CALIBRATION_SCHEMA, type Calibration } from './calibration.js';
 

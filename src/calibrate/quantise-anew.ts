@@ -1,4 +1,4 @@
-import { splitFeeds } from '../data/split.js';
+import { drawRuns } from '../data/split.js';
 import { spliceWithRecord } from '../mish/history.js';
 import { type Plan, planOf } from '../mish/plan.js';
 import type { Int8Report } from '../mish/results.js';
@@ -41,7 +41,7 @@ export async function quantiseAnew(
   const model = await floats.model.edited(kept);
   const most = Math.min(MAX_RANGE_SAMPLES, affordableSamples(PART_SECONDS.inputs, costs.work));
   const limit = Math.max(1, Math.ceil(most / batch));
-  const [measured = subsets.train] = splitFeeds(subsets.train.feeds, [1], { seed, limit });
+  const measured = drawRuns(subsets.train, limit, seed);
   const rangesBy = await measureRanges(floats, swap, model, measured, {
     ...options,
     onProgress: (done, of) => onProgress('measuring the quantised tensors', Math.min(done, of - 1), of),

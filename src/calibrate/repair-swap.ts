@@ -1,6 +1,4 @@
-import { countSamples, type Dataset, type Feeds, samplesOfRun } from '../data/dataset.js';
-import { labelsOf } from '../data/labels.js';
-import { datasetOf, joined, type Subset } from '../data/split.js';
+import type { Subset } from '../data/split.js';
 import type { FormName } from '../mish/forms.js';
 import type { SiteReport, SwapReport } from '../mish/results.js';
 import { commonBeta } from '../mish/swap.js';
@@ -12,29 +10,12 @@ import { CALIBRATION_SCHEMA, type Calibration } from './calibration.js';
 import { chooseLeaky } from './choose-leaky.js';
 import type { CalibrateOptions } from './options.js';
 import { prepareAttempts } from './prepare-attempts.js';
-import { refuseAutoBeta } from './select/candidates.js';
-import {
-  checkOutputs,
-  compareWithOriginal,
-  dataFor,
-  isNoWorse,
-  type ModelComparison,
-} from './select/compare-with-original.js';
+import type { PreparedSamples } from './prepare-samples.js';
+import { compareWithOriginal, isNoWorse, type ModelComparison } from './select/compare-with-original.js';
 import { refineSharpness, totalBeta } from './select/refine-sharpness.js';
-import { checkBudget, losesSlope } from './select/search-sharpness.js';
-import { MAX_DEFAULT_SAMPLES, type SampleSubsets, splitSamples } from './split-samples.js';
-import { affordableSamples, PART_SECONDS } from './work/budget.js';
-import { fitRuns } from './work/fit-runs.js';
-import { measureRunCosts, type RunCosts } from './work/run-costs.js';
+import { losesSlope } from './select/search-sharpness.js';
 
-/** The samples of a calibration. */
-export interface PreparedSamples {
-  readonly dataset: Dataset<Feeds>;
-  readonly costs: RunCosts;
-  readonly subsets: SampleSubsets;
-  /** Number of samples in a run. */
-  readonly batch: number;
-}
+export type { PreparedSamples };
 
 /** Result of a repair, without what only a whole calibration knows. */
 export interface RepairedSwap {
@@ -47,42 +28,25 @@ export interface RepairedSwap {
   readonly swap: SwapReport;
 }
 
-/** Opens the samples for a model, and splits them. Throws as `splitSamples` and `checkBudget` do. */
-export async function prepareSamples(
-  original: LoadedModel,
-  options: CalibrateOptions & OnProvider,
-): Promise<PreparedSamples> {
-  const { seed = 0, samples = MAX_DEFAULT_SAMPLES } = options;
-  if (options.beta === 'auto') refuseAutoBeta(options);
-  checkOutputs(original.document.graph.outputs, options.outputs);
-  const given = await dataFor(original, options);
-  const { dataset, costs } = fitRuns(given, await measureRunCosts(original, given.feeds, options));
-  const batch = await samplesOfRun(dataset);
-  const tests = affordableSamples(PART_SECONDS.test, costs.work);
-  const subsets = splitSamples(dataset, { samples, batch, seed, tests });
-  checkBudget(options.budget, labelsOf(dataset) !== undefined);
-  return { dataset, costs, subsets, batch };
-}
-
 /** Swaps the sites of a model, repairs the result, and keeps it if it is nearer to the original than without. */
 export async function repairSwap(
   original: LoadedModel,
-  { dataset, costs, subsets, batch }: PreparedSamples,
+  samples: PreparedSamples,
   options: CalibrateOptions & OnProvider,
 ): Promise<RepairedSwap> {
   const { seed = 0, steps, onProgress = () => {} } = options;
-  const { train, validation, test } = subsets;
+  const { dataset, subsets, batch, counts } = samples;
+  const { validation, held, test } = subsets;
   const compare = (candidate: Spliced, subset: Subset) =>
-    compareWithOriginal(original, candidate, datasetOf(dataset, subset), {
+    compareWithOriginal(original, candidate, samples.dataOf(subset), {
       ...options,
       onRun: (done, of) => onProgress('comparing the outputs', done, of),
     });
   const prepare = (more: Pick<CalibrateOptions, 'leaky'>) =>
-    prepareAttempts(original, subsets, costs, { ...options, ...more });
+    prepareAttempts(original, subsets, samples.costs, { ...options, ...more });
   const { prepared, leaky } = await chooseLeaky(prepare, compare, validation, options);
   const { swap, measuredIn, plan, base } = prepared;
   const count = (subset: Subset) => Math.round(subset.runs * batch);
-  const held = joined(validation, test);
   const sharpened =
     options.beta === 'auto'
       ? await refineSharpness({
@@ -91,10 +55,6 @@ export async function repairSwap(
         })
       : undefined;
   const chosen = sharpened?.attempt ?? (await prepared.tryOut(plan, steps));
-  const [fit, judges, judged] = await Promise.all(
-    [train, validation, test].map(({ feeds }) => countSamples(dataset, feeds)),
-  );
-  const counts = { fit: fit ?? 0, held: judges ?? 0, judged: judged ?? 0 };
   const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
   const better = isNoWorse(after.drift, before.drift);
   const kept = better ? chosen.repaired : chosen.swapped;
@@ -109,7 +69,7 @@ export async function repairSwap(
       ...{ to: swap.to, form: swap.form },
       beta: commonBeta(sites).beta ?? (sites.length === 0 ? swap.beta : null),
       curved: base.report,
-      sites: await withCurvedShares(sites, original, kept, test, {
+      sites: await withCurvedShares(sites, original, kept, subsets.measured, {
         ...options,
         onProgress: (done, of) =>
           onProgress('measuring what goes into the sites', Math.min(done, of - 1), of),
@@ -122,7 +82,12 @@ export async function repairSwap(
       leftAlone: chosen.leftAlone,
       tuning: chosen.tuning,
       fold: null,
-      notes: [...prepared.unmatched.map(({ text }) => text), ...chosen.notes, ...(sharpened?.notes ?? [])],
+      notes: [
+        ...prepared.unmatched.map(({ text }) => text),
+        ...samples.notes,
+        ...chosen.notes,
+        ...(sharpened?.notes ?? []),
+      ],
       original: before.original,
       swapped: withoutOriginal(before),
       calibrated: withoutOriginal(after),

@@ -1,6 +1,6 @@
 // The runs of gradient steps: small enough for the memory and the time of a step.
 
-import { type Subset, splitFeeds } from '../data/split.js';
+import { drawRuns, type Subset } from '../data/split.js';
 import { sliceRun, splitRuns } from '../data/split-runs.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../providers/provider.js';
@@ -54,10 +54,7 @@ export async function withSmallRuns(
     Math.max(STEP_SAMPLES, affordableSamples(VALIDATION_STEPS * PART_SECONDS.step, STEP_RUNS * costs.work)),
   );
   const runs = Math.ceil(few / costs.batch);
-  const held =
-    runs >= validation.runs
-      ? validation
-      : (splitFeeds(validation.feeds, [1], { seed, limit: runs })[0] ?? validation);
+  const held = drawRuns(validation, runs, seed);
   if (!costs.splits) return { train, validation: held };
   const one = sliceRun(first, 0, 1);
   const elements = elementsOf(repaired, await probeOf(options, one));

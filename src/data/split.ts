@@ -34,6 +34,14 @@ export function splitFeeds(
   return [subsetOf(feeds, taken), ...subsets];
 }
 
+/** Draws at most `limit` runs of a subset. Their indices are those in the data set. */
+export function drawRuns(subset: Subset, limit: number, seed: number): Subset {
+  if (limit >= subset.runs) return subset;
+  const [drawn] = splitFeeds(subset.feeds, [1], { seed, limit });
+  if (drawn === undefined) return subset;
+  return { ...drawn, indices: drawn.indices.flatMap((index) => subset.indices[index] ?? []) };
+}
+
 /** Maximum number of runs to shuffle whole; of more runs, only the needed ones are drawn. */
 const MAX_SHUFFLED_RUNS = 2 ** 20;
 

@@ -1,4 +1,4 @@
-import { type Subset, splitFeeds } from '../../data/split.js';
+import { drawRuns, type Subset } from '../../data/split.js';
 import { affordableWork, PART_SECONDS } from '../work/budget.js';
 import type { RunCosts } from '../work/run-costs.js';
 import type { Geometry } from './layer-rows.js';
@@ -77,10 +77,5 @@ export function drawSamples(
 ): LayerSamples {
   const runs = Math.ceil(samples / batch);
   const held = Math.max(runs / TRAINING_RATIO, MIN_VALIDATION_SAMPLES / batch);
-  return { train: some(train, runs, seed), validation: some(validation, Math.ceil(held), seed) };
-}
-
-function some(subset: Subset, runs: number, seed: number): Subset {
-  if (runs >= subset.runs) return subset;
-  return splitFeeds(subset.feeds, [1], { seed, limit: runs })[0] ?? subset;
+  return { train: drawRuns(train, runs, seed), validation: drawRuns(validation, Math.ceil(held), seed) };
 }

@@ -1,5 +1,5 @@
 import { type Feeds, firstFeed } from '../../data/dataset.js';
-import { type Subset, splitFeeds } from '../../data/split.js';
+import { drawRuns, type Subset } from '../../data/split.js';
 import { sharpnessMeter } from '../../metrics/curved-share.js';
 import type { Plan } from '../../mish/plan.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
@@ -59,11 +59,8 @@ export async function sharpenByInputs(
     const place = { site, factor, input: inputOf(site), fed: !isMade, meter: inputMeter };
     return site.scope === document.graph && factor > 0 ? [place] : [];
   });
-  const [measured] = splitFeeds(train.feeds, [1], {
-    seed: options.seed,
-    limit: await runsFor(train.feeds, options),
-  });
-  const results = await measureTensors(places, measured ?? train, original, options);
+  const measured = drawRuns(train, await runsFor(train.feeds, options), options.seed);
+  const results = await measureTensors(places, measured, original, options);
   const chosen = new Map<Site, number>();
   for (const [{ site, factor }, result] of results)
     if (result.why === undefined) chosen.set(site, scaled(result.meter.sharpness(options.share), factor));

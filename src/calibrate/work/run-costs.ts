@@ -56,6 +56,18 @@ export async function measureRunCosts(
   }
 }
 
+/** Returns the costs of samples that are larger by a factor in every tensor. */
+export function scaledCosts(costs: RunCosts, factor: number): RunCosts {
+  return {
+    ...costs,
+    work: factor * costs.work,
+    largest: factor * costs.largest,
+    elements: factor * costs.elements,
+    workTo: (name) => factor * costs.workTo(name),
+    elementsOf: (name) => factor * costs.elementsOf(name),
+  };
+}
+
 const UNKNOWN: RunCosts = {
   ...{ batch: 1, splits: false, work: 0, largest: 0, elements: 0 },
   workTo: () => 0,
