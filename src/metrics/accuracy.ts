@@ -4,7 +4,7 @@ import { ownProperty } from '../base/own.js';
 import { plural } from '../base/plural.js';
 import { outsideClasses } from '../data/labels.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
-import { classesOf, highest, looksLikeScores } from './drift.js';
+import { classesOf, highest, looksLikeScores, TOP } from './drift.js';
 import { type ShareInterval, wilsonInterval } from './wilson.js';
 
 /** Accuracy on labelled samples, from 0 to 1. */
@@ -12,7 +12,8 @@ export interface Accuracy {
   /** Number of samples. */
   readonly n: number;
   readonly top1: number;
-  readonly top5: number;
+  /** Null for five classes or fewer, of which every label is among the five highest. */
+  readonly top5: number | null;
   /** Number of labelled places, such as pixels, of which top1 and top5 are shares; absent with one label per sample. */
   readonly places?: number | undefined;
   /** Mean intersection over union of the classes; absent with one label per sample. */
@@ -25,13 +26,14 @@ export interface Accuracy {
 /** Accuracy with the 95 % intervals of its shares, by Wilson; for places, see `clusteredInterval`. */
 export interface AccuracyWithIntervals extends Accuracy {
   readonly top1Interval: ShareInterval;
-  readonly top5Interval: ShareInterval;
 }
 
 /** Returns an accuracy with the intervals of its shares. */
 export function withIntervals(accuracy: Accuracy): AccuracyWithIntervals {
   const { n, top1, top5 } = accuracy;
-  const { top1Interval = wilsonInterval(top1, n), top5Interval = wilsonInterval(top5, n) } = accuracy;
+  const { top1Interval = wilsonInterval(top1, n) } = accuracy;
+  if (top5 === null) return { ...accuracy, top1Interval };
+  const { top5Interval = wilsonInterval(top5, n) } = accuracy;
   return { ...accuracy, top1Interval, top5Interval };
 }
 
@@ -55,12 +57,13 @@ export function scoresAmong(outputs: readonly string[], tensors: Tensors): strin
 
 /**
  * Returns a meter for the shares of samples whose label has the highest score of `output`, or one of the five
- * highest. With `drawn`, messages name no sample numbers, because the samples are a selection.
+ * highest if there are more classes. With `drawn`, messages name no sample numbers, because the samples are a selection.
  */
 export function accuracyMeter(output: string, labels: ArrayLike<number>, drawn = false): AccuracyMeter {
   let n = 0;
   let top1 = 0;
   let top5 = 0;
+  let areMany = false;
   const correct: number[] = [];
   const bad = (what: string, fix: string, option?: OptionHint) =>
     new OnnxMishError('bad-data', what, { where: output, fix, option });
@@ -76,6 +79,7 @@ export function accuracyMeter(output: string, labels: ArrayLike<number>, drawn =
           { labels: null },
         );
       }
+      areMany ||= classes > TOP;
       for (let row = 0; row < (scores.dims[0] ?? 0); row++) {
         const sample = n++;
         const label = labels[sample];
@@ -97,7 +101,7 @@ export function accuracyMeter(output: string, labels: ArrayLike<number>, drawn =
           'Give one label for each row',
         );
       }
-      return { n, top1: top1 / n, top5: top5 / n };
+      return { n, top1: top1 / n, top5: areMany ? top5 / n : null };
     },
     correct: () => Uint8Array.from(correct),
   };
@@ -119,7 +123,7 @@ export function top1Drop(original: Accuracy, swapped: Accuracy): number {
  * import { accuracy } from 'onnx-mish/validate';
  *
  * const scores = { elemType: 'f32', dims: [2, 3], data: Float32Array.of(1, 0, 0, 0, 2, 1) };
- * accuracy([scores], [0, 2]); // { n: 2, top1: 0.5, top5: 1 }
+ * accuracy([scores], [0, 2]); // { n: 2, top1: 0.5, top5: null }
  */
 export function accuracy(outputs: readonly Tensor[], labels: readonly number[]): Accuracy {
   const meter = accuracyMeter('scores', labels);

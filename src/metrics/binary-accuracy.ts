@@ -73,7 +73,7 @@ export function binaryAccuracyMeter(
           'Give one label for each row',
         );
       }
-      return { n, top1: correct().reduce((sum, right) => sum + right, 0) / n, top5: 1 };
+      return { n, top1: correct().reduce((sum, right) => sum + right, 0) / n, top5: null };
     },
     correct,
     threshold,

@@ -260,7 +260,8 @@ function cosine(dot: number, reference2: number, got2: number): number {
   return Math.max(-1, Math.min(1, dot / (Math.sqrt(reference2) * Math.sqrt(got2))));
 }
 
-const TOP = 5;
+/** Number of the highest classes that are compared. */
+export const TOP = 5;
 
 /**
  * Returns the five highest classes of a row, highest first; of equal scores, the lower class comes first. Returns

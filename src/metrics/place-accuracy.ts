@@ -7,6 +7,7 @@ import { labelOutside, type PlaceLabels } from '../data/labels.js';
 import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import type { AccuracyMeter } from './accuracy.js';
 import { clusteredInterval, samplesThatCount, sharesOfClusters } from './clusters.js';
+import { TOP } from './drift.js';
 import { type IouMeter, iouMeter } from './mean-iou.js';
 import { highestAt, type ScoreLayout, scoreLayout } from './score-layout.js';
 
@@ -47,8 +48,6 @@ export interface PlaceAccuracyMeter extends AccuracyMeter {
 
 /** Thresholds of one score: of probabilities, and of scores before the sigmoid. */
 const THRESHOLDS = [0.5, 0] as const;
-/** Number of highest classes among which a label counts for top-5. */
-const TOP = 5;
 
 /**
  * Returns a meter for the share of places whose label has the highest score. Its intervals take samples, not places, as independent.
@@ -98,12 +97,13 @@ export function placeAccuracyMeter(
           'Give other labels, or ignore another one',
         );
       const { correct, iou } = rightOf();
+      const areMany = (counts?.classes ?? 0) > TOP;
       const share = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0) / all;
       return {
-        ...{ n: samplesThatCount(counted).length, top1: share(correct), top5: share(top5) },
+        ...{ n: samplesThatCount(counted).length, top1: share(correct), top5: areMany ? share(top5) : null },
         ...(perSample === 1 ? {} : { places: all, meanIou: iou.value() ?? 0 }),
         top1Interval: clusteredInterval(correct, counted),
-        top5Interval: clusteredInterval(top5, counted),
+        ...(areMany ? { top5Interval: clusteredInterval(top5, counted) } : {}),
       };
     },
     correct: () => sharesOfClusters(rightOf().correct, counts?.counted ?? []),
@@ -170,7 +170,7 @@ function placeCounts(classes: number): PlaceCounts {
           rules[rule]?.iou.add(label, answer);
           if (answer === label) right[rule] = (right[rule] ?? 0) + 1;
         }
-        if (classes === 1 || rankAt(scores, start, layout, label) < TOP) five++;
+        if (classes > TOP && rankAt(scores, start, layout, label) < TOP) five++;
       }
       counted.push(count);
       top5.push(five);

@@ -87,7 +87,11 @@ export const shareInterval = z
 export const accuracySchema = z.object({
   n: countSchema.describe('Number of labelled samples'),
   top1: share.describe('Share of samples, or of their places, whose label is the highest class'),
-  top5: share.describe('Share of samples, or of their places, whose label is among the five highest classes'),
+  top5: share
+    .nullable()
+    .describe(
+      'Share of samples, or of their places, whose label is among the five highest classes; null for five classes or fewer, and 1 in reports of earlier versions',
+    ),
   places: countSchema
     .optional()
     .describe('Number of labelled places, such as pixels; absent with one label per sample'),
@@ -98,7 +102,7 @@ export const accuracySchema = z.object({
     '95 % interval of top1, by Wilson, clustered by sample where it has places; absent in reports of earlier versions',
   ),
   top5Interval: shareInterval.describe(
-    '95 % interval of top5, likewise; absent in reports of earlier versions',
+    '95 % interval of top5, likewise; absent where top5 is null, and in reports of earlier versions',
   ),
 });
 
