@@ -198,6 +198,7 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'train/prepare-training.ts': STEPS,
   'train/training-graph.ts': STEPS,
   'train/training-plan.ts': STEPS,
+  'validate/measure.ts': STEPS,
   'web/session/create.ts':
     'connects ONNX Runtime Web with the swap, and with what each provider in a page needs',
   'web/workbench/engine/comparer.ts': STEPS,

@@ -1,6 +1,7 @@
 // Caches swapped models on disk, by a hash of model, options and version.
 import { lstat, mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { integer } from '../base/plural.js';
 import { type DataFile, dataFileBytes, dataFiles, withDataFiles } from '../files/external-data.js';
 import { notAFile, onFile } from '../files/file-error.js';
 import { openModel } from '../files/model-file.js';
@@ -144,7 +145,7 @@ function whyUnchanged({ sites, skipped }: SwapReport): string | undefined {
   if (sites.length > 0) return undefined;
   const [first] = skipped;
   if (first === undefined) return '';
-  const more = skipped.length > 1 ? `, and ${skipped.length - 1} more` : '';
+  const more = skipped.length > 1 ? `, and ${integer(skipped.length - 1)} more` : '';
   const why = [first.why, ...Object.keys(first.option ?? {})].join(': ');
   return ` Skipped: ${first.kind} ${first.label} (${why})${more}.`;
 }

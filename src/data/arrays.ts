@@ -2,8 +2,9 @@ import { OnnxMishError } from '../base/error.js';
 import { lazyArray } from '../base/lazy-array.js';
 import { ownProperty } from '../base/own.js';
 import { integer, plural } from '../base/plural.js';
+import type { TensorData } from '../onnx/tensor-data.js';
 import type { ValueInfo } from '../providers/provider.js';
-import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
+import { arrayFor, elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import { convert } from './convert.js';
 import type { Dataset } from './dataset.js';
 import { type Classes, classesOfPlaces, labelClasses, oneHotNote } from './label-classes.js';
@@ -252,6 +253,27 @@ function classes(
 export interface NamedTensor {
   readonly name: string;
   readonly tensor: Tensor;
+}
+
+/** Converts the bytes of a test case to a typed array. Throws `bad-data` if they do not fit the shape. */
+export function namedTensor({ name, elemType, dims, data }: TensorData): NamedTensor {
+  if (!(data instanceof Uint8Array)) return { name, tensor: { elemType, dims, data } };
+  const count = elementCount(dims);
+  // Check the length first: a wrong shape must not allocate memory.
+  const sound =
+    dims.every((dim) => dim >= 0) && count * (arrayFor(elemType, 0)?.BYTES_PER_ELEMENT ?? 0) === data.length;
+  const array = sound ? arrayFor(elemType, count) : undefined;
+  if (array === undefined) {
+    throw new OnnxMishError(
+      'bad-data',
+      `tensor '${name}' (${elemType} [${dims}]) holds ${plural(data.length, 'byte')}`,
+      {
+        fix: 'Check the file: the data does not fit the shape',
+      },
+    );
+  }
+  new Uint8Array(array.buffer).set(data);
+  return { name, tensor: { elemType, dims, data: array } };
 }
 
 /**

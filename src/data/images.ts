@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
 import { ownProperty } from '../base/own.js';
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import { toHalf } from '../onnx/scalar.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
@@ -138,9 +138,13 @@ export function countOf({ count, labels }: ImageSource): number {
 export function imageInput(inputs: readonly ValueInfo[], options: ImageOptions): ImageInput {
   const [input, ...others] = inputs;
   if (input === undefined || others.length > 0) {
-    throw bad(`images need a model with one input, and this one has ${inputs.length}`, 'Give arrays', {
-      data: null,
-    });
+    throw bad(
+      `images need a model with one input, and this one has ${integer(inputs.length)}`,
+      'Give arrays',
+      {
+        data: null,
+      },
+    );
   }
   const { name, elemType } = input;
   checkShapes(inputs, options);

@@ -4,7 +4,7 @@ import { ownProperty } from '../base/own.js';
 import { plural } from '../base/plural.js';
 import { outsideClasses } from '../data/labels.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
-import { classesOf, highest, looksLikeScores, TOP } from './drift.js';
+import { classesOf, highest, looksLikeScores, MAX_HIGHEST } from './drift.js';
 import { type ShareInterval, wilsonInterval } from './wilson.js';
 
 /** Accuracy on labelled samples, from 0 to 1. */
@@ -79,7 +79,7 @@ export function accuracyMeter(output: string, labels: ArrayLike<number>, drawn =
           { labels: null },
         );
       }
-      areMany ||= classes > TOP;
+      areMany ||= classes > MAX_HIGHEST;
       for (let row = 0; row < (scores.dims[0] ?? 0); row++) {
         const sample = n++;
         const label = labels[sample];

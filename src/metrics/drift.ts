@@ -247,7 +247,7 @@ function countAgreements(
     const [want, have] = [highest(reference, row, classes), highest(got, row, classes)];
     counts.n++;
     if (want[0] !== undefined && want[0] === have[0]) counts.top1++;
-    if (classes <= TOP) continue; // the five highest of at most five classes always agree
+    if (classes <= MAX_HIGHEST) continue; // the five highest of at most five classes always agree
     counts.ofMany++;
     if (want.length > 0 && want.every((label) => have.includes(label))) counts.top5++;
   }
@@ -261,7 +261,7 @@ function cosine(dot: number, reference2: number, got2: number): number {
 }
 
 /** Number of the highest classes that are compared. */
-export const TOP = 5;
+export const MAX_HIGHEST = 5;
 
 /**
  * Returns the five highest classes of a row, highest first; of equal scores, the lower class comes first. Returns
@@ -275,9 +275,9 @@ export function highest(scores: ArrayLike<number>, row: number, classes: number)
     if (Number.isNaN(value)) return [];
     let rank = best.length;
     while (rank > 0 && value > score(best[rank - 1] ?? 0)) rank--;
-    if (rank >= TOP) continue;
+    if (rank >= MAX_HIGHEST) continue;
     best.splice(rank, 0, label);
-    best.length = Math.min(best.length, TOP);
+    best.length = Math.min(best.length, MAX_HIGHEST);
   }
   return best;
 }

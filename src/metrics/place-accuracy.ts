@@ -7,7 +7,7 @@ import { labelOutside, type PlaceLabels } from '../data/labels.js';
 import { elementCount, type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import type { AccuracyMeter } from './accuracy.js';
 import { clusteredInterval, samplesThatCount, sharesOfClusters } from './clusters.js';
-import { TOP } from './drift.js';
+import { MAX_HIGHEST } from './drift.js';
 import { type IouMeter, iouMeter } from './mean-iou.js';
 import { highestAt, type ScoreLayout, scoreLayout } from './score-layout.js';
 
@@ -97,7 +97,7 @@ export function placeAccuracyMeter(
           'Give other labels, or ignore another one',
         );
       const { correct, iou } = rightOf();
-      const areMany = (counts?.classes ?? 0) > TOP;
+      const areMany = (counts?.classes ?? 0) > MAX_HIGHEST;
       const share = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0) / all;
       return {
         ...{ n: samplesThatCount(counted).length, top1: share(correct), top5: areMany ? share(top5) : null },
@@ -170,7 +170,7 @@ function placeCounts(classes: number): PlaceCounts {
           rules[rule]?.iou.add(label, answer);
           if (answer === label) right[rule] = (right[rule] ?? 0) + 1;
         }
-        if (classes > TOP && rankAt(scores, start, layout, label) < TOP) five++;
+        if (classes > MAX_HIGHEST && rankAt(scores, start, layout, label) < MAX_HIGHEST) five++;
       }
       counted.push(count);
       top5.push(five);

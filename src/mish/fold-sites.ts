@@ -1,3 +1,4 @@
+import { plural } from '../base/plural.js';
 import type { Analysis } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { OpenData } from '../onnx/weights.js';
@@ -53,6 +54,5 @@ export function foldReport<T extends Foldable & Pick<Site, 'node'>>({
 function noteOnOldWeights({ edits }: Pick<Folding<Sharp & Foldable>, 'edits'>): string[] {
   const bytes = edits.reduce((sum, { start, end }) => sum + end - start, 0);
   if (bytes === 0) return [];
-  const size = Math.ceil((4 / 3) * bytes).toLocaleString('en-US');
-  return [`undo keeps the old weights, about ${size} bytes`];
+  return [`undo keeps the old weights, about ${plural(Math.ceil((4 / 3) * bytes), 'byte')}`];
 }

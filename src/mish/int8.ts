@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import type { Analysis } from '../onnx/analysis.js';
 import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
@@ -14,8 +15,7 @@ import {
 } from './requantise.js';
 import { requantiseBiases } from './requantised-biases.js';
 import type { Int8Report } from './results.js';
-import type { Skip } from './site.js';
-import { createChoice, type SiteOptions } from './sites.js';
+import { createChoice, type SiteOptions, type Skip } from './sites.js';
 import { unsignedWhereNeeded } from './unsigned.js';
 import { writeRequantised } from './write-requantised.js';
 
@@ -108,7 +108,7 @@ function createFormTest(placed: readonly PlacedSite[]): (site: QuantizedSite) =>
 function noteOnFloats(placed: readonly PlacedSite[]): string[] {
   const count = placed.filter(({ onIntegers }) => !onIntegers).length;
   if (count === 0) return [];
-  const sites = count === 1 ? 'a site is' : `${count} sites are`;
+  const sites = count === 1 ? 'a site is' : plural(count, 'site is', 'sites are');
   return [`int8: ${sites} between floats, in the form of Mish: the operators on integers do not fit there`];
 }
 

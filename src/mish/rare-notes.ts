@@ -63,3 +63,9 @@ function describeLayers(count: number): string[] {
     `${nodes} on integers as QLinearConv, QLinearMatMul or QGemm, and ReLUs inside stay; quantise the model with QuantizeLinear and DequantizeLinear instead`,
   ];
 }
+
+/** Returns the note on sites that are in the exp form because the chosen form does not run. */
+export function noteOnOtherForm(sites: number): string {
+  const start = sites === 1 ? 'a site is' : plural(sites, 'site is', 'sites are');
+  return `${start} in the exp form: ONNX Runtime has no Softplus for float64`;
+}

@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import { integer } from '../base/plural.js';
 import type { Skip } from './site.js';
 import { siteLabel } from './sites.js';
 
@@ -7,7 +8,7 @@ export function refuseSkipped(skipped: readonly Skip[], source: string): void {
   const failures = skipped.filter(({ reason }) => reason !== 'excluded');
   const [first] = failures;
   if (first === undefined) return;
-  const rest = failures.length > 1 ? `, and ${failures.length - 1} more` : '';
+  const rest = failures.length > 1 ? `, and ${integer(failures.length - 1)} more` : '';
   throw new OnnxMishError('skipped', `${siteLabel(first)} cannot be swapped: ${first.why}${rest}`, {
     where: source,
     fix: 'Leave it out, or drop strict',

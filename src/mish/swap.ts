@@ -223,7 +223,9 @@ async function notesOf(
   const { recipes } = to;
   const usual = sites.filter((site) => recipes || site.form === form);
   const notes = notesOn(recipes ? { limits: [] } : form, usual, advice, noteOptions);
-  notes.push(...(recipes?.notes(sites) ?? noteOnOtherForm(sites.filter((site) => site.form !== form))));
+  const others = sites.length - usual.length;
+  if (recipes) notes.push(...recipes.notes(sites));
+  else if (others > 0) notes.push((await import('./rare-notes.js')).noteOnOtherForm(others));
   return [...notes, ...(await notesOnRareModels(size, sites, to))];
 }
 
@@ -313,13 +315,6 @@ async function select(
     to,
   });
   return { sites: int8?.sites ?? sites, skipped: [...skipped, ...(int8?.skipped ?? [])], int8 };
-}
-
-/** Returns the note on sites that are in the exp form because the chosen form does not run. */
-function noteOnOtherForm({ length }: readonly Chosen[]): string[] {
-  if (length === 0) return [];
-  const start = length === 1 ? 'a site is' : `${length} sites are`;
-  return [`${start} in the exp form: ONNX Runtime has no Softplus for float64`];
 }
 
 /** Returns a site's form. A function called with float64 among others gets the exp form, if no option names a form. */

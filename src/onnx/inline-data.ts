@@ -1,5 +1,6 @@
 // Moves weights from data files into the model.
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import type { Frame, OnnxDocument, Span } from './document.js';
 import { concat, varint } from './encode.js';
 import { joinSources } from './join-sources.js';
@@ -56,7 +57,7 @@ export async function inlineData(document: OnnxDocument, openData: OpenData): Pr
   if (size <= MAX_MODEL_BYTES) return replace(viewOf({ source: joined, size, pieces }), []);
   throw new OnnxMishError(
     'external-data',
-    `the model would have ${size.toLocaleString('en-US')} bytes with its weights inside, and a model file holds at most 2 GiB`,
+    `the model would have ${plural(size, 'byte')} with its weights inside, and a model file holds at most 2 GiB`,
     { where: source.name, fix: 'Keep the weights in data files', option: { externalData: 'keep' } },
   );
 }

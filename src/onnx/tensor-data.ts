@@ -1,6 +1,7 @@
 import { onnx } from '../../proto/onnx.js';
 import { Reader } from '../../proto/wire.js';
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import { DataType, typeName } from './types.js';
 
 /** A decoded tensor: raw little-endian bytes, or strings. */
@@ -26,11 +27,15 @@ export function decodeTensor(bytes: Uint8Array, where: string, most = MAX_TYPED_
     proto = onnx.TensorProto.decode(reader);
   } catch (cause) {
     if (reader.left < 0) {
-      throw new OnnxMishError('bad-data', `the tensor has more than ${most} elements outside of raw_data`, {
-        where,
-        fix: 'Write its elements as raw_data, as onnx.numpy_helper.from_array does',
-        cause,
-      });
+      throw new OnnxMishError(
+        'bad-data',
+        `the tensor has more than ${plural(most, 'element')} outside of raw_data`,
+        {
+          where,
+          fix: 'Write its elements as raw_data, as onnx.numpy_helper.from_array does',
+          cause,
+        },
+      );
     }
     throw new OnnxMishError('bad-data', 'this is not a tensor', {
       where,

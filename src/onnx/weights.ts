@@ -105,7 +105,7 @@ export async function externalRange(
   }
   throw new OnnxMishError(
     'external-data',
-    `the tensor '${name}' should have ${bytes} bytes of '${data.name}' from byte ${start} on`,
+    `the tensor '${name}' should have ${plural(bytes, 'byte')} of '${data.name}' from byte ${integer(start)} on`,
     { where, fix: 'Check that the data file was copied whole and belongs to this model' },
   );
 }

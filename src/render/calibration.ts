@@ -114,7 +114,7 @@ function layerTable(layers: readonly (LayerRepair | number)[], hint: string | un
 
 function siteTable(all: readonly SiteWithCurvedShare[], most: number, hint: string | undefined): string {
   const sites = all.slice(0, most);
-  const more = all.length > most ? `\n… ${all.length - most} more${hintText(hint)}` : '';
+  const more = all.length > most ? `\n… ${integer(all.length - most)} more${hintText(hint)}` : '';
   const names = tellApart(
     sites.map(({ label }) => label),
     MAX_NAME_CHARACTERS,

@@ -136,6 +136,6 @@ function missingLines({ missing }: ExperimentReport): string[] {
   const names = missing
     .slice(0, MAX_MISSING)
     .map(({ activation, seed }) => `${activationLabel(activation)}, seed ${seed}`);
-  const more = missing.length > MAX_MISSING ? ` and ${missing.length - MAX_MISSING} more` : '';
+  const more = missing.length > MAX_MISSING ? ` and ${integer(missing.length - MAX_MISSING)} more` : '';
   return [`Missing runs: ${names.join('; ')}${more}.`];
 }

@@ -91,7 +91,7 @@ export function renderTerminal(
   const safe = mapText(report, (text) => short(clean(text), MAX_CHARACTERS));
   const { models, host, data } = safe;
   const mish = models.swapped.mish.map(({ count, elemType, ...one }) => {
-    return `${count} ${mishName(one, elemType)}`;
+    return `${integer(count)} ${mishName(one, elemType)}`;
   });
   const from =
     data.source === 'seed'
@@ -278,7 +278,7 @@ function kernelTable(report: Report): string {
     provider,
     what,
     ...[one.maxAbs, one.maxAbsAt, one.maxUlp, one.maxUlpAt].map((value) => figure(value)),
-    one.problem === null ? String(one.broken) : '–',
+    one.problem === null ? integer(one.broken) : '–',
   ]);
   const head = ['provider', 'kernel against float64', 'max abs', 'at x', 'max ulp', 'at x', 'not finite'];
   const problems = lines.map(({ provider, what, one: { problem } }) => ({ provider, what, problem }));
@@ -318,7 +318,7 @@ function accuracyTable(rows: readonly ProviderRow[]): string {
         accuracyWithInterval(top1, n, top1Interval),
         accuracyWithInterval(top5, n, top5Interval),
         ...(areOfPlaces ? [iouText(meanIou)] : []),
-        String(n),
+        integer(n),
       ];
     };
     const change =

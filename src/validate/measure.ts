@@ -1,3 +1,4 @@
+import { integer } from '../base/plural.js';
 // A provider's row of a report.
 
 import { isAborted } from '../base/abort.js';
@@ -103,7 +104,7 @@ export async function measureElsewhere(
       const { reason, fix, nodes } = unsupported;
       const notes = [
         ...nodes.slice(0, MAX_LISTED_NODES),
-        ...(nodes.length > MAX_LISTED_NODES ? [`and ${nodes.length - MAX_LISTED_NODES} more`] : []),
+        ...(nodes.length > MAX_LISTED_NODES ? [`and ${integer(nodes.length - MAX_LISTED_NODES)} more`] : []),
       ];
       return {
         provider: provider.name,

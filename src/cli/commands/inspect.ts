@@ -93,7 +93,7 @@ function describe(path: string, model: Inspection, all: boolean): string {
   const producer = model.producer === '' ? '' : `, by ${clean(model.producer)}`;
   const operators = Object.entries(model.operators);
   const shown = operators.slice(0, 10).map(([name, count]) => `${clean(name)} ${integer(count)}`);
-  if (operators.length > shown.length) shown.push(`and ${operators.length - shown.length} more`);
+  if (operators.length > shown.length) shown.push(`and ${integer(operators.length - shown.length)} more`);
   const kinds = Object.entries(model.kinds)
     .map(([kind, count]) => `${kind} ${integer(count)}`)
     .join(', ');
@@ -131,7 +131,7 @@ function describe(path: string, model: Inspection, all: boolean): string {
       ]);
     lines.push(columns(rows));
     if (model.sites.length > rows.length)
-      lines.push(`  and ${model.sites.length - rows.length} more (--all lists them)`);
+      lines.push(`  and ${integer(model.sites.length - rows.length)} more (--all lists them)`);
     lines.push(
       ...describeDoubts(model.sites, most),
       ...noteOnMinusInfinity(model.sites).map((note) => `  note: ${clean(note)}`),

@@ -63,7 +63,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
       onDoubt: sayDoubt,
       onMeasured: resume === undefined ? undefined : (soFar) => save(resume, soFar),
       onProgress: ({ stage, site, sites, done }) =>
-        bar.update(`${stage} site ${site} of ${sites}${left(done)}`),
+        bar.update(`${stage} site ${integer(site)} of ${integer(sites)}${left(done)}`),
     });
   };
   const ranking = await whileUnchanged(isPath(model) ? [model] : [], rank)

@@ -18,6 +18,7 @@ import { runTransformation } from '../io/transform.js';
 import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
 import { shortFigure } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
+import { integer } from '../text/text.js';
 import type { Flags } from './swap-flags.js';
 
 interface SharpenedReport extends SwapReport {
@@ -89,6 +90,6 @@ function describeSharpness({ sites, sharpness }: SharpenedReport): string[] {
     ({ measure, value }) => `${measure} ${shortFigure(value ?? Number.NaN)}`,
   );
   return [
-    `  β from ${shortFigure(betas[0] ?? 1)} to ${shortFigure(betas.at(-1) ?? 1)}, median ${shortFigure(medianBeta(betas))}, for ${sharpness.budget.map(limitText).join(' and ')}: the held-out samples give ${held.join(', ')} (${sharpness.trials.length} tried)`,
+    `  β from ${shortFigure(betas[0] ?? 1)} to ${shortFigure(betas.at(-1) ?? 1)}, median ${shortFigure(medianBeta(betas))}, for ${sharpness.budget.map(limitText).join(' and ')}: the held-out samples give ${held.join(', ')} (${integer(sharpness.trials.length)} tried)`,
   ];
 }

@@ -99,7 +99,9 @@ export async function runMany<Job extends { readonly input: string }, Result>(
     for (const [index, job] of queue) {
       if (signal.aborted) waiting.set(index, NOT_RUN);
       else {
-        bar.update(`${said.length + waiting.size + 1} of ${jobs.length}: ${clean(job.input)}`);
+        bar.update(
+          `${integer(said.length + waiting.size + 1)} of ${integer(jobs.length)}: ${clean(job.input)}`,
+        );
         const outcome = await attempt(() => work.run(job, signal), work);
         if (outcome.code !== EXIT.done && flags.failFast) failed.abort();
         waiting.set(index, outcome);
@@ -203,10 +205,10 @@ function countsOf(
   const missed = outcomes.filter(({ status, code }) => status === 'done' && code !== EXIT.done).length;
   const same = outcomes.filter(({ unchanged }) => unchanged).length;
   const parts = [
-    `${count('done') - same} ${done}`,
-    ...(same > 0 ? [`${same} ${nothing}`] : []),
-    ...(missed > 0 ? [`${missed} of them failed a check`] : []),
-    ...(failed > 0 ? [`${failed} failed`] : []),
+    `${integer(count('done') - same)} ${done}`,
+    ...(same > 0 ? [`${integer(same)} ${nothing}`] : []),
+    ...(missed > 0 ? [`${integer(missed)} of them failed a check`] : []),
+    ...(failed > 0 ? [`${integer(failed)} failed`] : []),
     ...(rest > 0 ? [`${integer(rest)} not run`] : []),
   ];
   return parts.join(', ');

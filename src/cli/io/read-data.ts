@@ -1,15 +1,14 @@
 // Inputs of runs, from the options of `dataOptions`.
 
 import { OnnxMishError } from '../../base/error.js';
-import { type NamedTensor, sampledFeeds, testCaseFeeds } from '../../data/arrays.js';
+import { type NamedTensor, namedTensor, sampledFeeds, testCaseFeeds } from '../../data/arrays.js';
 import { type Dataset, seededFeeds } from '../../data/dataset.js';
 import type { DataMaker } from '../../data/in-batches.js';
 import { parseArrays } from '../../data/parse-arrays.js';
 import { checkShapes, type ShapeOptions } from '../../data/shapes.js';
 import { readSamples, type TestCase } from '../../node/read-samples.js';
-import type { TensorData } from '../../onnx/tensor-data.js';
 import type { ValueInfo } from '../../providers/provider.js';
-import { arrayFor, elementCount, type Tensors } from '../../providers/tensor.js';
+import type { Tensors } from '../../providers/tensor.js';
 import type { DataFlags } from '../options/data-options.js';
 import { readImages } from '../options/image-options.js';
 import { NOISE } from '../options/noise.js';
@@ -148,26 +147,5 @@ function sizes(text: string): number[] {
 }
 
 function namedTensors(test: TestCase): { inputs: NamedTensor[]; outputs: NamedTensor[] } {
-  return { inputs: test.inputs.map(toTensor), outputs: test.outputs.map(toTensor) };
-}
-
-/** Converts the bytes of a test case to a typed array. */
-function toTensor({ name, elemType, dims, data }: TensorData): NamedTensor {
-  if (!(data instanceof Uint8Array)) return { name, tensor: { elemType, dims, data } };
-  const count = elementCount(dims);
-  // Check the length first: a wrong shape must not allocate memory.
-  const sound =
-    dims.every((dim) => dim >= 0) && count * (arrayFor(elemType, 0)?.BYTES_PER_ELEMENT ?? 0) === data.length;
-  const array = sound ? arrayFor(elemType, count) : undefined;
-  if (array === undefined) {
-    throw new OnnxMishError(
-      'bad-data',
-      `tensor '${name}' (${elemType} [${dims}]) holds ${data.length} bytes`,
-      {
-        fix: 'Check the file: the data does not fit the shape',
-      },
-    );
-  }
-  new Uint8Array(array.buffer).set(data);
-  return { name, tensor: { elemType, dims, data: array } };
+  return { inputs: test.inputs.map(namedTensor), outputs: test.outputs.map(namedTensor) };
 }

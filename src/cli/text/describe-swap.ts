@@ -80,7 +80,7 @@ const MAX_LISTED = 8;
 /** Returns a line for each of the first `most` items, and one that counts the others; each begins with `head`. */
 function listed<T>(head: string, items: readonly T[], most: number, line: (item: T) => string): string[] {
   const lines = items.slice(0, most).map((item) => `  ${head} ${line(item)}`);
-  if (items.length > most) lines.push(`  ${head} ${items.length - most} more (--json lists all)`);
+  if (items.length > most) lines.push(`  ${head} ${integer(items.length - most)} more (--json lists all)`);
   return lines;
 }
 

@@ -1,3 +1,4 @@
+import { integer } from '../../base/plural.js';
 import { retargetDocument } from '../../mish/retarget-document.js';
 import { inWebglForms } from '../../mish/webgl-forms.js';
 import type { OnnxDocument } from '../../onnx/document.js';
@@ -54,7 +55,7 @@ export async function checkForWebgl(whole: OnnxDocument): Promise<Unsupported | 
   const problems = webglProblems(runnable).filter(({ kind }) => kind !== 'external-data');
   if (problems.length === 0) return undefined;
   const reasons = [...new Set(problems.map(({ message }) => message))];
-  const more = reasons.length > 3 ? `; and ${reasons.length - 3} more` : '';
+  const more = reasons.length > 3 ? `; and ${integer(reasons.length - 3)} more` : '';
   return {
     reason: `${reasons.slice(0, 3).join('; ')}${more}`,
     fix: 'Run it on wasm or webgpu',
