@@ -12,6 +12,10 @@ import { nanDoubt } from './nan-doubt.js';
 import { variationDoubt } from './random-doubt.js';
 import { firstPixels, type NormInput, scaleDoubt } from './scale-doubt.js';
 import { firstNorm } from './stored-norm.js';
+import { middleParts } from './windows.js';
+
+/** Maximum height and width of the parts of large images that are asked about. */
+const MAX_SIDE = 512;
 
 /**
  * Returns advice if a sample's outputs vary between runs, see `variationDoubt`, if samples make its outputs NaN, see `nanDoubt`, if
@@ -21,15 +25,16 @@ import { firstNorm } from './stored-norm.js';
  */
 export async function sampleDoubt(
   model: LoadedModel,
-  { feeds, source }: Pick<Dataset<Feeds>, 'feeds' | 'source'>,
+  { feeds: whole, source }: Pick<Dataset<Feeds>, 'feeds' | 'source'>,
   options: OnProvider & { readonly session?: SessionOptions | undefined },
   open: Session,
 ): Promise<Advice | undefined> {
   const variation = await variationDoubt(model.document);
   if (variation !== undefined || source === 'seed') return variation;
   const outputs = open.outputs.map(({ name }) => name);
-  const nan = source === 'images' ? undefined : await nanDoubt(feeds, (feed) => open.run(feed), outputs);
+  const nan = source === 'images' ? undefined : await nanDoubt(whole, (feed) => open.run(feed), outputs);
   if (nan !== undefined) return nan;
+  const feeds = middleParts(whole, model.document.graph.inputs, MAX_SIDE);
   const coupled =
     source === 'npz' ? await coupledDoubt(feeds, (feed) => open.run(feed), open.inputs, outputs) : undefined;
   if (coupled !== undefined) return coupled;

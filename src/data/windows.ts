@@ -3,6 +3,7 @@
 import { ownProperty } from '../base/own.js';
 import type { DeclaredValue } from '../onnx/document.js';
 import type { Tensor, Tensors } from '../providers/tensor.js';
+import type { Feeds } from './dataset.js';
 
 /** The axes of height and width of each input, by the input's name. */
 export type ImageAxes = ReadonlyMap<string, readonly [number, number]>;
@@ -36,6 +37,24 @@ export function imageSize(run: Tensors, axes: ImageAxes): HeightWidth | undefine
   });
   const isSame = ([height, width]: HeightWidth) => height === first?.[0] && width === first?.[1];
   return first !== undefined && others.every(isSame) ? first : undefined;
+}
+
+/** Returns the middle of each image where the model's input is free in height and width, at most `side` high and wide. */
+export function middleParts(feeds: Feeds, inputs: readonly DeclaredValue[], side: number): Feeds {
+  const cut = (run: Tensors) => {
+    const axes = imageAxes(inputs, run);
+    const image = axes && imageSize(run, axes);
+    if (image === undefined || Math.max(...image) <= side) return run;
+    const [height, width] = image.map((length) => Math.min(length, side)) as [number, number];
+    const at = [Math.floor((image[0] - height) / 2), Math.floor((image[1] - width) / 2)] as const;
+    return cutWindow(run, axes ?? new Map(), at, [height, width]);
+  };
+  return {
+    length: feeds.length,
+    async *[Symbol.asyncIterator]() {
+      for await (const run of feeds) yield cut(run);
+    },
+  };
 }
 
 /** Cuts the same window out of all images of a run. Other inputs stay whole. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutTensor, cutWindow, imageAxes, imageSize } from '../../src/data/windows.js';
+import { cutTensor, cutWindow, imageAxes, imageSize, middleParts } from '../../src/data/windows.js';
 
 const declared = (name: string, dims: readonly (number | string)[]) => ({ name, elemType: 1, dims });
 
@@ -80,4 +80,16 @@ test('inputs of one size are cut alike, and inputs without places stay whole', (
     [1, 1],
   ]);
   expect(imageSize({ ...run, mask: image(1, 6, 7) }, axes)).toBeUndefined();
+});
+
+test('the middle of large images is taken, and small or fixed ones stay whole', async () => {
+  const run = { x: image(1, 3, 6, 9) };
+  const dimsOf = async (side: number, ...dims: (number | string)[]) => {
+    const parts = middleParts([run], [declared('x', dims)], side);
+    for await (const { x } of parts) return x?.dims;
+  };
+  expect(await dimsOf(4, 'N', 3, 'H', 'W')).toEqual([1, 3, 4, 4]);
+  expect(await dimsOf(7, 'N', 3, 'H', 'W')).toEqual([1, 3, 6, 7]);
+  expect(await dimsOf(9, 'N', 3, 'H', 'W')).toEqual([1, 3, 6, 9]);
+  expect(await dimsOf(4, 'N', 3, 6, 9)).toEqual([1, 3, 6, 9]);
 });

@@ -39,7 +39,7 @@ const MIN_SQNR = 40;
 /** Limits of the runs of windows, which stay in memory. */
 const MAX_BYTES = 2 ** 28;
 const MIN_RUNS = 16;
-const MAX_RUNS = 64;
+const MAX_RUNS = 128;
 
 /**
  * Finds windows that can replace the images of a data set: those in whose middle the model gives what it gives there in a part of

@@ -11,6 +11,7 @@ import type { DataFlags } from '../options/data-options.js';
 import { isNoise } from '../options/noise.js';
 import { withFlags } from '../text/flags.js';
 import { sayNote } from '../text/say.js';
+import { stopIfInterrupted } from './exit.js';
 
 /**
  * Prints advice, with flags, if the model draws random numbers, or if the samples do not look like those that the model was trained
@@ -36,7 +37,11 @@ export async function sayDoubtsIn(
 ): Promise<void> {
   if (isNoise(flags)) return sayVariation(model);
   const samples = data(open.inputs, open.outputs, { '*': 1 });
-  const doubt = await sampleDoubt(model, samples, onCpu({ session }), open);
+  const run: Session['run'] = (feeds) => {
+    stopIfInterrupted();
+    return open.run(feeds);
+  };
+  const doubt = await sampleDoubt(model, samples, onCpu({ session }), { ...open, run });
   if (doubt !== undefined) sayDoubt(doubt);
 }
 
