@@ -19,11 +19,14 @@ const [INPUT, ATTRIBUTE] = [12, 7];
 // Fields of NodeProto; the schema is proto/onnx.proto3.
 const NODE = { input: 1, output: 2, attribute: 5 };
 
-/** Returns whether a node is a batch normalisation of opset 14 or later in training mode: it uses the statistics of each run. */
+/**
+ * Returns whether a node is a batch normalisation in training mode: it uses the statistics of each run. An attribute says so from opset 14
+ * on. Before, further outputs do, even if nothing reads them.
+ */
 export const usesBatchStatistics = (node: Node): boolean =>
   node.domain === '' &&
   node.opType === 'BatchNormalization' &&
-  (attribute(node, 'training_mode')?.i ?? 0) !== 0;
+  ((attribute(node, 'training_mode')?.i ?? 0) !== 0 || node.outputs.length > 1);
 
 /** Returns the nodes of the main graph and of functions that compute as in training, and whose further outputs nothing reads. */
 export async function trainingNodes(document: OnnxDocument): Promise<Node[]> {

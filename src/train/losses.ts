@@ -64,7 +64,7 @@ export function crossEntropy(
 ): Loss {
   const [samples = 1] = tape.dims(scores);
   const { classes, places, axis } = layout;
-  const logs = tape.node('LogSoftmax', [scores], { axis });
+  const logs = logSoftmax(tape, scores, axis);
   // Without ignored places, the targets of each add up to 1.
   const whole = ignores === true || places > 1 ? tape.sum(targets, [axis]) : undefined;
   const counts = whole && tape.mask('Greater', whole, tape.floats([0.5]));
@@ -92,6 +92,19 @@ export function crossEntropy(
   const equal = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(targets)])], { to: 1 });
   const right = counts === undefined ? equal : tape.node('Mul', [equal, counts]);
   return { loss, gradients: [[scores, gradient]], correct: flatSum(tape, right), counted };
+}
+
+/** Opset from which LogSoftmax uses a single axis; before, it uses all axes from `axis` on. */
+const SINGLE_AXIS = 13;
+
+/** Adds the logarithm of the softmax over one axis. */
+function logSoftmax(tape: Tape, x: string, axis: number): string {
+  const axes = [...tape.dims(x).keys()];
+  const last = axes.length - 1;
+  if (tape.opset >= SINGLE_AXIS || axis === last) return tape.node('LogSoftmax', [x], { axis });
+  const perm = axes.map((at) => (at === axis ? last : at === last ? axis : at));
+  const exchanged = tape.node('Transpose', [x], { perm });
+  return tape.node('Transpose', [tape.node('LogSoftmax', [exchanged], { axis: last })], { perm });
 }
 
 /** Adds the mean binary cross-entropy of scores before the sigmoid to a tape. Targets are 0 to 1. */

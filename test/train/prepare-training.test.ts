@@ -296,6 +296,23 @@ const IN_TRAINING: Record<string, Parameters<typeof model>[0]> = {
     ],
     opset: 15,
   },
+  ...Object.fromEntries(
+    [9, 13].map((opset) => [
+      `BatchNormalization of opset ${opset}`,
+      {
+        nodes: [
+          node(
+            'BatchNormalization',
+            ['x', 's', 't', 'm', 'v'],
+            ['n', 'nm', 'nv', 'om', 'ov'],
+            {},
+            { name: 'norm' },
+          ),
+        ],
+        opset,
+      },
+    ]),
+  ),
   'Dropout of opset 13': { nodes: [node('Dropout', ['x', 'share', 'yes'], ['n', 'mask'])], opset: 13 },
 };
 
