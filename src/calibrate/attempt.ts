@@ -81,7 +81,7 @@ export async function finishAttempt(
   const layer = layerOnIntegers(swapped.document);
   if (layer !== undefined)
     notes.push(
-      `layers on integers (${layer.opType}) are not repaired: calibrate the float model, and quantise the result`,
+      `layers on integers (${layer.opType}) are not repaired: calibrate the float model, and quantise the result in the softplus form`,
     );
   else if (options.int8 === undefined && isQuantised(swapped.document, swap))
     notes.push('the model is quantised: int8 (exact or qlinear) swaps its quantised sites, too');

@@ -7,6 +7,7 @@ import type { Planned } from './apply-plan.js';
 import { findImpliedRelus } from './implied-relu.js';
 import { INT8_WAYS, type Int8Way } from './int8-ways.js';
 import { MISH, type NewActivation } from './new-activation.js';
+import { isQuantizer, quantizationObstacle, quantizationOf } from './quantization.js';
 import {
   type MeasuredRanges,
   type PlacedSite,
@@ -112,6 +113,21 @@ function noteOnFloats(placed: readonly PlacedSite[]): string[] {
   return [`int8: ${sites} between floats, in the form of Mish: the operators on integers do not fit there`];
 }
 
+/** Returns the note on QuantizeLinear nodes that int8 cannot read, for a model without a site between those that it can. */
+function noteOnObstacles({ scopes }: OnnxDocument, index: Analysis['index']): string[] {
+  const nodes = scopes.flatMap((scope) =>
+    scope.nodes
+      .filter((node) => isQuantizer(node) && quantizationOf(index, scope, node) === undefined)
+      .map((node) => ({ scope, node })),
+  );
+  const [first] = nodes;
+  if (first === undefined) return [];
+  const more = nodes.length === 1 ? '' : `, as the first of ${plural(nodes.length, 'QuantizeLinear node')}`;
+  return [
+    `int8: no site is between tensors that it reads: ${quantizationObstacle(index, first.scope, first.node)}${more}`,
+  ];
+}
+
 /** Makes the scales around sites anew; sites whose scales cannot be made anew are skipped. */
 export async function requantiseSites<T extends QuantizedSite>(
   document: OnnxDocument,
@@ -153,6 +169,7 @@ export async function requantiseSites<T extends QuantizedSite>(
     recorded: report.sites > 0 ? { int8: way } : {},
     notes: [
       ...(plan.placed.length > 0 && ranges === undefined ? [NEW_SCALES] : []),
+      ...(plan.placed.length === 0 ? noteOnObstacles(document, analysis.index) : []),
       ...(way === 'qlinear' ? noteOnFloats(plan.placed) : []),
     ],
   };

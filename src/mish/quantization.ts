@@ -1,8 +1,8 @@
 import type { onnx } from '../../proto/onnx.js';
-import { attribute, type Node, type Scope } from '../onnx/document.js';
+import { attribute, type Node, nodeLabel, type Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { roundTo } from '../onnx/scalar.js';
-import { DataType, type FloatType, floatType } from '../onnx/types.js';
+import { DataType, type FloatType, floatType, typeName } from '../onnx/types.js';
 import { constantTensor } from './constants.js';
 import { wordSet } from './use-moves.js';
 
@@ -65,6 +65,18 @@ export function quantizationOf(
   const zero = zeroName === '' ? { scalar: 0, elemType } : constantTensor(index, scope, zeroName);
   if (zero?.scalar === undefined || !Object.hasOwn(INTEGERS, zero.elemType)) return undefined;
   return { scale: scale.scalar, zeroPoint: zero.scalar, elemType: zero.elemType, type };
+}
+
+/** Returns why a QuantizeLinear or DequantizeLinear node has no quantisation that `quantizationOf` returns. */
+export function quantizationObstacle(index: GraphIndex, scope: Scope, node: Node): string {
+  const [, scaleName = '', zeroName = ''] = node.inputs;
+  const elemType = constantTensor(index, scope, zeroName)?.elemType ?? attribute(node, 'output_dtype')?.i;
+  const label = nodeLabel(node);
+  if (elemType && !Object.hasOwn(INTEGERS, elemType))
+    return `${label} has ${typeName(elemType)}, and int8 takes integers of 8 and 16 bits`;
+  const scale = constantTensor(index, scope, scaleName);
+  if (scale?.dims.some((dim) => dim > 1)) return `${label} has a scale for each channel or block`;
+  return `${label} has no constant scale for the whole tensor`;
 }
 
 export const isSameQuantization = (a: Quantization, b: Quantization | undefined): boolean =>

@@ -8,6 +8,7 @@ import {
   isQuantizer,
   isSameQuantization,
   type Quantization,
+  quantizationObstacle,
   quantizationOf,
   type Range,
   rangeOf,
@@ -124,7 +125,7 @@ export function createReach(index: GraphIndex, calls: Calls): Reach {
     }
     if (isQuantizer(node) && slot === 0) {
       const quantization = quantizationOf(index, scope, node);
-      if (quantization === undefined) return `${label} has no constant scale for the whole tensor`;
+      if (quantization === undefined) return quantizationObstacle(index, scope, node);
       const known = found.get(node);
       if (step.joined && rangeOf(quantization).least >= 0) {
         const isPositive = isNonNegative(index, scope, step.name);

@@ -60,7 +60,7 @@ function describeLayers(count: number): string[] {
   if (count === 0) return [];
   const nodes = count === 1 ? 'a layer computes' : `${plural(count, 'layer')} compute`;
   return [
-    `${nodes} on integers as QLinearConv, QLinearMatMul or QGemm, and ReLUs inside stay; quantise the model with QuantizeLinear and DequantizeLinear instead`,
+    `${nodes} on integers as QLinearConv, QLinearMatMul or QGemm, and ReLUs inside stay; quantise the float model with QuantizeLinear and DequantizeLinear instead (QuantFormat.QDQ of onnxruntime.quantization)`,
   ];
 }
 

@@ -11,6 +11,7 @@ import {
   QUANTIZED_LAYERS,
   type Quantization,
   quantizationFor,
+  quantizationObstacle,
   quantizationOf,
   type Range,
   rangeOf,
@@ -207,7 +208,7 @@ function placeOf(
   const lowest = reachOf(stepOf(reached, beta), beta);
   if (isDequantizer(before)) {
     const input = quantizationOf(index, scope, before);
-    if (input === undefined) return `${nodeLabel(before)} has no constant scale for the whole tensor`;
+    if (input === undefined) return quantizationObstacle(index, scope, before);
     const source = index.producer(scope, before.inputs[0] ?? '');
     const isAlone =
       isQuantizer(source) &&

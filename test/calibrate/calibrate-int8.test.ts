@@ -83,6 +83,40 @@ async function quantisations(bytes: Uint8Array) {
     }));
 }
 
+test('weights of 4 bits stay, and a note says so', async () => {
+  const message = decode(load('u8'));
+  const INT4 = onnx.TensorProto.DataType.INT4;
+  for (const tensor of message.graph?.initializer ?? []) {
+    if (tensor.name === 'classifier.weight_quantized') {
+      const values = new Int8Array(tensor.rawData?.slice().buffer ?? new ArrayBuffer(0));
+      const bits = (at: number) => Math.round((values[at] ?? 0) / 19) & 15;
+      const rawData = Uint8Array.from(
+        { length: values.length / 2 },
+        (_, at) => bits(2 * at) | (bits(2 * at + 1) << 4),
+      );
+      Object.assign(tensor, { dataType: INT4, rawData });
+    }
+    if (tensor.name === 'classifier.weight_scale') {
+      const [scale = 0] = tensor.rawData?.length
+        ? new Float32Array(tensor.rawData.slice().buffer)
+        : (tensor.floatData ?? []);
+      Object.assign(tensor, { floatData: [scale * 19], rawData: new Uint8Array() });
+    }
+    if (tensor.name === 'classifier.weight_zero_point')
+      Object.assign(tensor, { dataType: INT4, int32Data: [0], rawData: new Uint8Array() });
+  }
+  Object.assign(message, { irVersion: 10, opsetImport: [{ domain: '', version: 21 }] });
+  const { bytes, report } = await calibrated(onnx.ModelProto.encode(message).finish(), 'exact');
+  expect(report.notes).toContainEqual(
+    'the stored numbers of a DequantizeLinear (classifier.weight_DequantizeLinear) are not repaired: int8 reads those of 8, 16 and 32 bits, with a scale for the tensor or for each channel',
+  );
+  const weights = (of: Uint8Array) =>
+    decode(of).graph?.initializer?.find(({ name }) => name === 'classifier.weight_quantized')?.rawData;
+  expect(weights(bytes)).toEqual(
+    message.graph?.initializer?.find(({ name }) => name === 'classifier.weight_quantized')?.rawData,
+  );
+});
+
 describe('a net that onnxruntime.quantization wrote', () => {
   test.each(CASES)(
     '%s, %s: the result is nearer to the original on unseen images than the plain swap',
@@ -267,6 +301,18 @@ describe('what is refused', () => {
     expect(await failure(calibrated(float, 'exact'))).toMatchObject({
       code: 'bad-usage',
       what: 'the model has no site between quantised tensors',
+    });
+  });
+
+  test('a model of float8: the reason is in the message', async () => {
+    const message = decode(load('u8-with-relu'));
+    for (const tensor of message.graph?.initializer ?? [])
+      if (tensor.dataType === onnx.TensorProto.DataType.UINT8)
+        tensor.dataType = onnx.TensorProto.DataType.FLOAT8E4M3FN;
+    const refused = failure(calibrated(onnx.ModelProto.encode(message).finish(), 'exact'));
+    expect(await refused).toMatchObject({
+      code: 'bad-usage',
+      what: expect.stringMatching(/that int8 reads: \S+ has float8e4m3fn, and int8 takes/),
     });
   });
 

@@ -15,7 +15,7 @@ import { inlineFrom, openFrom } from '../../src/onnx/data-in-memory.js';
 import { exposeTensors } from '../../src/onnx/expose.js';
 import { scan } from '../../src/onnx/scan.js';
 import { decode, failure, nodesOf, ops, swapped } from '../support/graph.js';
-import { floats, model, node, value } from '../support/model.js';
+import { floats, ints, model, node, value } from '../support/model.js';
 import { inRuntimeDomain, withDataOutside, withSecondReaders } from '../support/quantised.js';
 import { f32, OPTIMISERS, run } from '../support/run.js';
 
@@ -523,6 +523,46 @@ describe('what cannot be requantised is skipped with the reason', () => {
       expect(skipped.map(({ reason, option }) => [reason, option])).toEqual([['quantized', undefined]]);
     },
   );
+
+  const wide = [floats('s_a', [4], [0.01, 0.02, 0.01, 0.02]), ints('z_a', [4], [0, 0, 0, 0])];
+  test.each<[string, readonly onnx.ITensorProto[], RegExp]>([
+    [
+      'float8',
+      [{ name: 'z_a', dims: [], dataType: DataType.FLOAT8E4M3FN, int32Data: [0] }],
+      /^r_Q has float8e4m3fn, and int8 takes integers of 8 and 16 bits$/,
+    ],
+    [
+      '4 bits',
+      [{ name: 'z_a', dims: [], dataType: DataType.UINT4, int32Data: [0] }],
+      /^r_Q has uint4, and int8 takes/,
+    ],
+    [
+      'scales by channel',
+      wide.map((tensor, at) => ({
+        ...tensor,
+        ...(at === 1 ? { dataType: DataType.UINT8, int32Data: [0, 0, 0, 0], int64Data: [] } : {}),
+      })),
+      /^r_Q has a scale for each channel or block$/,
+    ],
+    ['a scale that is computed', [], /^r_Q has no constant scale for the whole tensor$/],
+  ])('%s: the reason names it, and a note says that no site is left', async (_, tensors, why) => {
+    const message = decode(chain(SIMPLE));
+    const gone = new Set(tensors.length === 0 ? ['s_a'] : tensors.map(({ name }) => name));
+    if (message.graph) {
+      message.graph.initializer = (message.graph.initializer ?? []).filter(({ name }) => !gone.has(name));
+      message.graph.initializer.push(...tensors);
+      if (tensors.length === 0)
+        message.graph.node?.unshift(node('ReduceMax', ['x'], ['s_a'], { keepdims: 0 }));
+    }
+    const { skipped, notes } = (await swapped(onnx.ModelProto.encode(message).finish(), { int8: 'exact' }))
+      .report;
+    expect(skipped.map((skip) => skip.why.replace('its scale cannot be made anew: ', ''))).toEqual([
+      expect.stringMatching(why),
+    ]);
+    expect(
+      notes.map((note) => note.replace('int8: no site is between tensors that it reads: ', '')),
+    ).toContainEqual(expect.stringMatching(why));
+  });
 
   test('layers on integers after a Relu: the option is not advised', async () => {
     const { skipped } = (await swapped(load('operators-with-relu'))).report;

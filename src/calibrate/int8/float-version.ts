@@ -1,3 +1,4 @@
+import { constantTensor } from '../../mish/constants.js';
 import { clippingKind, clipsNegatives } from '../../mish/implied-relu.js';
 import { floatAttribute } from '../../mish/node-writer.js';
 import { isDequantizer } from '../../mish/quantization.js';
@@ -28,6 +29,8 @@ import {
 export interface FloatVersion {
   readonly model: LoadedModel;
   readonly quantised: readonly QuantisedValue[];
+  /** DequantizeLinear nodes of stored numbers that stay as they are. */
+  readonly left: readonly Node[];
   /** Returns the name of the float tensor that a QuantizeLinear node quantises. */
   readonly tensorOf: (value: QuantisedValue) => string;
 }
@@ -80,9 +83,12 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
   const quantizers = new Map(quantised.map((value) => [value.node, value]));
   const dequantizers = new Set(quantised.flatMap((value) => [...value.dequantizers]));
   const stored = new Map<Node, StoredIntegers>();
+  const left: Node[] = [];
   for (const node of document.graph.nodes) {
     const found = isDequantizer(node) ? await storedIntegersOf(document, index, node) : undefined;
     if (found !== undefined) stored.set(node, found);
+    else if (isDequantizer(node) && constantTensor(index, document.graph, node.inputs[0] ?? ''))
+      left.push(node);
   }
   const gone = new Set([...stored.values()].map(({ quantizer }) => quantizer));
   const renamed = new Map<string, string>();
@@ -122,6 +128,7 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
   return {
     model,
     quantised,
+    left,
     tensorOf: ({ node }) => {
       const [input = '', output = ''] = [node.inputs[0], node.outputs[0]];
       const tensor = kinds.get(node) === undefined ? input : output;

@@ -21,7 +21,7 @@ export function refuseFold({ fold }: Pick<SwapOptions, 'fold'>): void {
 }
 
 /** Throws `bad-usage` for a model without quantised sites. */
-export function refuseWithoutSites(document: OnnxDocument, { int8 }: SwapReport): void {
+export function refuseWithoutSites(document: OnnxDocument, { int8, notes }: SwapReport): void {
   if ((int8?.sites ?? 0) > 0) return;
   const { source } = document;
   const onIntegers = layerOnIntegers(document);
@@ -31,11 +31,14 @@ export function refuseWithoutSites(document: OnnxDocument, { int8 }: SwapReport)
       `the model has layers on integers (${onIntegers.opType}), which int8 does not read`,
       {
         where: source.name,
-        fix: 'Quantise the float model with QuantizeLinear and DequantizeLinear (QDQ); or calibrate the float model, and quantise the result',
+        fix: 'Quantise the float model with QuantizeLinear and DequantizeLinear (QuantFormat.QDQ of onnxruntime.quantization); or calibrate the float model, and quantise the result in the softplus form',
       },
     );
   }
-  throw new OnnxMishError('bad-usage', 'the model has no site between quantised tensors', {
+  const why = notes
+    .find((note) => note.startsWith('int8: no site'))
+    ?.replace(/^int8: .*? reads: /, ' that int8 reads: ');
+  throw new OnnxMishError('bad-usage', `the model has no site between quantised tensors${why ?? ''}`, {
     where: source.name,
     fix: 'Leave int8 out',
     option: { int8: null },

@@ -8,7 +8,7 @@ import { swap } from '../../../src/mish/swap.js';
 import { modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { readFashion } from '../../support/fashion.js';
 import { decode } from '../../support/graph.js';
-import { floats, model, node, value } from '../../support/model.js';
+import { floats, ints, model, node, value } from '../../support/model.js';
 import { withSecondReaders } from '../../support/quantised.js';
 import { f32, run } from '../../support/run.js';
 
@@ -118,3 +118,49 @@ test.each([
   };
   expect(await outputs(withConstantNodes(source))).toEqual(await outputs(source));
 });
+
+test.each(['Gather', 'Concat', 'MaxPool'])(
+  'what a quantiser behind %s clips is clipped in the float version, too, unless it cannot be negative',
+  async (opType) => {
+    const pair = (from: string, side: string) => [
+      node('QuantizeLinear', [from, `s_${side}`, `z_${side}`], [`${from}_q`]),
+      node('DequantizeLinear', [`${from}_q`, `s_${side}`, `z_${side}`], [`${from}_d`]),
+    ];
+    const zero = (name: string, at: number) => ({
+      name,
+      dims: [],
+      dataType: onnx.TensorProto.DataType.UINT8,
+      int32Data: [at],
+    });
+    for (const at of [0, 128]) {
+      const bytes = model({
+        nodes: [
+          ...pair('x', 'x'),
+          opType === 'Gather'
+            ? node('Gather', ['x_d', 'all'], ['h'], { axis: 2 })
+            : opType === 'Concat'
+              ? node('Concat', ['x_d'], ['h'], { axis: 1 })
+              : node('MaxPool', ['x_d'], ['h'], { kernel_shape: [1] }),
+          ...pair('h', 'h'),
+          node('Identity', ['h_d'], ['y']),
+        ],
+        inputs: [value('x', 1, [1, 1, 4])],
+        outputs: [value('y', 1, [1, 1, 4])],
+        initializers: [
+          floats('s_x', [], [0.02]),
+          floats('s_h', [], [0.02]),
+          zero('z_x', at),
+          zero('z_h', 0),
+          ints('all', [4], [3, 2, 1, 0]),
+        ],
+      });
+      const { model: made } = await floatVersion(await modelFromBytes(bytes));
+      if (!(made.file instanceof Uint8Array)) throw new Error('the float version is not in memory');
+      expect(made.document.graph.nodes.filter((one) => one.opType === 'Relu')).toHaveLength(at === 0 ? 0 : 1);
+      const x = f32(at === 0 ? [1, 0.5, 2, 0.1] : [-1, 0.5, -0.2, 1], [1, 1, 4]);
+      const [was, is] = [await run(bytes, { x }), await run(made.file, { x })];
+      for (const [place, one] of (is.y ?? []).entries())
+        expect(one).toBeCloseTo(was.y?.[place] ?? Number.NaN, 1);
+    }
+  },
+);
