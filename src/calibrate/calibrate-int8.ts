@@ -2,11 +2,10 @@ import { type Plan, planOf } from '../mish/plan.js';
 import type { SwapReport } from '../mish/results.js';
 import { swapDocument } from '../mish/swap.js';
 import { swapChoices } from '../mish/swap-choices.js';
-import { nodeLabel } from '../onnx/document.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import { chooseRanges } from './choose-ranges.js';
-import { type FloatVersion, floatVersion } from './int8/float-version.js';
+import { floatVersion, noteOnLeft } from './int8/float-version.js';
 import { refuseFold, refuseWithoutSites, wholeModel } from './int8/refuse-int8.js';
 import type { Int8Calibration } from './int8/report.js';
 import type { CalibrateOptions } from './options.js';
@@ -67,16 +66,6 @@ export async function calibrateInt8(
       kept: isBetter ? 'calibrated' : 'swapped',
     },
   };
-}
-
-/** Returns the note on stored numbers that cannot be repaired, such as those of 4 bits. */
-function noteOnLeft({ left }: FloatVersion): string[] {
-  const [first] = left;
-  if (first === undefined) return [];
-  const nodes = left.length === 1 ? 'a DequantizeLinear' : `${left.length} DequantizeLinear nodes, first`;
-  return [
-    `the stored numbers of ${nodes} (${nodeLabel(first)}) are not repaired: int8 reads those of 8, 16 and 32 bits, with a scale for the tensor or for each channel`,
-  ];
 }
 
 /**

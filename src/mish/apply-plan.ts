@@ -73,7 +73,9 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
       });
     }
     known.delete(key(scope, output));
-    const doubt = 'reason' in entry ? ASKED + entry.why : entry.doubt;
+    // With new scales, an old one is no doubt.
+    const isRescaled = plan.int8 !== undefined && 'reason' in entry && entry.reason === 'quantized';
+    const doubt = 'reason' in entry && !isRescaled ? ASKED + entry.why : entry.doubt;
     return { ...entry, doubt, beta, leak: leak || undefined };
   });
   const skipped = [...known.values()]

@@ -1,13 +1,12 @@
-import { OnnxMishError } from '../base/error.js';
-import { plural } from '../base/plural.js';
 import type { Analysis } from '../onnx/analysis.js';
 import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
 import type { Planned } from './apply-plan.js';
+import { checkInt8 } from './check-int8.js';
 import { findImpliedRelus } from './implied-relu.js';
-import { INT8_WAYS, type Int8Way } from './int8-ways.js';
+import { NEW_SCALES, noteOnFloats, noteOnObstacles } from './int8-notes.js';
+import type { Int8Way } from './int8-ways.js';
 import { MISH, type NewActivation } from './new-activation.js';
-import { isQuantizer, quantizationObstacle, quantizationOf } from './quantization.js';
 import {
   type MeasuredRanges,
   type PlacedSite,
@@ -34,21 +33,6 @@ export interface Requantised<T extends QuantizedSite> {
   /** Part of the record of the operation. */
   readonly recorded: { readonly int8?: Int8Way };
   readonly notes: readonly string[];
-}
-
-/** Throws `bad-usage` for an unknown way, and for an activation other than Mish. */
-function checkInt8(way: string, { name, label }: Pick<NewActivation, 'name' | 'label'>): void {
-  if (!INT8_WAYS.includes(way as Int8Way)) {
-    throw new OnnxMishError('bad-usage', `'${way}' is not a way to swap quantised sites`, {
-      fix: `Choose from ${INT8_WAYS.join(', ')}`,
-      option: { int8: null },
-    });
-  }
-  if (name === 'mish') return;
-  throw new OnnxMishError('bad-usage', `int8 is for Mish, and ${label} is to be written`, {
-    fix: 'Leave int8 out, or write mish',
-    option: { int8: null },
-  });
 }
 
 const byPlace = (scopes: readonly Scope[]) => {
@@ -96,36 +80,10 @@ export interface RequantiseOptions {
   readonly openData?: Parameters<typeof requantiseBiases>[3];
 }
 
-const NEW_SCALES =
-  'int8: scales after the next layers were made with ReLU, and stay; with samples, `calibrate` makes them anew';
-
 /** Creates a test whether a site is between floats. */
 function createFormTest(placed: readonly PlacedSite[]): (site: QuantizedSite) => boolean {
   const nodes = new Set(placed.flatMap(({ site, onIntegers }) => (onIntegers ? [site.node] : [])));
   return ({ node }) => !nodes.has(node);
-}
-
-/** Returns the note on sites that operators on integers cannot compute. */
-function noteOnFloats(placed: readonly PlacedSite[]): string[] {
-  const count = placed.filter(({ onIntegers }) => !onIntegers).length;
-  if (count === 0) return [];
-  const sites = count === 1 ? 'a site is' : plural(count, 'site is', 'sites are');
-  return [`int8: ${sites} between floats, in the form of Mish: the operators on integers do not fit there`];
-}
-
-/** Returns the note on QuantizeLinear nodes that int8 cannot read, for a model without a site between those that it can. */
-function noteOnObstacles({ scopes }: OnnxDocument, index: Analysis['index']): string[] {
-  const nodes = scopes.flatMap((scope) =>
-    scope.nodes
-      .filter((node) => isQuantizer(node) && quantizationOf(index, scope, node) === undefined)
-      .map((node) => ({ scope, node })),
-  );
-  const [first] = nodes;
-  if (first === undefined) return [];
-  const more = nodes.length === 1 ? '' : `, as the first of ${plural(nodes.length, 'QuantizeLinear node')}`;
-  return [
-    `int8: no site is between tensors that it reads: ${quantizationObstacle(index, first.scope, first.node)}${more}`,
-  ];
 }
 
 /** Makes the scales around sites anew; sites whose scales cannot be made anew are skipped. */

@@ -4,7 +4,7 @@ import { floatAttribute } from '../../mish/node-writer.js';
 import { isDequantizer } from '../../mish/quantization.js';
 import { MOVES } from '../../mish/use-moves.js';
 import { analyse } from '../../onnx/analysis.js';
-import { type Node, opsetOf } from '../../onnx/document.js';
+import { type Node, nodeLabel, opsetOf } from '../../onnx/document.js';
 import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import {
   decodeModel,
@@ -135,6 +135,16 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
       return renamed.get(tensor) ?? tensor;
     },
   };
+}
+
+/** Returns the note on stored numbers that cannot be repaired, such as those of 4 bits. */
+export function noteOnLeft({ left }: Pick<FloatVersion, 'left'>): string[] {
+  const [first] = left;
+  if (first === undefined) return [];
+  const nodes = left.length === 1 ? 'a DequantizeLinear' : `${left.length} DequantizeLinear nodes, first`;
+  return [
+    `the stored numbers of ${nodes} (${nodeLabel(first)}) are not repaired: int8 reads those of 8, 16 and 32 bits, with a scale for the tensor or for each channel`,
+  ];
 }
 
 /** Makes the nodes of all graphs read other names. */

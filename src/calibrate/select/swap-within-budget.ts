@@ -16,7 +16,17 @@ export interface KeepOptions
   extends TrialOptions,
     Pick<
       SwapOptions,
-      'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky' | 'strict'
+      | 'to'
+      | 'alpha'
+      | 'only'
+      | 'include'
+      | 'exclude'
+      | 'form'
+      | 'target'
+      | 'beta'
+      | 'leaky'
+      | 'strict'
+      | 'int8'
     > {
   /** Limits, all of which must hold; `parseBudget` parses them from text. */
   readonly budget: readonly Limit[];
@@ -104,7 +114,8 @@ export async function swapModelWithinBudget(
   if (budget.length === 0) {
     throw new OnnxMishError('bad-usage', 'the budget is empty', { fix: 'Give at least one limit' });
   }
-  const { report, measuredIn } = await findCandidates(model.document, options);
+  const { openData } = model;
+  const { report, measuredIn } = await findCandidates(model.document, { ...options, openData });
   const { to } = report;
   return withTrial(model, { ...options, to }, { samples, seed, shares }, async (trial) => {
     if (trial.parts.length < 2) {
@@ -117,7 +128,10 @@ export async function swapModelWithinBudget(
       );
     }
     checkMeasurable(budget, trial);
-    return search(report.sites, trial, { ...options, to, form: report.form, beta: report.beta, measuredIn });
+    const { int8, ...rest } = options;
+    const { form, beta } = report;
+    const result = await search(report.sites, trial, { ...rest, to, form, beta, measuredIn });
+    return int8 === undefined ? result : { ...result, plan: { ...result.plan, int8 } };
   });
 }
 
@@ -148,7 +162,7 @@ function checkMeasurable(budget: readonly Limit[], { unchanged }: Trial): void {
   }
 }
 
-type Setting = Omit<KeepOptions, 'to'> &
+type Setting = Omit<KeepOptions, 'to' | 'int8'> &
   Pick<SwapReport, 'to' | 'form' | 'beta'> & { readonly measuredIn: Plan['form'] };
 
 async function search(sites: readonly SiteReport[], trial: Trial, options: Setting): Promise<BudgetResult> {

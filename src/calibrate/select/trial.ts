@@ -78,13 +78,22 @@ interface Run {
   readonly reference: Tensors;
 }
 
+/** Returns the plan that swaps these sites as the options say. */
+function planFor(
+  sites: PlanSites,
+  form: FormName,
+  { to, target, int8 }: Pick<Plan, 'to' | 'target' | 'int8'>,
+): Plan {
+  return { schema: 'onnx-mish/plan@1', to, target, int8, form, beta: 1, sites, skipped: [] };
+}
+
 /**
  * Opens the original with its samples, calls `use`, and closes the original. Throws `bad-data` for unfit data and if the
  * original returns NaN; `run-failed` if the original does not run; `provider-unavailable`, `io`, `aborted`.
  */
 export async function withTrial<T>(
   model: LoadedModel,
-  options: TrialOptions & OnProvider & Pick<Plan, 'to' | 'target'>,
+  options: TrialOptions & OnProvider & Pick<Plan, 'to' | 'target' | 'int8'>,
   { samples, seed, shares }: Draw,
   use: (trial: Trial) => Promise<T>,
 ): Promise<T> {
@@ -141,9 +150,13 @@ export async function withTrial<T>(
       parts,
       async measure(sites, parts, form) {
         stopIfAborted(signal);
-        const { to, target } = options;
-        const plan = { schema: 'onnx-mish/plan@1', to, target, form, beta: 1, sites, skipped: [] } as const;
-        const { output } = await swapDocument(document, { plan, undo: false, blocked: false });
+        const plan = planFor(sites, form, options);
+        const { output } = await swapDocument(document, {
+          plan,
+          undo: false,
+          blocked: false,
+          openData: model.openData,
+        });
         try {
           return await model.withEdited(output, (copy) =>
             withSession(copy, options, (swapped) => compare(swapped, parts)),

@@ -61,6 +61,7 @@ export async function runKeep(
         session,
         samples: samples ?? allOfNoise(flags),
         ...swapChoices(flags),
+        int8: flags.int8,
       }),
     ).finally(bar.end);
     if (kept.of === 0 || kept.sites.length > 0) return kept;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseBudget } from '../../../src/calibrate/select/budget.js';
 import type { BudgetResult } from '../../../src/calibrate/select/swap-within-budget.js';
@@ -6,6 +7,7 @@ import { driftMeter } from '../../../src/metrics/drift.js';
 import { swap } from '../../../src/mish/swap.js';
 import { swapWithinBudget } from '../../../src/node/calibrate-files.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
+import { readFashion } from '../../support/fashion.js';
 import { failure } from '../../support/graph.js';
 import { isHeavy } from '../../support/heavy.js';
 import { floats, model, node, value } from '../../support/model.js';
@@ -71,6 +73,29 @@ describe('three sites with known degradations', () => {
     expect(await within(['max-abs<=0.001'], DATA, rankedModel, { seed: 3 })).toEqual(one);
   });
 });
+
+test.each(['u8', 'i8-symmetric', 'u8-with-relu'])(
+  '%s: sites between quantised tensors are swapped within a budget, with new scales',
+  async (name) => {
+    const bytes = Uint8Array.from(readFileSync(new URL(`../../mish/int8/${name}.onnx`, import.meta.url)));
+    const { images } = readFashion('train', 128);
+    const data = Array.from({ length: 16 }, (_, at) => ({
+      images: { elemType: 'f32', dims: [8, 1, 28, 28], data: images.slice(at * 6272, (at + 1) * 6272) },
+    }));
+    const keep = (limit: string) => within([limit], { source: 'npz', feeds: data }, bytes, { int8: 'exact' });
+    const all = await keep('sqnr>=-50');
+    expect(all).toMatchObject({ of: 3, plan: { int8: 'exact' } });
+    const measured = all.heldOut?.harm.sqnr ?? Number.NaN;
+    const some = await keep(`sqnr>=${measured + 1}`);
+    expect(some.sites.length).toBeLessThan(3);
+    expect(some.heldOut?.harm.sqnr ?? 500).toBeGreaterThan(measured + 1);
+    for (const kept of [all, some]) {
+      const { report } = await swap(bytes, { plan: kept.plan });
+      expect(report.int8?.sites ?? 0).toBe(kept.sites.length);
+      for (const { doubt = '' } of report.sites) expect(doubt).not.toMatch(/on request/);
+    }
+  },
+);
 
 describe('held-out samples', () => {
   // One sample lies in Mish's dip; the others, far above 0, are the same with Mish.

@@ -1,0 +1,32 @@
+import { plural } from '../base/plural.js';
+import type { OnnxDocument } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { isQuantizer, quantizationObstacle, quantizationOf } from './quantization.js';
+import type { PlacedSite } from './requantise.js';
+
+/** The note on scales that only samples give. */
+export const NEW_SCALES =
+  'int8: scales after the next layers were made with ReLU, and stay; with samples, `calibrate` makes them anew';
+
+/** Returns the note on sites that operators on integers cannot compute. */
+export function noteOnFloats(placed: readonly PlacedSite[]): string[] {
+  const count = placed.filter(({ onIntegers }) => !onIntegers).length;
+  if (count === 0) return [];
+  const sites = count === 1 ? 'a site is' : plural(count, 'site is', 'sites are');
+  return [`int8: ${sites} between floats, in the form of Mish: the operators on integers do not fit there`];
+}
+
+/** Returns the note on QuantizeLinear nodes that int8 cannot read, for a model without a site between those that it can. */
+export function noteOnObstacles({ scopes }: OnnxDocument, index: GraphIndex): string[] {
+  const nodes = scopes.flatMap((scope) =>
+    scope.nodes
+      .filter((node) => isQuantizer(node) && quantizationOf(index, scope, node) === undefined)
+      .map((node) => ({ scope, node })),
+  );
+  const [first] = nodes;
+  if (first === undefined) return [];
+  const more = nodes.length === 1 ? '' : `, as the first of ${plural(nodes.length, 'QuantizeLinear node')}`;
+  return [
+    `int8: no site is between tensors that it reads: ${quantizationObstacle(index, first.scope, first.node)}${more}`,
+  ];
+}
