@@ -3,6 +3,7 @@ import type { Node, OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { readNumbers } from '../onnx/small-tensor.js';
 import type { Weight } from '../onnx/weights.js';
+import { elementCount } from '../providers/tensor.js';
 import { PASSED_THROUGH } from './trainable.js';
 
 /** Inputs with a scale and with a shift, by operator. Those of Mul and Add may be either. */
@@ -26,6 +27,7 @@ const NORMALISATIONS = /Normalization$/;
 /**
  * Names the weights that are no parameters: scales of 1 and shifts of 0 that PyTorch's exporters write as Constant nodes, or as
  * initializers with names of their own, for layers without them (`affine=False`), and those of the InstanceNormalization inside a group normalisation, whose own scale and shift follow.
+ * A single number with such a name, such as the factor of attention, is none, either, whatever it is.
  */
 export async function neutralConstants(
   document: OnnxDocument,
@@ -38,12 +40,13 @@ export async function neutralConstants(
     const readers = readersOf(graph, index, name);
     const isConstant = !graph.initializers.has(name);
     const isLifted = LIFTED.test(name);
-    const isPlain = (node: Node) =>
-      isConstant || isOfGroups(node, graph, index) || (isLifted && NORMALISATIONS.test(node.opType));
-    if (!readers.every(({ node }) => isPlain(node))) continue;
     const wanted = readers.map(({ node, slot }) => neutralValue(node, slot));
     const [value] = wanted;
     if (value === undefined || wanted.some((other) => other !== value)) continue;
+    if (isLifted && elementCount(tensor.dims) === 1) found.add(name);
+    const isPlain = (node: Node) =>
+      isConstant || isOfGroups(node, graph, index) || (isLifted && NORMALISATIONS.test(node.opType));
+    if (!readers.every(({ node }) => isPlain(node))) continue;
     const numbers = await readNumbers(document, tensor);
     if (numbers?.every((number) => number === value)) found.add(name);
   }

@@ -138,6 +138,19 @@ describe('scales of 1 and shifts of 0 that an exporter wrote for a layer without
     expect((await trained(cast, floats('s', [2], twice(1)))).names).toEqual(['w', 's']);
   });
 
+  test.each([1, 0.70710677, 8])(
+    'and a single factor with such a name, as of attention: %d',
+    async (factor) => {
+      // The exporter stores equal factors once: those of queries and keys, and of all layers.
+      const scaled = ['h', 'x'].map((name) => node('Mul', [name, 'val_93'], [`${name}/scaled`]));
+      const product = node('Add', ['h/scaled', 'x/scaled'], ['y']);
+      const stored = floats('val_93', [1], [factor]);
+      expect(await trained([...scaled, product], stored)).toEqual({ names: ['w'], told: [] });
+      const named = [node('Mul', ['h', 'alpha'], ['y'])];
+      expect((await trained(named, floats('alpha', [1], [factor]))).names).toEqual(['w', 'alpha']);
+    },
+  );
+
   test('but not other values, and not those of a layer whose weights are stored', async () => {
     const norm = node('LayerNormalization', ['h', 's', 'b'], ['y']);
     const others = [constant('s', [2], [1, 2]), constant('b', [2], [0, 0.5])];
