@@ -112,6 +112,15 @@ export interface RgbImage {
   readonly data: Uint8Array;
 }
 
+export interface DecodeOptions {
+  readonly width: number;
+  readonly height: number;
+  /** Length of the shorter side before the crop. */
+  readonly resize?: number | undefined;
+  /** Receives the path of an image with transparent pixels, which become black. Looking for them takes another pass over the image. */
+  readonly onTransparent?: ((path: string) => void) | undefined;
+}
+
 /**
  * Decodes an image, resizes it and crops the centre to `width` x `height`. With `resize`, the shorter side gets this
  * length, which is at least that of the crop’s longer side; without `resize`, the image just covers the crop. The filter is a triangle, scaled
@@ -133,7 +142,7 @@ export interface RgbImage {
  */
 export async function decodeImage(
   path: string,
-  { width, height, resize }: { width: number; height: number; resize?: number | undefined },
+  { width, height, resize, onTransparent }: DecodeOptions,
 ): Promise<RgbImage> {
   const { default: sharp } = await importPeer('sharp', () => import('sharp')); // 20 MB of native code
   const bytes = await readRegular(path);
@@ -145,7 +154,9 @@ export async function decodeImage(
   }
   try {
     const image = sharp(bytes, { autoOrient: true, limitInputPixels: MOST_PIXELS });
-    const { autoOrient: found } = await image.metadata();
+    const { autoOrient: found, hasAlpha } = await image.metadata();
+    if (hasAlpha && onTransparent !== undefined && !(await sharp(bytes).stats()).isOpaque)
+      onTransparent(path);
     const fitted = sizeBefore(found, { width, height, resize });
     const { data, info } = await image
       .flatten()

@@ -79,6 +79,22 @@ describe('accuracy on a folder of images', () => {
   });
 });
 
+test('transparent pixels are told once, with the name of an image that has some', async () => {
+  await images(NUMBERED);
+  const run = () =>
+    cli(['validate', 'm.onnx', '--no-latency', '--images', 'set', '--size', '16'], { cwd: folder.path });
+  const told = async () => (await run()).stderr.match(/.*transparent.*/g) ?? [];
+  const save = async (name: string, alpha: number) => {
+    const background = { r: 200, g: 20, b: 20, alpha };
+    const image = sharp({ create: { width: 30, height: 30, channels: 4, background } });
+    await folder.write(`set/0/${name}.png`, await image.png().toBuffer());
+  };
+  await save('opaque', 1);
+  expect(await told()).toEqual([]);
+  for (const name of ['p', 'q']) await save(name, 0.5);
+  expect(await told()).toEqual([expect.stringMatching(/^note: set.0.[pq]\.png has transparent pixels/)]);
+});
+
 describe('what goes wrong', () => {
   test.each([
     ['a folder that is not there', ['--images', 'nowhere'], /nowhere.*does not exist/s],

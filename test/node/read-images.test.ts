@@ -182,6 +182,19 @@ describe('decoding', () => {
     ).toEqual([[0, 0, 0]]);
   });
 
+  test('transparent pixels are told, but not an alpha channel that is opaque', async () => {
+    const folder = await tempFolder();
+    const told: string[] = [];
+    for (const alpha of [1, 0.5]) {
+      const bytes = await plain(16, 16, { ...RED, alpha }, 4)
+        .png()
+        .toBuffer();
+      const path = await folder.write(`${alpha}.png`, bytes);
+      await decodeImage(path, { width: 8, height: 8, onTransparent: (at) => told.push(at) });
+    }
+    expect(told).toEqual([folder.at('0.5.png')]);
+  });
+
   test('the EXIF orientation is applied, before the sizes are computed', async () => {
     // Red on the left, blue on the right; orientation 6 turns it clockwise, so red comes to the top.
     const image = plain(16, 8, { r: 0, g: 0, b: 255 }).composite([

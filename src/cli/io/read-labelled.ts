@@ -9,6 +9,7 @@ import { dataDigest } from '../../finetune/prepare.js';
 import { partOf } from '../../finetune/split-data.js';
 import { hashFiles } from '../../node/host.js';
 import { readSamples } from '../../node/read-samples.js';
+import { imageDecoder } from '../options/image-decoder.js';
 import { checkImageFlags, type ImageFlags } from '../options/image-options.js';
 import { checkArrayFlags } from './read-data.js';
 
@@ -106,13 +107,12 @@ async function limited(data: LabelledData, limit: number | undefined): Promise<L
 
 function imagesOf({ images: folder = '', ...flags }: LabelledFlags, signal: AbortSignal): LabelledDataMaker {
   return async (inputs) => {
-    const { decodeImage, listImages } = await import('../../node/read-images.js');
+    const { listImages } = await import('../../node/read-images.js');
     const { imageSamples } = await import('../../data/image-samples.js');
     const found = await listImages(folder);
     const images = evenly(found.images.length, flags.limit).flatMap((index) => found.images[index] ?? []);
     const labels = images.map(({ label }) => label);
-    const decode = (index: number, box: Parameters<typeof decodeImage>[1]) =>
-      decodeImage(images[index]?.path ?? '', box);
+    const decode = await imageDecoder(images.map(({ path }) => path));
     const names = images.map(({ path, label }) => [path.slice(folder.length), label]);
     const files = await hashFiles(
       images.map(({ path }) => path),

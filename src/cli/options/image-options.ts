@@ -5,6 +5,7 @@ import { type ImageOptions, imageFeeds, LAYOUTS, type Layout, type Rgb } from '.
 import type { ShapeOptions } from '../../data/shapes.js';
 import type { ValueInfo } from '../../providers/provider.js';
 import { GROUPS } from './groups.js';
+import { imageDecoder } from './image-decoder.js';
 import { some } from './options.js';
 
 /** Values of `imageOptions`, as parsed by commander. */
@@ -62,14 +63,13 @@ export async function readImages(
   const { images: folder } = flags;
   if (folder === undefined) return undefined;
   const options = optionsIn(flags);
-  const { decodeImage, listSamples } = await import('../../node/read-images.js');
+  const { listSamples } = await import('../../node/read-images.js');
   const images = await listSamples(folder);
   const labels = images.flatMap(({ label }) => label ?? []);
   const source = {
     labels: labels.length === 0 ? undefined : labels,
     count: images.length,
-    decode: (index: number, box: Parameters<typeof decodeImage>[1]) =>
-      decodeImage(images[index]?.path ?? '', box),
+    decode: await imageDecoder(images.map(({ path }) => path)),
   };
   return (inputs, shape) => imageFeeds(source, inputs, { ...options, ...shape });
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -155,4 +156,15 @@ test('every provider of this process knows the version of ONNX Runtime once it w
     expect([provider.name, provider.version]).toEqual([name, getProvider('cpu').version]);
     expect(provider.version).toMatch(/^\d/);
   }
+});
+
+test('asking for WebGPU prints nothing, whatever the machine has', () => {
+  const entrance = new URL('../../../dist/node/index.js', import.meta.url).href;
+  const script = `import { getProvider } from '${entrance}';
+    const { available } = await getProvider('webgpu-native').availability();
+    console.log(typeof available);`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    encoding: 'utf8',
+  });
+  expect([stdout, stderr]).toEqual(['boolean\n', '']);
 });
