@@ -26,7 +26,7 @@ const SLOW = [
  * memory. All others share one, in which each module is loaded once.
  */
 const ALONE = [
-  'test/{proto/proto,trust/faults}.test.ts',
+  'test/{proto/proto,trust/{faults,open-sessions}}.test.ts',
   'test/providers/browser/accidents.test.ts',
   'test/{node/no-links,files/{model-file,temporary-names},validate/profile}.test.ts',
   'test/{cli/large,onnx/{bombs,items}}.test.ts',
