@@ -4,6 +4,7 @@ import { chmod, link, mkdir, rm, stat, symlink } from 'node:fs/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, test, vi } from 'vitest';
 import type { OnnxMishError } from '../../src/base/error.js';
+import { integer } from '../../src/base/plural.js';
 import { retargetFile, swapFile, undoFile } from '../../src/node/index.js';
 import { getProvider } from '../../src/node/provider-by-name.js';
 import { transformFile } from '../../src/node/transform-file.js';
@@ -484,7 +485,7 @@ test('with data beyond the end of its file, a swap succeeds and a fold is reject
           why:
             "the tensor 'w' should have 16 bytes of '" +
             folder.at('net.bin') +
-            `' from byte ${Number(offset)} on`,
+            `' from byte ${integer(Number(offset))} on`,
         },
       ],
     });
