@@ -42,7 +42,7 @@ export interface PreparedSamples {
 const MAX_WHOLE_ELEMENTS = 2 ** 25;
 /** Minimum number of whole images to compare models on; windows replace them if these take too long. */
 const MIN_WHOLE_SAMPLES = 4;
-/** Seconds for a pass over these, at most. */
+/** Maximum time of a pass over these images, in seconds. */
 const WHOLE_SECONDS = 2 * PART_SECONDS.test;
 /** Maximum number of runs of windows that choose between methods or compare models. */
 const MAX_COMPARED_WINDOWS = 32;

@@ -2,7 +2,7 @@
 
 import { ownProperty } from '../base/own.js';
 import type { DeclaredValue } from '../onnx/document.js';
-import type { Tensor, Tensors } from '../providers/tensor.js';
+import { elementCount, type Tensor, type Tensors } from '../providers/tensor.js';
 import type { Feeds } from './dataset.js';
 
 /** The axes of height and width of each input, by the input's name. */
@@ -43,11 +43,12 @@ export function imageSize(run: Tensors, axes: ImageAxes): HeightWidth | undefine
 export function middleParts(feeds: Feeds, inputs: readonly DeclaredValue[], side: number): Feeds {
   const cut = (run: Tensors) => {
     const axes = imageAxes(inputs, run);
-    const image = axes && imageSize(run, axes);
+    if (axes === undefined) return run;
+    const image = imageSize(run, axes);
     if (image === undefined || Math.max(...image) <= side) return run;
     const [height, width] = image.map((length) => Math.min(length, side)) as [number, number];
     const at = [Math.floor((image[0] - height) / 2), Math.floor((image[1] - width) / 2)] as const;
-    return cutWindow(run, axes ?? new Map(), at, [height, width]);
+    return cutWindow(run, axes, at, [height, width]);
   };
   return {
     length: feeds.length,
@@ -74,8 +75,9 @@ export function cutTensor(
   [top, left]: HeightWidth,
   [height, width]: HeightWidth,
 ): Tensor {
-  const count = (from: number, to: number) => dims.slice(from, to).reduce((product, dim) => product * dim, 1);
-  const [rows, between, inner] = [count(0, high), count(high + 1, wide), count(wide + 1, dims.length)];
+  const [rows, between, inner] = [dims.slice(0, high), dims.slice(high + 1, wide), dims.slice(wide + 1)].map(
+    elementCount,
+  ) as [number, number, number];
   const [fullHeight, fullWidth] = [dims[high] ?? 0, dims[wide] ?? 0];
   const source = data as Float32Array; // every type of number has the methods used here
   const cut = new (source.constructor as Float32ArrayConstructor)(rows * height * between * width * inner);

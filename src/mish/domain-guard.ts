@@ -177,7 +177,7 @@ function moved(
     if (!movesValues({ kind: 'input', node, slot, scope })) return [];
     const input = inputs[slot];
     if (input !== undefined) return input;
-    // The original had constants that were not read in the domain of what takes them.
+    // A swap changes no constant: one that was not read stays in the operator's domain, as in the original.
     const range = run.constants(scope, name);
     if (range !== undefined) return same(range);
     return run.operands.constant(scope, name) === undefined ? UNKNOWN : [];

@@ -3,7 +3,14 @@ import { type Node, nodeLabel, type OnnxDocument, rewriteObstacle, type Scope } 
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { floatType } from '../onnx/types.js';
 import { kindOf } from './activation-kinds.js';
-import { integersOf, isDequantizer, isQuantizer, quantizationOf, rangeOf } from './quantization.js';
+import {
+  integersOf,
+  isDequantizer,
+  isQuantizer,
+  type Quantization,
+  quantizationOf,
+  rangeOf,
+} from './quantization.js';
 import { isShapeUse } from './quantized-reach.js';
 import type { Site, Skip } from './site.js';
 import { wordSet } from './use-moves.js';
@@ -27,14 +34,27 @@ function isBeforeActivation(index: GraphIndex, scope: Scope, { outputs }: Node):
   });
 }
 
-/** Returns whether a QuantizeLinear node turns negative results of a node, if there are any, to 0, and no activation follows that does. */
-export function clipsNegatives(index: GraphIndex, scope: Scope, node: Node): boolean {
-  const [x = ''] = node.inputs;
-  if (!isQuantizer(node) || index.producer(scope, x) === undefined) return false;
-  const quantization = quantizationOf(index, scope, node);
-  if (quantization?.zeroPoint !== integersOf(quantization?.elemType ?? 0)[0]) return false;
-  return isNonNegative(index, scope, x) !== true && !isBeforeActivation(index, scope, node);
+/** What a QuantizeLinear node clips. */
+interface Clipping {
+  readonly quantization: Quantization;
+  /** Whether negative results are certain to be possible; otherwise their sign is unknown. */
+  readonly isSigned: boolean;
 }
+
+/** Returns what a QuantizeLinear node turns to 0, if no activation follows that does; undefined if it clips no negative results. */
+function clippingOf(index: GraphIndex, scope: Scope, node: Node): Clipping | undefined {
+  const [x = ''] = node.inputs;
+  if (!isQuantizer(node) || index.producer(scope, x) === undefined) return undefined;
+  const quantization = quantizationOf(index, scope, node);
+  if (quantization?.zeroPoint !== integersOf(quantization?.elemType ?? 0)[0]) return undefined;
+  const sign = isNonNegative(index, scope, x);
+  if (quantization === undefined || sign === true || isBeforeActivation(index, scope, node)) return undefined;
+  return { quantization, isSigned: sign === false };
+}
+
+/** Returns whether a QuantizeLinear node turns negative results of a node, if there are any, to 0, and no activation follows that does. */
+export const clipsNegatives = (index: GraphIndex, scope: Scope, node: Node): boolean =>
+  clippingOf(index, scope, node) !== undefined;
 
 /**
  * Returns the activation that a QuantizeLinear node computes, since it clips the negative results of an operator after which a
@@ -45,10 +65,9 @@ export function clippingKind(index: GraphIndex, scope: Scope, node: Node): 'relu
   const before = index.producer(scope, node.inputs[0] ?? '');
   if (before?.domain !== '' || !BEFORE.has(before.opType)) return undefined;
   if (!isDequantizer(index.producer(scope, before.inputs[0] ?? ''))) return undefined;
-  const isSigned = isNonNegative(index, scope, node.inputs[0] ?? '') === false;
-  if (!isSigned || !clipsNegatives(index, scope, node)) return undefined;
-  const quantization = quantizationOf(index, scope, node);
-  return quantization && Math.abs(rangeOf(quantization).most - 6) > 6 * NEAR ? 'relu' : 'relu6';
+  const clipping = clippingOf(index, scope, node);
+  if (!clipping?.isSigned) return undefined;
+  return Math.abs(rangeOf(clipping.quantization).most - 6) > 6 * NEAR ? 'relu' : 'relu6';
 }
 
 /** Returns the QuantizeLinear nodes of a scope that compute an activation, by the value that they clip. */

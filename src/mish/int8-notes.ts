@@ -16,17 +16,21 @@ export function noteOnFloats(placed: readonly PlacedSite[]): string[] {
   return [`int8: ${sites} between floats, in the form of Mish: the operators on integers do not fit there`];
 }
 
-/** Returns the note on QuantizeLinear nodes that int8 cannot read, for a model without a site between those that it can. */
-export function noteOnObstacles({ scopes }: OnnxDocument, index: GraphIndex): string[] {
+/** Returns why int8 cannot read QuantizeLinear nodes of a document; undefined if it can read all. */
+export function int8Obstacle({ scopes }: OnnxDocument, index: GraphIndex): string | undefined {
   const nodes = scopes.flatMap((scope) =>
     scope.nodes
       .filter((node) => isQuantizer(node) && quantizationOf(index, scope, node) === undefined)
       .map((node) => ({ scope, node })),
   );
   const [first] = nodes;
-  if (first === undefined) return [];
+  if (first === undefined) return undefined;
   const more = nodes.length === 1 ? '' : `, as the first of ${plural(nodes.length, 'QuantizeLinear node')}`;
-  return [
-    `int8: no site is between tensors that it reads: ${quantizationObstacle(index, first.scope, first.node)}${more}`,
-  ];
+  return `${quantizationObstacle(index, first.scope, first.node)}${more}`;
+}
+
+/** Returns the note on QuantizeLinear nodes that int8 cannot read, for a model without a site between those that it can. */
+export function noteOnObstacle(document: OnnxDocument, index: GraphIndex): string[] {
+  const obstacle = int8Obstacle(document, index);
+  return obstacle === undefined ? [] : [`int8: no site is between tensors that it reads: ${obstacle}`];
 }

@@ -4,7 +4,7 @@ import type { Edit } from '../onnx/splice.js';
 import type { Planned } from './apply-plan.js';
 import { checkInt8 } from './check-int8.js';
 import { findImpliedRelus } from './implied-relu.js';
-import { NEW_SCALES, noteOnFloats, noteOnObstacles } from './int8-notes.js';
+import { NEW_SCALES, noteOnFloats, noteOnObstacle } from './int8-notes.js';
 import type { Int8Way } from './int8-ways.js';
 import { MISH, type NewActivation } from './new-activation.js';
 import {
@@ -127,7 +127,7 @@ export async function requantiseSites<T extends QuantizedSite>(
     recorded: report.sites > 0 ? { int8: way } : {},
     notes: [
       ...(plan.placed.length > 0 && ranges === undefined ? [NEW_SCALES] : []),
-      ...(plan.placed.length === 0 ? noteOnObstacles(document, analysis.index) : []),
+      ...(plan.placed.length === 0 ? noteOnObstacle(document, analysis.index) : []),
       ...(way === 'qlinear' ? noteOnFloats(plan.placed) : []),
     ],
   };

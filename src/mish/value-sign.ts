@@ -64,7 +64,7 @@ export function isNonNegative(index: GraphIndex, scope: Scope, name: string): bo
     const signs = inputs.map(signOf);
     if (opType === 'Max') return signs.includes(true) || (signs.includes(undefined) ? undefined : false);
     if (signs.every((sign) => sign === true)) return true;
-    // A summand is mostly a bias, of any sign.
+    // A summand of unknown sign is mostly a bias, which can be negative.
     return signs.includes(false) || opType === 'Add' || opType === 'Sum' ? false : undefined;
   }
 

@@ -155,8 +155,7 @@ export async function decodeImage(
   try {
     const image = sharp(bytes, { autoOrient: true, limitInputPixels: MOST_PIXELS });
     const { autoOrient: found, hasAlpha } = await image.metadata();
-    if (hasAlpha && onTransparent !== undefined && !(await sharp(bytes).stats()).isOpaque)
-      onTransparent(path);
+    if (hasAlpha && onTransparent !== undefined && !(await image.stats()).isOpaque) onTransparent(path);
     const fitted = sizeBefore(found, { width, height, resize });
     const { data, info } = await image
       .flatten()

@@ -27,7 +27,7 @@ const NORMALISATIONS = /Normalization$/;
 /**
  * Names the weights that are no parameters: scales of 1 and shifts of 0 that PyTorch's exporters write as Constant nodes, or as
  * initializers with names of their own, for layers without them (`affine=False`), and those of the InstanceNormalization inside a group normalisation, whose own scale and shift follow.
- * A single number with such a name, such as the factor of attention, is none, either, whatever it is.
+ * A single number with such a name is no parameter either, whatever its value. The factor of attention is one.
  */
 export async function neutralConstants(
   document: OnnxDocument,
@@ -43,7 +43,10 @@ export async function neutralConstants(
     const wanted = readers.map(({ node, slot }) => neutralValue(node, slot));
     const [value] = wanted;
     if (value === undefined || wanted.some((other) => other !== value)) continue;
-    if (isLifted && elementCount(tensor.dims) === 1) found.add(name);
+    if (isLifted && elementCount(tensor.dims) === 1) {
+      found.add(name);
+      continue;
+    }
     const isPlain = (node: Node) =>
       isConstant || isOfGroups(node, graph, index) || (isLifted && NORMALISATIONS.test(node.opType));
     if (!readers.every(({ node }) => isPlain(node))) continue;

@@ -1,8 +1,8 @@
-import { integer } from '../base/plural.js';
 // A provider's row of a report.
 
 import { isAborted } from '../base/abort.js';
 import { messageOf, OnnxMishError, withDetails } from '../base/error.js';
+import { integer } from '../base/plural.js';
 import { type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { FORMS, type FormName } from '../mish/forms.js';
 import { type Kernel, kernelModel } from '../mish/kernel.js';

@@ -1,3 +1,4 @@
+import { plural } from '../../base/plural.js';
 import { constantTensor } from '../../mish/constants.js';
 import { clippingKind, clipsNegatives } from '../../mish/implied-relu.js';
 import { floatAttribute } from '../../mish/node-writer.js';
@@ -141,7 +142,8 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
 export function noteOnLeft({ left }: Pick<FloatVersion, 'left'>): string[] {
   const [first] = left;
   if (first === undefined) return [];
-  const nodes = left.length === 1 ? 'a DequantizeLinear' : `${left.length} DequantizeLinear nodes, first`;
+  const nodes =
+    left.length === 1 ? 'a DequantizeLinear' : `${plural(left.length, 'DequantizeLinear node')}, first`;
   return [
     `the stored numbers of ${nodes} (${nodeLabel(first)}) are not repaired: int8 reads those of 8, 16 and 32 bits, with a scale for the tensor or for each channel`,
   ];

@@ -1,7 +1,9 @@
 import { OnnxMishError } from '../../base/error.js';
+import { int8Obstacle } from '../../mish/int8-notes.js';
 import type { SwapReport } from '../../mish/results.js';
 import type { SwapOptions } from '../../mish/swap.js';
 import type { Node, OnnxDocument } from '../../onnx/document.js';
+import { indexGraphs } from '../../onnx/graph-index.js';
 import { inlineData } from '../../onnx/inline-data.js';
 import { type LoadedModel, modelFromBytes } from '../../providers/loaded-model.js';
 
@@ -21,7 +23,7 @@ export function refuseFold({ fold }: Pick<SwapOptions, 'fold'>): void {
 }
 
 /** Throws `bad-usage` for a model without quantised sites. */
-export function refuseWithoutSites(document: OnnxDocument, { int8, notes }: SwapReport): void {
+export function refuseWithoutSites(document: OnnxDocument, { int8 }: SwapReport): void {
   if ((int8?.sites ?? 0) > 0) return;
   const { source } = document;
   const onIntegers = layerOnIntegers(document);
@@ -35,10 +37,9 @@ export function refuseWithoutSites(document: OnnxDocument, { int8, notes }: Swap
       },
     );
   }
-  const why = notes
-    .find((note) => note.startsWith('int8: no site'))
-    ?.replace(/^int8: .*? reads: /, ' that int8 reads: ');
-  throw new OnnxMishError('bad-usage', `the model has no site between quantised tensors${why ?? ''}`, {
+  const obstacle = int8Obstacle(document, indexGraphs(document));
+  const why = obstacle === undefined ? '' : ` that int8 reads: ${obstacle}`;
+  throw new OnnxMishError('bad-usage', `the model has no site between quantised tensors${why}`, {
     where: source.name,
     fix: 'Leave int8 out',
     option: { int8: null },
