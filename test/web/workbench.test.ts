@@ -173,6 +173,26 @@ test('sites can be searched, sorted and chosen, and exactly the chosen ones are 
   await page.close();
 });
 
+test('a number stays while it is typed, also where the page is drawn anew meanwhile', async () => {
+  const page = await workbench.openIdle();
+  await openModel(page, 'mlp.onnx');
+  const field = page.getByLabel('Timed pairs of runs');
+  await field.focus();
+  await field.press('ControlOrMeta+A');
+  await field.pressSequentially('1');
+  const webgl = page.getByRole('checkbox', { name: 'WebGL', exact: true });
+  await webgl.dispatchEvent('click'); // leaves the focus where it is
+  await expect.poll(() => webgl.isChecked()).toBe(false);
+  await field.pressSequentially('2');
+  expect(await field.inputValue()).toBe('12');
+  await field.blur();
+  expect(await field.inputValue()).toBe('12');
+  await field.fill('0');
+  await field.blur();
+  await expect.poll(() => field.inputValue()).toBe('1');
+  await page.close();
+});
+
 test('stop ends a run at once and keeps the results so far', async () => {
   const page = await workbench.open();
   await openModel(page, 'lenet5.onnx');

@@ -1,5 +1,6 @@
 // Components that several sections use.
 import type { ComponentChildren } from 'preact';
+import { useState } from 'preact/hooks';
 import { WEB } from '../../../providers/web-providers.js';
 import { PAGE_PROVIDERS, type PageProvider, type Problem } from '../protocol.js';
 import type { Actions } from './actions.js';
@@ -92,6 +93,8 @@ export function NumberField(props: {
   readonly onNumber: (value: number) => void;
 }) {
   const { id, label, value, least, most, onNumber } = props;
+  // Typed text is kept until it is complete: a number is checked when the field is left.
+  const [typed, setTyped] = useState<string>();
   return (
     <LabelledField id={id} label={label}>
       <input
@@ -100,11 +103,13 @@ export function NumberField(props: {
         min={least}
         max={most}
         step={1}
-        value={value}
+        value={typed ?? value}
+        onInput={({ currentTarget }) => setTyped(currentTarget.value)}
         onChange={({ currentTarget }) => {
           const given = Math.round(currentTarget.valueAsNumber);
           const kept = Number.isFinite(given) ? Math.min(most, Math.max(least, given)) : value;
           currentTarget.value = String(kept);
+          setTyped(undefined);
           onNumber(kept);
         }}
       />
