@@ -9,6 +9,7 @@ import type { SiteReport } from '../mish/results.js';
 import { findSites, inputOf, type SiteOptions, siteLabel } from '../mish/sites.js';
 import { swapDocument } from '../mish/swap.js';
 import { unknownActivation } from '../mish/unknown-activation.js';
+import { indexGraphs } from '../onnx/graph-index.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { hasConvolutions, lacksBatchNorm } from '../train/batch-norms.js';
 import { NO_CONVOLUTION } from '../train/insert-batch-norm.js';
@@ -192,14 +193,14 @@ const keyOfSite = ({
   readonly node: { readonly outputs: readonly string[] };
 }) => keyOf({ scope: scope.path, output: node.outputs[0] ?? '' });
 
-/** Decides whether batch normalisation is inserted, and warns of a net without it. */
+/** Decides whether batch normalisation is inserted, and warns of a net without any. */
 export function normsOf(
-  { document: { graph } }: LoadedModel,
+  { document }: LoadedModel,
   { batchNorm }: { readonly batchNorm?: boolean | undefined },
 ): { batchNorm: 'insert' | 'train'; warnings: string[] } {
-  if (batchNorm === true && !hasConvolutions(graph))
+  if (batchNorm === true && !hasConvolutions(document.graph))
     return { batchNorm: 'train', warnings: [`${NO_CONVOLUTION.text}.`] };
-  const lacks = lacksBatchNorm(graph);
+  const lacks = lacksBatchNorm(document, indexGraphs(document));
   if (batchNorm ?? lacks) return { batchNorm: 'insert', warnings: [] };
   const warning =
     'The model has convolutions without batch normalisation, which its exporter probably folded. A deep net without it trains worse than the net that was exported.';

@@ -1,10 +1,10 @@
 // Newly initialised weights of an architecture.
 import { crc32 } from '../base/crc32.js';
 import { createRandom, normal, seedOf } from '../base/random.js';
-import { attribute, type Node, type OnnxDocument } from '../onnx/document.js';
-import type { GraphIndex } from '../onnx/graph-index.js';
+import { attribute, type Node } from '../onnx/document.js';
 import type { Weight } from '../onnx/weights.js';
 import { elementCount } from '../providers/tensor.js';
+import { einsumTerms } from '../train/autodiff/einsum-terms.js';
 import { rootWeights } from '../train/trainable.js';
 import type { InitialValues, TrainedCopy } from '../train/trainer-options.js';
 
@@ -51,7 +51,8 @@ function valuesOf({ name, tensor }: Weight, rule: Rule, gain: number, seed: numb
 const INITIAL_SEED = 0x1417;
 
 /** Finds the rule of each weight by the node that reads it. */
-function rulesOf({ document, index }: TrainedCopy): ReadonlyMap<string, Rule> {
+function rulesOf(copy: TrainedCopy): ReadonlyMap<string, Rule> {
+  const { document, index } = copy;
   const rules = new Map<string, Rule>();
   for (const node of document.graph.nodes) {
     // A Concat of weights is a part of one weight, not a place of its own.
@@ -61,7 +62,7 @@ function rulesOf({ document, index }: TrainedCopy): ReadonlyMap<string, Rule> {
     for (const [slot, name] of node.inputs.entries()) {
       for (const weight of rootWeights(document, index, name)) {
         if (rules.has(weight.name)) continue;
-        const rule = ruleFor(node, slot, dimsAt(document, index, name, weight));
+        const rule = ruleFor(copy, node, slot);
         if (rule !== undefined) rules.set(weight.name, rule);
       }
     }
@@ -69,8 +70,9 @@ function rulesOf({ document, index }: TrainedCopy): ReadonlyMap<string, Rule> {
   return rules;
 }
 
-/** Returns the rule of a weight of these dimensions at an input of a node; undefined for an input that is not a weight. */
-function ruleFor(node: Node, slot: number, dims: readonly number[]): Rule | undefined {
+/** Returns the rule of the weight at an input of a node; undefined for an input that is not a weight. */
+function ruleFor(copy: TrainedCopy, node: Node, slot: number): Rule | undefined {
+  const dims = copy.dims(node.inputs[slot] ?? '');
   const elements = elementCount(dims);
   const flag = (name: string) => (attribute(node, name)?.i ?? 0) !== 0;
   switch (node.opType) {
@@ -87,7 +89,7 @@ function ruleFor(node: Node, slot: number, dims: readonly number[]): Rule | unde
     case 'MatMul':
       return { fanIn: (slot === 0 ? dims.at(-1) : (dims.at(-2) ?? dims[0])) ?? 1 };
     case 'Einsum':
-      return { fanIn: elements / (dims.at(-1) ?? 1) };
+      return { fanIn: summedIn(copy, node, slot) };
     case 'RNN':
     case 'GRU':
     case 'LSTM':
@@ -118,22 +120,9 @@ const NORMALISATIONS: ReadonlySet<string> = new Set([
   'RMSNormalization',
 ]);
 
-/** Returns the dimensions of a weight where a node reads it. Only Transpose changes them; a Reshape is passed over. */
-function dimsAt(
-  { graph }: OnnxDocument,
-  index: GraphIndex,
-  name: string,
-  { name: root, tensor }: Weight,
-): readonly number[] {
-  const orders: (readonly number[] | undefined)[] = [];
-  for (let at = name; at !== root; ) {
-    const node = index.producer(graph, at);
-    if (node === undefined) break;
-    if (node.opType === 'Transpose') orders.push(attribute(node, 'perm')?.ints);
-    at = node.inputs[0] ?? root;
-  }
-  return orders.reduceRight<readonly number[]>(
-    (dims, order) => (order === undefined ? dims.toReversed() : order.map((axis) => dims[axis] ?? 1)),
-    tensor.dims,
-  );
+/** Returns the number of an operand's elements that an Einsum sums for an element of its output. */
+function summedIn({ dims }: TrainedCopy, node: Node, slot: number): number {
+  const { terms, out } = einsumTerms(dims, node) ?? { terms: [], out: '' };
+  const sizes = dims(node.inputs[slot] ?? '');
+  return elementCount(sizes.filter((_, axis) => !out.includes(terms[slot]?.[axis] ?? '')));
 }

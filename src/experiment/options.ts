@@ -39,8 +39,8 @@ export interface ExperimentOptions
   /** The first seed; default 0. */
   readonly seed?: number | undefined;
   /**
-   * Whether a batch normalisation goes behind each convolution without one. Default: where the model has convolutions and no batch
-   * normalisation.
+   * Whether a batch normalisation goes behind each convolution without one. Default: where the model has convolutions and no
+   * normalisation of any kind.
    */
   readonly batchNorm?: boolean | undefined;
   /** Receives advice if the samples are too large for new weights. */

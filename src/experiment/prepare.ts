@@ -100,7 +100,8 @@ export async function prepareExperiment(
     keys: seeds.flatMap((seed) => activations.map((activation) => ({ activation, seed }))),
     digest: await digestOf({
       ...(options.beta === undefined ? {} : { beta: options.beta }),
-      ...(isRecurrent(model) ? { recurrent: 'new' } : {}), // earlier versions kept their weights
+      ...(has(model, ['RNN', 'GRU', 'LSTM']) ? { recurrent: 'new' } : {}), // earlier versions kept their weights
+      ...(has(model, ['Einsum']) ? { einsum: 'fan-in' } : {}), // earlier versions took another fan-in
       ...{ settings: resolveSettings(settings), batchNorm, model: await model.fingerprint() },
       sites: architecture.sites.map(({ label }) => label),
       data: [await dataDigest(data), test && (await dataDigest(test)), train.count, tested.count],
@@ -140,8 +141,8 @@ function curveOf(test: LabelledPart): LabelledPart {
   return someOf(test, order.subarray(0, MAX_CURVE_SAMPLES).toSorted());
 }
 
-const isRecurrent = ({ document }: LoadedModel) =>
-  document.graph.nodes.some(({ opType }) => ['RNN', 'GRU', 'LSTM'].includes(opType));
+const has = ({ document }: LoadedModel, operators: readonly string[]) =>
+  document.graph.nodes.some(({ opType }) => operators.includes(opType));
 
 function digestOf(facts: object): Promise<string> {
   return sha256(new TextEncoder().encode(JSON.stringify(facts)));

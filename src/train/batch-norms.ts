@@ -1,4 +1,6 @@
-import type { Node, Scope } from '../onnx/document.js';
+import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
+import { isNormalisation } from './trainable.js';
 
 /**
  * Returns whether a BatchNormalization node normalises. Approximate forms of Mish use the operator as an affine function, with
@@ -15,10 +17,18 @@ export function batchNorms({ nodes }: Pick<Scope, 'nodes'>): Node[] {
   return norms.filter((norm) => normalises(norm, (name) => makers.get(name)));
 }
 
-/** Returns whether a graph has convolutions, and no batch normalisation. */
-export function lacksBatchNorm(graph: Pick<Scope, 'nodes'>): boolean {
-  return hasConvolutions(graph) && batchNorms(graph).length === 0;
+/** Returns whether a model has convolutions and no normalisation of any kind. Exporters fold batch normalisation only. */
+export function lacksBatchNorm(document: OnnxDocument, index: GraphIndex): boolean {
+  const { graph } = document;
+  const isAnyNorm = (node: Node) => NORMALISATION.test(node.opType) || isNormalisation(node, document, index);
+  return (
+    hasConvolutions(graph) &&
+    batchNorms(graph).length === 0 &&
+    !graph.nodes.some((node) => node.domain === '' && isAnyNorm(node))
+  );
 }
+
+const NORMALISATION = /^(Instance|Layer|Group|RMS|MeanVariance)Normalization$/;
 
 /** Returns whether a graph has convolutions. */
 export function hasConvolutions({ nodes }: Pick<Scope, 'nodes'>): boolean {

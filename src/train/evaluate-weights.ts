@@ -13,11 +13,15 @@ import type { CheckedSamples, TrainingPlan } from './training-plan.js';
 type Values = ReadonlyMap<string, Float32Array>;
 
 /** Returns the filters of each weight that has filters, by name. */
-export function filtersOf({ model: { document }, step }: TrainingPlan): ReadonlyMap<string, FilterLayout> {
+export function filtersOf({
+  model: { document },
+  step,
+  dims,
+}: TrainingPlan): ReadonlyMap<string, FilterLayout> {
   const index = indexGraphs(document);
   const found = new Map<string, FilterLayout>();
   for (const { input, weight } of step.state) {
-    const layout = weight && filterLayout(document.graph, index, weight);
+    const layout = weight && filterLayout(document.graph, index, weight, dims);
     if (layout !== undefined) found.set(input, layout);
   }
   return found;

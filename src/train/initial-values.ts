@@ -1,10 +1,9 @@
 import { OnnxMishError } from '../base/error.js';
 import { integer } from '../base/plural.js';
-import type { GraphIndex } from '../onnx/graph-index.js';
 import { readWeight } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import { elementCount } from '../providers/tensor.js';
-import type { InitialValues } from './trainer-options.js';
+import type { InitialValues, TrainedCopy } from './trainer-options.js';
 import type { TrainingStep } from './training-step.js';
 
 /**
@@ -14,11 +13,11 @@ import type { TrainingStep } from './training-step.js';
 export async function initialValues(
   { state }: TrainingStep,
   { document, openData }: EditableModel,
-  index: GraphIndex,
+  { index, dims }: Pick<TrainedCopy, 'index' | 'dims'>,
   given: InitialValues | undefined,
 ): Promise<ReadonlyMap<string, Float32Array>> {
   const weights = state.flatMap(({ weight }) => weight ?? []);
-  const chosen = given?.({ document, index }, weights);
+  const chosen = given?.({ document, index, dims }, weights);
   const initial = new Map<string, Float32Array>();
   for (const { input, weight } of state) {
     if (weight === undefined) continue;

@@ -198,7 +198,7 @@ function structureRemarks(
       code: 'activation-omitted',
       text: `The training copy omits the final ${last.opType} '${nodeLabel(last)}', which the loss includes`,
     });
-  if (lacksBatchNorm(graph))
+  if (lacksBatchNorm(document, index))
     remarks.push({
       code: 'no-batch-norm',
       text: 'The model has no batch normalisation; the exporter probably folded it into the weights',

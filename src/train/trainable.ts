@@ -7,7 +7,7 @@ import { sequenceWeights } from './sequence-weights.js';
 const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   Conv: [1, 2],
   ConvTranspose: [1, 2],
-  Gemm: [1, 2],
+  Gemm: [0, 1, 2],
   MatMul: [0, 1],
   BatchNormalization: [1, 2],
   InstanceNormalization: [1, 2],
@@ -103,7 +103,7 @@ function isOfLayer(
 }
 
 /** Returns whether a node divides by the root of a mean, as a written-out layer or RMS normalisation does. */
-function isNormalisation(node: Node, document: OnnxDocument, index: GraphIndex): boolean {
+export function isNormalisation(node: Node, document: OnnxDocument, index: GraphIndex): boolean {
   const behind = (name = '') => producerBehind(name, document, index);
   const isCentred = node.inputs.some((name) => behind(name)?.opType === 'Sub');
   const isRootOfMean = (name = ''): boolean => {

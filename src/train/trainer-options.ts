@@ -46,6 +46,8 @@ export type InitialValues = (
 export interface TrainedCopy {
   readonly document: OnnxDocument;
   readonly index: GraphIndex;
+  /** Returns the shape of a value for a batch. */
+  dims(name: string): readonly number[];
 }
 
 /** Settings of a training that decide its result. */

@@ -46,6 +46,8 @@ export interface CheckedSamples {
 export interface TrainingPlan {
   /** The copy of the model that is trained. */
   readonly model: EditableModel;
+  /** Returns the shape of a value of the copy for a batch. */
+  dims(name: string): readonly number[];
   readonly step: TrainingStep;
   readonly optimizer: GraphOptimizer;
   /** The output that the loss is computed from. */
@@ -123,9 +125,9 @@ export async function planTraining(
     return { samples: checked, rows };
   };
   const data = check(options);
-  const initial = await initialValues(step, model, index, options.initial);
+  const initial = await initialValues(step, model, { index, dims: probe.dims }, options.initial);
   return {
-    ...{ model, step, optimizer, output, batch, outputDims, initial, check },
+    ...{ model, step, optimizer, output, batch, outputDims, initial, check, dims: probe.dims },
     stepSamples: batch * runsPerStep(plain.batch, wanted),
     trained: weights.map(({ name }) => name).filter((name) => initial.has(name)),
     data,

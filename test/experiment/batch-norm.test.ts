@@ -1,6 +1,7 @@
 import { zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import { cnn6 } from '../../models/architectures.js';
+import type { onnx } from '../../proto/onnx.js';
 import { prepareExperiment } from '../../src/experiment/prepare.js';
 import { openRun } from '../../src/experiment/train-run.js';
 import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
@@ -58,6 +59,47 @@ test('a net with batch normalisation keeps its own, whatever is chosen', async (
   expect([byDefault.kind, bn.kind]).toEqual(['train', 'insert']);
   expect(bn.trained).toBe(byDefault.trained); // no convolution lacks one
   expect(none.warnings).toEqual(byDefault.warnings);
+});
+
+/** The nodes of a normalisation of c to n, in each of the ways in which exporters write one. */
+const OTHER_NORMS: readonly (readonly [string, onnx.INodeProto[]])[] = [
+  ['InstanceNormalization', [node('InstanceNormalization', ['c', 'one', 'one'], ['n'])]],
+  ['LayerNormalization', [node('LayerNormalization', ['c', 'wide'], ['n'])]],
+  ['MeanVarianceNormalization', [node('MeanVarianceNormalization', ['c'], ['n'])]],
+  ['a layer normalisation that is written out', [
+    node('ReduceMean', ['c'], ['m'], { axes: [1, 2, 3] }),
+    node('Sub', ['c', 'm'], ['e']),
+    node('Mul', ['e', 'e'], ['q']),
+    node('ReduceMean', ['q'], ['v'], { axes: [1, 2, 3] }),
+    node('Sqrt', ['v'], ['s']),
+    node('Div', ['e', 's'], ['n']),
+  ]], // biome-ignore format: a row
+];
+
+test.each(OTHER_NORMS)('a net with %s gets a batch normalisation with --bn only', async (_, norm) => {
+  const net = model({
+    opset: 17,
+    nodes: [
+      node('Conv', ['images', 'w'], ['c']),
+      ...norm,
+      node('Relu', ['n'], ['r']),
+      node('GlobalAveragePool', ['r'], ['p']),
+      node('Flatten', ['p'], ['f']),
+      node('Gemm', ['f', 'd'], ['scores']),
+    ],
+    initializers: [
+      floats('w', [2, 1, 3, 3], Array(18).fill(0.1)),
+      floats('d', [2, 10], Array(20).fill(0.1)),
+      floats('one', [2], [1, 1]),
+      floats('wide', [26], Array(26).fill(1)),
+    ],
+    inputs: [value('images', 1, ['N', 1, 28, 28])],
+    outputs: [value('scores', 1, ['N', 10])],
+  });
+  const [byDefault, bn, none] = [await opened(net), await opened(net, true), await opened(net, false)];
+  expect(byDefault).toEqual(none);
+  expect([byDefault.kind, bn.kind, byDefault.warnings]).toEqual(['train', 'insert', []]);
+  expect(bn.trained).toBe(none.trained + 2);
 });
 
 test.each([

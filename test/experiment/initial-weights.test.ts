@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { initialWeights } from '../../src/experiment/initial-weights.js';
-import { indexGraphs } from '../../src/onnx/graph-index.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { trainableWeights } from '../../src/train/trainable.js';
 import { floats, model, node, value } from '../support/model.js';
+import { normals, trainedCopy } from '../support/training.js';
 
 const zeros = (name: string, dims: number[]) =>
   floats(name, dims, new Array(dims.reduce((product, dim) => product * dim, 1)).fill(7));
@@ -40,13 +40,13 @@ const NET = model({
 });
 
 async function valuesOf(gain: number, seed: number) {
-  const { document } = await modelFromBytes(NET);
-  const index = indexGraphs(document);
+  const copy = await trainedCopy(NET, { x: normals(1, 6, 8, 8) });
+  const { document, index } = copy;
   const weights = trainableWeights(document, index);
   const running = [...document.graph.initializers.values()]
     .filter(({ name }) => name === 'mean' || name === 'variance')
     .map((tensor) => ({ name: tensor.name, home: document.graph, tensor, type: 'f32' as const }));
-  return initialWeights({ gain, seed })({ document, index }, [...weights, ...running]);
+  return initialWeights({ gain, seed })(copy, [...weights, ...running]);
 }
 
 const deviation = (values: ArrayLike<number> = []) =>
@@ -91,7 +91,7 @@ test.each([
   'matrices of %s have the deviation 1 / √fan-in of each, biases are 0',
   async (operator, gates) => {
     const [inputs, hidden] = [90, 40];
-    const { document } = await modelFromBytes(
+    const copy = await trainedCopy(
       model({
         nodes: [node(operator, ['x', 'w', 'r', 'b'], ['y'], { hidden_size: hidden })],
         initializers: [
@@ -102,12 +102,9 @@ test.each([
         inputs: [value('x', 1, [5, 'N', inputs])],
         outputs: [value('y', 1, [5, 1, 'N', hidden])],
       }),
+      { x: normals(5, 2, inputs) },
     );
-    const index = indexGraphs(document);
-    const values = initialWeights({ gain: 2, seed: 1 })(
-      { document, index },
-      trainableWeights(document, index),
-    );
+    const values = initialWeights({ gain: 2, seed: 1 })(copy, trainableWeights(copy.document, copy.index));
     expect(values.size).toBe(3);
     expect(deviation(values.get('w')) * Math.sqrt(inputs)).toBeCloseTo(1, 1);
     expect(deviation(values.get('r')) * Math.sqrt(hidden)).toBeCloseTo(1, 1);

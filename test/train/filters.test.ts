@@ -14,7 +14,7 @@ async function layout(dims: readonly number[], ...nodes: onnx.INodeProto[]) {
   const index = indexGraphs(document);
   const weight = weightOf(index, document.graph, 'w');
   if (weight === undefined) throw new Error('there is no weight');
-  return filterLayout(document.graph, index, weight);
+  return filterLayout(document.graph, index, weight, () => dims);
 }
 
 const numbers = (found: FilterLayout | undefined) => found && [...filterNumbers(found)];
@@ -56,4 +56,16 @@ test('biases, parameters of normalisations and slopes have no filters', async ()
     [[3, 1, 1], node('PRelu', ['x', 'w'], ['y'])],
   ];
   for (const [dims, user] of users) expect(await layout(dims, user), user.opType ?? '').toBeUndefined();
+});
+
+test('the filters of a recurrent layer are the gates of its units', async () => {
+  for (const operator of ['RNN', 'GRU', 'LSTM'])
+    for (const inputs of [
+      ['x', 'w', 'r'],
+      ['x', 'v', 'w'],
+    ])
+      expect(numbers(await layout([2, 2, 2], node(operator, inputs, ['y'])))).toEqual([
+        0, 0, 1, 1, 2, 2, 3, 3,
+      ]);
+  expect(await layout([2, 2], node('LSTM', ['x', 'v', 'r', 'w'], ['y']))).toBeUndefined();
 });

@@ -64,7 +64,7 @@ export function command(): Command {
     .option('--seed <number>', 'the first seed', count, 0)
     .option(
       '--bn',
-      'batch normalisation behind each convolution (default: if the model has convolutions and no batch normalisation)',
+      'batch normalisation behind each convolution (default: if the model has convolutions and no normalisation)',
     )
     .option('--no-bn', 'no batch normalisation behind convolutions')
     .optionsGroup(GROUPS.measures)

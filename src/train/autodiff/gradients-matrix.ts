@@ -1,4 +1,5 @@
-import { attribute, type Node } from '../../onnx/document.js';
+import { attribute } from '../../onnx/document.js';
+import { einsumTerms } from './einsum-terms.js';
 import { type Gradient, type Gradients, gemm, times, unbroadcast } from './rule.js';
 import type { Tape } from './tape.js';
 
@@ -70,29 +71,9 @@ const matMul: Gradient = (tape, node, g) => {
   return [tape.reshape(ga, a.dims), tape.reshape(gb, b.dims)];
 };
 
-/** The labels of an Einsum's operands and of its output, a letter for each axis; undefined where an operand has one twice. */
-function einsumTerms(tape: Tape, node: Node): { terms: string[]; out: string } | undefined {
-  const [left = '', right] = (attribute(node, 'equation')?.s ?? '').replaceAll(' ', '').split('->');
-  const given = left.split(',');
-  const letters = new Set(left.replaceAll(/[.,]/g, ''));
-  // Without an output, it has the axes of the ellipsis and the letters that occur once, in alphabetical order.
-  const single = [...letters].filter((letter) => left.split(letter).length === 2).sort();
-  const free = [...ALPHABET].filter((letter) => !letters.has(letter));
-  const ranks = node.inputs.map((name) => tape.dims(name).length);
-  const hidden = given.map((term, slot) => (term.includes('...') ? (ranks[slot] ?? 0) + 3 - term.length : 0));
-  const most = Math.max(...hidden);
-  if (most > free.length) return undefined;
-  const named = (term: string, count: number) => term.replace('...', free.slice(most - count, most).join(''));
-  const terms = given.map((term, slot) => named(term, hidden[slot] ?? 0));
-  if (terms.some((term) => new Set(term).size !== term.length)) return undefined;
-  return { terms, out: named(right ?? `...${single.join('')}`, most) };
-}
-
-const ALPHABET = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
-
 /** An operand's gradient is the product of the output's gradient and the other operands, summed over the axes that it lacks. */
 const einsum: Gradient = (tape, node, g) => {
-  const found = einsumTerms(tape, node);
+  const found = einsumTerms((name) => tape.dims(name), node);
   if (found === undefined) return [];
   const { terms, out } = found;
   return terms.map((term, slot) => {
