@@ -104,15 +104,8 @@ async function unitsOf(
   const only = [...new Set(swap.report.sites.map(({ kind }) => kind))];
   const { sites } = await findSites(original.document, { to, include, exclude, only });
   const outputs = new Set(swap.report.sites.map(({ output }) => output));
-  const [produced, kept] = [original, swapped].map(
-    ({ document }) => new Set(document.graph.nodes.flatMap((node) => node.outputs)),
-  );
   const measured = sites.filter(
-    (site) =>
-      site.scope === original.document.graph &&
-      outputs.has(site.node.outputs[0] ?? '') &&
-      produced?.has(inputOf(site)) &&
-      kept?.has(inputOf(site)),
+    (site) => site.scope === original.document.graph && outputs.has(site.node.outputs[0] ?? ''),
   );
   const names = measured.map(inputOf);
   const feeds = feedsOf(parts.test, original, MAX_UNIT_SAMPLES);

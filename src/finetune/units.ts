@@ -1,5 +1,6 @@
 // Units (channels or features) whose activation gets no positive input.
 
+import { ownProperty } from '../base/own.js';
 import { unitMeter } from '../calibrate/activations/activation-meter.js';
 import { unitAxis } from '../calibrate/activations/unit-axis.js';
 import type { Feeds } from '../data/dataset.js';
@@ -51,7 +52,7 @@ function passes(names: readonly string[]): string[][] {
 
 type MeasureOptions = OnProvider & { readonly session?: SessionOptions | undefined };
 
-/** Passes each tensor of the main graph in each run to `add`, as far as it can be read. */
+/** Passes each tensor of the main graph in each run to `add`, the model's inputs included. Those of inner graphs are passed over. */
 export async function readTensors(
   model: EditableModel,
   names: readonly string[],
@@ -59,12 +60,17 @@ export async function readTensors(
   options: MeasureOptions,
   add: (name: string, tensor: Tensor | undefined) => void,
 ): Promise<void> {
-  for (const part of passes(names)) {
-    await withExposed(model, part, undefined, (exposed) =>
+  const { nodes, inputs } = model.document.graph;
+  const made = new Set(nodes.flatMap(({ outputs }) => outputs));
+  const given = new Set(inputs.map(({ name }) => name));
+  for (const part of passes(names.filter((name) => made.has(name) || given.has(name)))) {
+    const inside = part.filter((name) => made.has(name));
+    await withExposed(model, inside, undefined, (exposed) =>
       withSession(exposed.file, options, async (session) => {
         for await (const feed of feeds) {
           const outputs = await session.run(feed);
-          for (const name of part) add(name, exposed.get(outputs, name));
+          for (const name of part)
+            add(name, made.has(name) ? exposed.get(outputs, name) : ownProperty(feed, name));
         }
       }),
     );

@@ -38,27 +38,39 @@ export function filterLayout(
   dims: Dims,
 ): FilterLayout | undefined {
   const parts: Part[] = tensor.dims.map((size) => ({ size }));
-  let axes: readonly Axis[] | undefined = parts.map((part) => [part]);
-  let value = name;
-  for (let passed = 0; passed <= MAX_PASSES && axes !== undefined; passed++) {
-    const use = index.uses(graph, value).find(({ kind }) => kind === 'input');
-    if (use?.kind !== 'input' || use.node.domain !== '') return undefined;
-    const { opType, outputs } = use.node;
-    if (!PASSING.has(opType)) {
-      const chosen = filterAxes(use, axes, dims);
-      if (chosen === undefined) return undefined;
-      const leaves = parts.flatMap(leavesOf);
-      const numbered = new Set(chosen.flat().flatMap(leavesOf));
-      return {
-        dims: leaves.map(({ size }) => size),
-        axes: leaves.flatMap((leaf, at) => (numbered.has(leaf) ? [at] : [])),
-      };
+  const find = (
+    value: string,
+    axes: readonly Axis[] | undefined,
+    passed: number,
+  ): readonly Axis[] | undefined => {
+    if (axes === undefined || passed > MAX_PASSES) return undefined;
+    for (const use of index.uses(graph, value)) {
+      if (use.kind !== 'input' || use.node.domain !== '') continue;
+      const found = PASSING.has(use.node.opType)
+        ? find(use.node.outputs[0] ?? '', axesBehind(use.node, axes, dims), passed + 1)
+        : filterAxes(use, axes, dims);
+      if (found !== undefined) return found;
     }
-    value = outputs[0] ?? '';
-    if (opType === 'Transpose') axes = transposed(use.node, axes);
-    else if (RESHAPING.has(opType)) axes = regrouped(axes.flat(), dims(value));
-  }
-  return undefined;
+    return undefined;
+  };
+  const chosen = find(
+    name,
+    parts.map((part) => [part]),
+    0,
+  );
+  if (chosen === undefined) return undefined;
+  const leaves = parts.flatMap(leavesOf);
+  const numbered = new Set(chosen.flat().flatMap(leavesOf));
+  return {
+    dims: leaves.map(({ size }) => size),
+    axes: leaves.flatMap((leaf, at) => (numbered.has(leaf) ? [at] : [])),
+  };
+}
+
+/** Returns the axes of what a node passes on. */
+function axesBehind(node: Node, axes: readonly Axis[], dims: Dims): readonly Axis[] | undefined {
+  if (node.opType === 'Transpose') return transposed(node, axes);
+  return RESHAPING.has(node.opType) ? regrouped(axes.flat(), dims(node.outputs[0] ?? '')) : axes;
 }
 
 const leavesOf = (part: Part): Part[] => part.split?.flatMap(leavesOf) ?? [part];

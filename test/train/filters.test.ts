@@ -47,6 +47,11 @@ test('a weight is followed through nodes that pass it on', async () => {
   ]);
 });
 
+test('a weight that another node reads first has the filters of its layer', async () => {
+  const nodes = [node('Shape', ['w'], ['s']), node('Abs', ['w'], ['a']), node('Conv', ['x', 'w'], ['y'])];
+  expect(numbers(await layout([2, 3, 1, 1], ...nodes))).toEqual([0, 0, 0, 1, 1, 1]);
+});
+
 test('biases, parameters of normalisations and slopes have no filters', async () => {
   const users: [number[], onnx.INodeProto][] = [
     [[3], node('Conv', ['x', 'v', 'w'], ['y'])],

@@ -1,9 +1,8 @@
-import type { Scope } from '../../onnx/document.js';
-import { attribute } from '../../onnx/document.js';
+import { attribute, type Node, type Scope } from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 
-/** Axis of a tensor's units: a number from 0, or the last axis. */
-export type UnitAxis = number | 'last';
+/** Axis of a tensor's units: a number from 0, or one from -1, which counts from the end. */
+export type UnitAxis = number;
 
 /** Operators whose outputs have channels on axis 1. */
 const CHANNELS: readonly string[] = [
@@ -11,7 +10,7 @@ const CHANNELS: readonly string[] = [
   ...['MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool'],
 ];
 /** Operators whose outputs have features on the last axis. */
-const FEATURES: readonly string[] = ['MatMul', 'Gemm', 'LayerNormalization', 'RMSNormalization'];
+const FEATURES: readonly string[] = ['LayerNormalization', 'RMSNormalization'];
 /** Operators that keep the order of axes. */
 const ELEMENTWISE: readonly string[] = [
   ...['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Sum', 'Identity', 'Cast', 'Dropout', 'Clip'],
@@ -20,22 +19,29 @@ const ELEMENTWISE: readonly string[] = [
 
 /**
  * Returns the axis of a tensor's units (channels or features) from the operator that produced it: axis 1 after a
- * convolution, the last axis after MatMul and Gemm. The search passes through elementwise operators and Transpose.
+ * convolution, the last axis after MatMul and Gemm, or the last but one where the weight is on the left. The search passes through elementwise operators and Transpose.
  * Axis 1 if no such operator precedes the tensor.
  */
 export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxis {
   const seen = new Set<string>();
+  const isStored = (name: string): boolean => {
+    const inputs = index.producer(scope, name)?.inputs;
+    if (inputs === undefined) return index.home(scope, name)?.initializers.has(name) === true;
+    return inputs.every(isStored);
+  };
   const find = (name: string): UnitAxis | undefined => {
     const node = index.producer(scope, name);
     if (node === undefined || seen.has(name) || node.domain !== '') return undefined;
     seen.add(name);
     if (CHANNELS.includes(node.opType)) return 1;
-    if (FEATURES.includes(node.opType)) return 'last';
+    if (FEATURES.includes(node.opType)) return -1;
+    if (node.opType === 'MatMul' || node.opType === 'Gemm') return isStored(node.inputs[0] ?? '') ? -2 : -1;
+    if (node.opType === 'Einsum') return axisOfEinsum(node, isStored);
     if (node.opType === 'Transpose') {
       const axis = find(node.inputs[0] ?? '');
       const order = attribute(node, 'perm')?.ints;
       if (axis === undefined || order === undefined) return undefined;
-      const to = order.indexOf(axis === 'last' ? order.length - 1 : axis);
+      const to = order.indexOf(axis < 0 ? order.length + axis : axis);
       return to === -1 ? undefined : to;
     }
     if (!ELEMENTWISE.includes(node.opType)) return undefined;
@@ -48,8 +54,21 @@ export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxi
   return find(name) ?? 1;
 }
 
-/** Returns the axis as a number for a tensor of this rank: the last axis up to rank 2, undefined for a scalar. */
+/** Returns the last axis of an Einsum's output that a stored operand has and no computed one; undefined if there is none. */
+function axisOfEinsum(node: Node, isStored: (name: string) => boolean): UnitAxis | undefined {
+  const [left = '', out = ''] = (attribute(node, 'equation')?.s ?? '').replaceAll(' ', '').split('->');
+  const computed = left.split(',').filter((_, at) => !isStored(node.inputs[at] ?? ''));
+  const letter = [...out].findLast(
+    (letter) => letter !== '.' && computed.every((term) => !term.includes(letter)),
+  );
+  if (letter === undefined) return undefined;
+  const at = out.indexOf(letter);
+  return out.slice(0, at).includes('.') ? at - out.length : at;
+}
+
+/** Returns the axis from 0 in a tensor of this rank: of 0 or more, the last axis up to rank 2; undefined for a scalar. */
 export function axisIn(axis: UnitAxis, rank: number): number | undefined {
   if (rank === 0) return undefined;
-  return axis === 'last' || rank <= 2 ? rank - 1 : Math.min(axis, rank - 1);
+  if (axis < 0) return Math.max(0, rank + axis);
+  return rank <= 2 ? rank - 1 : Math.min(axis, rank - 1);
 }
