@@ -94,7 +94,8 @@ function findIn(
   const found: WrittenActivation[] = [];
   // Backwards, so that the last node comes before its predecessors.
   for (const node of scope.nodes.toReversed()) {
-    if (leads[node.index] !== (BENDS | COMPOSES | PART) || claimed.has(node)) continue;
+    if (leads[node.index] !== (BENDS | COMPOSES | PART) || claimed.has(node) || IDENTITIES.has(node.opType))
+      continue;
     const written = match(node);
     if (written === undefined) continue;
     // An inner node with other readers may be a separate result, such as the Mish inside a sharpened Mish.
@@ -174,8 +175,14 @@ function isParameter({ name, alpha = 0 }: Identity, { scalars }: Region): boolea
   return name === 'leakyrelu' && [...scalars.values()].some(isSlope);
 }
 
+/** Returns the rounding of a region's constants, at least `TOLERANCE`. */
+const toleranceOf = ({ scalars }: Region) =>
+  Math.max(TOLERANCE, ...[...scalars.values()].map(({ type }) => (type ? ROUNDING[type] : 0)));
+
 /** Sample values that show whether a node changes its input. */
 const SAMPLES = [-55, -9, -3.3, -1, -0.2, 0.3, 1, 2.7, 6.5, 23, 55];
+/** Values of a second operand: both signs beside both signs of the first. */
+const OTHERS = [...SAMPLES.slice(4), ...SAMPLES.slice(0, 4)];
 
 function identityOf(
   region: Region,
@@ -186,10 +193,7 @@ function identityOf(
 ): Identity | undefined {
   const { operands, scalars } = region;
   const [first, second] = operands;
-  const tolerance = Math.max(
-    TOLERANCE,
-    ...[...scalars.values()].map(({ type }) => (type ? ROUNDING[type] : 0)),
-  );
+  const tolerance = toleranceOf(region);
   const result = (values: [string, readonly number[]][]) =>
     regions.evaluate(region, new Map(values)).get(y) ?? [];
   if (second === undefined) {
@@ -223,15 +227,23 @@ function isWhole(
   if (name === 'relu' && region.nodes.some(({ opType }) => ACTIVATIONS.has(opType))) return false;
   const isPlain = ({ opType }: Node) => ACTIVATIONS.has(opType) || IDENTITIES.has(opType);
   if ((name === 'leakyrelu' || name === 'prelu') && region.nodes.every(isPlain)) return false;
-  if (region.operands.length > 1) return true;
-  const values = regions.evaluate(region, new Map([[x, SAMPLES]]));
-  const same = (one: string | undefined, other: string | undefined) => {
+  const { operands } = region;
+  const samples = operands.map((name) => [name, name === x ? SAMPLES : OTHERS] as const);
+  const values = regions.evaluate(region, new Map(samples));
+  const tolerance = toleranceOf(region);
+  const isSame = (one: string | undefined, other: string | undefined, most: number) => {
     const [a, b] = [values.get(one ?? ''), values.get(other ?? '')];
-    return a?.every((value, index) => value === b?.[index]) ?? false;
+    return a?.every((value, at) => Math.abs(value - (b?.[at] ?? Number.NaN)) <= most) ?? false;
   };
-  if (smaller?.name === name && same(smaller.x, x)) return false;
+  if (operands.length === 1 && smaller?.name === name && isSame(smaller.x, x, tolerance)) return false;
   const made = new Set(inner.flatMap(({ outputs }) => outputs));
-  return name === 'relu6' || !last.inputs.some((input) => made.has(input) && same(input, last.outputs[0]));
+  // In a coarse element type, x + 0.001 is within the tolerance, and yet no part of the activation before it.
+  return !last.inputs.some(
+    (input) =>
+      made.has(input) &&
+      isSame(input, last.outputs[0], tolerance) &&
+      !(name === 'relu6' && isSame(input, last.outputs[0], 0)),
+  );
 }
 
 /** Returns whether the result has the type and shape that an activation of `x` would have. */
@@ -245,9 +257,11 @@ function fits(
   const [from, to] = [types(scope, x), types(scope, y)];
   const type = from ?? to;
   if (type !== undefined && (floatType(type) === undefined || (to ?? type) !== type)) return false;
-  // A constant with more dimensions than x would add them to the result.
+  // A constant with more dimensions than x would add them to the result. Where a node computes x and nobody declares its
+  // dimensions, x has no fewer: exporters that write numbers as vectors of one element do so beside tensors.
   const dims = declaredDims(index, scope, x);
-  const rank = dims?.length ?? 0;
+  const home = index.home(scope, x);
+  const rank = dims?.length ?? (home?.kind === 'graph' && index.isInput(home, x) ? 0 : Infinity);
   if ([...scalars.values()].some((scalar) => scalar.rank > rank)) return false;
   return slopes.every((name) => {
     const own = constantTensor(index, scope, name)?.dims ?? declaredDims(index, scope, name) ?? [];
