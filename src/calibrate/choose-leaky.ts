@@ -27,6 +27,8 @@ export interface ChosenLeaky {
  */
 const MIN_AGREEMENT_SHARE = 0.99;
 const MIN_SQNR = 30;
+/** Share of the time for solving layers that each of the two attempts has. */
+const SHARE = 0.5;
 /** Ratio in dB by which the mixture has to be nearer: it is not Mish itself, and takes more operators. */
 const MIN_SQNR_GAIN = 3;
 
@@ -45,7 +47,7 @@ export async function chooseLeaky(
   const sites = prepared.swap.sites.filter(losesSlope).length;
   if (leaky !== undefined || to !== 'mish' || sites === 0) return { prepared, leaky: null };
   const measured = async ({ tryOut, plan }: PreparedAttempts) =>
-    degradationOf(await compare((await tryOut(plan, 0)).repaired, validation));
+    degradationOf(await compare((await tryOut(plan, 0, SHARE)).repaired, validation));
   const mish = await measured(prepared);
   if (isRepaired(mish)) return { prepared, leaky: null };
   const other = await prepare({ leaky: 'mixture' });

@@ -59,6 +59,8 @@ export interface CalibrateOptions
   readonly provider?: Provider | undefined;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Receives each remark about the samples before the work starts. */
+  readonly onNote?: ((note: string) => void) | undefined;
   /** Receives the name of the step, the number of its finished units and their total. */
   readonly onProgress?: ((step: string, done: number, of: number) => void) | undefined;
 }

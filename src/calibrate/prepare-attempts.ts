@@ -20,8 +20,11 @@ export interface PreparedAttempts {
   readonly unmatched: readonly Advice[];
   readonly plan: Plan & { readonly form: FormName };
   readonly base: SharpenedOriginal;
-  /** Swaps the plan's sites and repairs the model. Layers are solved once for each plan, for all numbers of steps. */
-  readonly tryOut: (plan: Plan, steps: number | undefined) => Promise<Attempt>;
+  /**
+   * Swaps the plan's sites and repairs the model. Layers are solved once for each plan, for all numbers of steps, in a share of the
+   * time for them; default 1.
+   */
+  readonly tryOut: (plan: Plan, steps: number | undefined, share?: number) => Promise<Attempt>;
 }
 
 const DEFAULT_ROWS = 15_000;
@@ -53,10 +56,11 @@ export async function prepareAttempts(
   const solved = new Map<string, SolvedSwap>();
   return {
     ...{ swap, measuredIn, plan, base, unmatched },
-    async tryOut(candidate, steps) {
+    async tryOut(candidate, steps, share) {
       const key = keyOf(candidate);
       const start =
-        solved.get(key) ?? (await solveSwap({ ...candidate, form: measuredIn }, rows, common, options));
+        solved.get(key) ??
+        (await solveSwap({ ...candidate, form: measuredIn }, rows, { ...common, share }, options));
       solved.set(key, start);
       for (const old of [...solved.keys()].slice(0, -MAX_SOLVED)) solved.delete(old);
       return finishAttempt(start, steps, common, options);

@@ -10,9 +10,9 @@ import { checkOutputs, dataFor } from './select/compare-with-original.js';
 import { checkBudget } from './select/search-sharpness.js';
 import { MAX_DEFAULT_SAMPLES, type SampleSubsets, splitSamples } from './split-samples.js';
 import { affordableSamples, PART_SECONDS } from './work/budget.js';
-import { fitRuns } from './work/fit-runs.js';
-import { measureRunCosts, type RunCosts, scaledCosts } from './work/run-costs.js';
-import { drawWindows, findWindows, firstWindow, imagesOfWindow, type Windows } from './work/windows.js';
+import { fitSamples } from './work/fit-samples.js';
+import { type RunCosts, scaledCosts } from './work/run-costs.js';
+import { drawWindows, findWindows, imagesOfWindow, type Windows } from './work/windows.js';
 
 /** Subsets of the samples, as the parts of a calibration use them. */
 export interface PreparedSubsets extends SampleSubsets {
@@ -44,6 +44,7 @@ const MAX_WHOLE_ELEMENTS = 2 ** 25;
 const MIN_WHOLE_SAMPLES = 4;
 /** Maximum time of a pass over these images, in seconds. */
 const WHOLE_SECONDS = 2 * PART_SECONDS.test;
+const MOSTLY_SMALL = 'weights are solved from whole images: most are smaller than a window';
 /** Maximum number of runs of windows that choose between methods or compare models. */
 const MAX_COMPARED_WINDOWS = 32;
 
@@ -55,12 +56,12 @@ export async function prepareSamples(
   const { seed = 0, samples = MAX_DEFAULT_SAMPLES } = options;
   if (options.beta === 'auto') refuseAutoBeta(options);
   checkOutputs(original.document.graph.outputs, options.outputs);
+  options.onProgress?.('preparing the samples', 0, 1);
   const given = await dataFor(original, options);
   const { windows, notes } = await findWindows(original, given.feeds, options);
-  const feeds = windows === undefined ? given.feeds : await firstWindow(given.feeds, windows);
-  const measured = await measureRunCosts(original, feeds, options);
-  const ofImages = windows === undefined ? measured : scaledCosts(measured, 1 / imagesOfWindow(windows));
-  const { dataset, costs } = fitRuns(given, ofImages);
+  // A number of steps promises the same file on a busy machine.
+  const isTimed = options.steps === undefined && options.maxSteps === undefined;
+  const { dataset, costs } = await fitSamples(original, given, windows, { ...options, isTimed });
   const batch = await samplesOfRun(dataset);
   const tests = affordableSamples(PART_SECONDS.test, costs.work);
   const split = splitSamples(dataset, { samples, batch, seed, tests });
@@ -75,7 +76,9 @@ export async function prepareSamples(
     },
     dataOf: (subset) => datasetOf(dataset, subset),
   };
-  return windows === undefined ? prepared : inWindows(prepared, windows, seed);
+  const ready = windows === undefined ? prepared : await inWindows(prepared, windows, seed);
+  for (const note of ready.notes) options.onNote?.(note);
+  return ready;
 }
 
 /** Replaces large images by windows: those that weights are solved from, and all where whole images take too much memory or time. */
@@ -88,7 +91,7 @@ async function inWindows(images: PreparedSamples, windows: Windows, seed: number
   const cut = (subset: Subset, most?: number) => drawWindows(subset, windows, { most, seed });
   const train = await cut(subsets.train);
   const validation = await cut(subsets.validation, MAX_COMPARED_WINDOWS);
-  if (train.runs === 0 || validation.runs === 0) return images; // most images are smaller than the first
+  if (train.runs === 0 || validation.runs === 0) return { ...images, notes: [MOSTLY_SMALL] };
   const limit = Math.ceil(Math.max(MIN_WHOLE_SAMPLES, affordable) / batch);
   const whole = (subset: Subset) => drawRuns(subset, limit, seed);
   const measured = await cut(subsets.test, MAX_COMPARED_WINDOWS);
@@ -104,7 +107,7 @@ async function inWindows(images: PreparedSamples, windows: Windows, seed: number
     costs: scaledCosts(costs, imagesOfWindow(windows)),
     subsets: { train, validation, test, held, measured },
     counts: isWhole ? { ...counts, judged: test.runs * batch } : counts,
-    notes: [`weights were solved from ${counted}; ${judges} compare the models`],
+    notes: [`weights are solved from ${counted}; ${judges} compare the models`],
     // Labels belong to whole images.
     dataOf: (subset) =>
       cuts.has(subset) ? { source: dataset.source, feeds: subset.feeds } : images.dataOf(subset),

@@ -14,6 +14,7 @@ import type { PreparedSamples } from './prepare-samples.js';
 import { compareWithOriginal, isNoWorse, type ModelComparison } from './select/compare-with-original.js';
 import { refineSharpness, totalBeta } from './select/refine-sharpness.js';
 import { losesSlope } from './select/search-sharpness.js';
+import { leanSession } from './work/fit-runs.js';
 
 export type { PreparedSamples };
 
@@ -32,8 +33,9 @@ export interface RepairedSwap {
 export async function repairSwap(
   original: LoadedModel,
   samples: PreparedSamples,
-  options: CalibrateOptions & OnProvider,
+  given: CalibrateOptions & OnProvider,
 ): Promise<RepairedSwap> {
+  const options = { ...given, session: leanSession(samples.costs, given.session) };
   const { seed = 0, steps, onProgress = () => {} } = options;
   const { dataset, subsets, batch, counts } = samples;
   const { validation, held, test } = subsets;

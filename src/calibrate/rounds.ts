@@ -14,8 +14,11 @@ const ROUND_STEPS = 200;
 const MAX_ROUNDS = 8;
 /** No round begins after this time. */
 const MAX_BEGIN_MS = 45_000;
-/** All rounds end at about this time; a round has fewer steps where each takes long. */
+/** All rounds end at about this time; a round has fewer steps where each takes long, and ends early where they got slower. */
 const MAX_ROUNDS_MS = 60_000;
+/** Validations take at most about this time of a round, unless so few take longer. */
+const MAX_VALIDATIONS_MS = MAX_ROUNDS_MS / 3;
+const MIN_VALIDATIONS = 3;
 /** A round of fewer steps is not worth its time. */
 const MIN_ROUND_STEPS = 12;
 /** Share by which a round has to lower the validation loss for another one. */
@@ -37,33 +40,37 @@ export interface RoundsOptions extends Omit<TrainOptions, 'steps' | 'rate'> {
   readonly limit?: StepLimit | undefined;
 }
 
-/** Result of all rounds together. */
-export interface RoundsResult extends Trained {
-  readonly steps: number;
-}
-
 /**
  * Trains for a number of steps; without a number, in rounds of 200 steps. Another round begins where the last one found its
  * lowest validation loss, if it gained at least 2 %. While no round gains anything, the rate is lowered. Where steps take long, by the
  * clock or by the limit, rounds are shorter, or there is none.
  */
-export async function inRounds(steps: number | undefined, options: RoundsOptions): Promise<RoundsResult> {
-  if (steps !== undefined) return { ...(await train({ ...options, steps })), steps };
+export async function inRounds(steps: number | undefined, options: RoundsOptions): Promise<Trained> {
+  if (steps !== undefined) return train({ ...options, steps });
   const { limit } = options;
   const start = performance.now();
   const loss = await options.validationLoss();
   const lossMs = limit === undefined ? performance.now() - start : 0;
   const stepMs = Math.max(1e-3, limit?.stepMs ?? (await options.stepMs?.()) ?? 0);
+  const affordable = Math.floor(MAX_VALIDATIONS_MS / Math.max(1, lossMs));
+  const validations = Math.max(MIN_VALIDATIONS, Math.min(VALIDATIONS, affordable));
+  const isOver = () => limit === undefined && performance.now() - start > MAX_ROUNDS_MS;
   let rate = LEARNING_RATE;
-  let found: RoundsResult = { before: loss, after: loss, values: undefined, steps: 0 };
-  for (let round = 0; round < MAX_ROUNDS; round++) {
+  let found: Trained = { before: loss, after: loss, values: undefined, steps: 0 };
+  for (let count = 0; count < MAX_ROUNDS; count++) {
     const elapsed = limit === undefined ? performance.now() - start : found.steps * stepMs;
-    const fitting = Math.floor((MAX_ROUNDS_MS - elapsed - VALIDATIONS * lossMs) / stepMs);
+    const fitting = Math.floor((MAX_ROUNDS_MS - elapsed - validations * lossMs) / stepMs);
     const some = Math.min(ROUND_STEPS, fitting, (limit?.maxSteps ?? Infinity) - found.steps);
     if (elapsed > MAX_BEGIN_MS || some < MIN_ROUND_STEPS) break;
-    const { before, after, values } = await train({ ...options, rate, steps: some });
+    const { before, after, values, ...round } = await train({
+      ...options,
+      rate,
+      steps: some,
+      validations,
+      isOver,
+    });
     const best = values === undefined ? found.values : values;
-    found = { before: found.before, after, values: best, steps: found.steps + some };
+    found = { before: found.before, after, values: best, steps: found.steps + round.steps };
     if (best === undefined) {
       rate /= RATE_DIVISOR;
       if (rate < MIN_LEARNING_RATE) break;

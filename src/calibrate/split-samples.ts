@@ -22,7 +22,7 @@ const FEW_SHARES = [0.75, 0.125, 0.125] as const;
 const WANTED_TEST_SAMPLES = 1000;
 /** More samples to test or choose by cost time and say little. */
 const MAX_TEST_SAMPLES = 2000;
-const MIN_TEST_SAMPLES = 64;
+const MIN_TEST_SAMPLES = 8;
 const MAX_VALIDATION_SAMPLES = 1000;
 
 export interface SampleLimits {
@@ -31,7 +31,7 @@ export interface SampleLimits {
   /** Number of samples in a run. */
   readonly batch: number;
   readonly seed: number;
-  /** Maximum number of test samples, at least 64; default 2,000. */
+  /** Maximum number of test samples, at least 8; default 2,000. */
   readonly tests?: number | undefined;
 }
 

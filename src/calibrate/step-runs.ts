@@ -17,8 +17,9 @@ const STEP_SAMPLES = 16;
 const MAX_VALIDATION_SAMPLES = 256;
 /** Work of a step on a sample, in the work of a run: the original, forward, and backward twice. */
 const STEP_RUNS = 4;
-/** Work of the validation samples, in steps. */
-const VALIDATION_STEPS = 8;
+/** Work of validation on a sample, in the work of a run: the original, and forward. */
+const VALIDATION_RUNS = 2;
+const MIN_VALIDATION_SAMPLES = 4;
 
 /** Model and samples of gradient steps, with the costs of a run. */
 export interface StepRuns extends OnProvider {
@@ -51,7 +52,7 @@ export async function withSmallRuns(
   const { costs, repaired, train, validation, seed } = options;
   const few = Math.min(
     MAX_VALIDATION_SAMPLES,
-    Math.max(STEP_SAMPLES, affordableSamples(VALIDATION_STEPS * PART_SECONDS.step, STEP_RUNS * costs.work)),
+    Math.max(MIN_VALIDATION_SAMPLES, affordableSamples(PART_SECONDS.loss, VALIDATION_RUNS * costs.work)),
   );
   const runs = Math.ceil(few / costs.batch);
   const held = drawRuns(validation, runs, seed);

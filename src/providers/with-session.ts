@@ -1,3 +1,4 @@
+import { stopIfAborted } from '../base/abort.js';
 import { freeBytes } from '../base/free-bytes.js';
 import { splice } from '../onnx/splice.js';
 import type { EditableModel } from './loaded-model.js';
@@ -11,15 +12,17 @@ import {
 
 interface OpenOptions extends OnProvider {
   readonly session?: SessionOptions | undefined;
+  /** Makes runs throw `aborted`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Opens a model, calls `use` with its session, and closes the session. Throws what `open` throws. */
+/** Opens a model, calls `use` with its session, and closes the session. Throws what `open` throws, and `aborted` at a run. */
 export function withSession<T>(
   model: RunnableModel,
-  { provider, session }: OpenOptions,
+  { provider, session, signal }: OpenOptions,
   use: (session: Session) => Promise<T> | T,
 ): Promise<T> {
-  return whileOpen(provider.open(model, session), use); // without the model, whose bytes can be freed
+  return whileOpen(provider.open(model, session), signal, use); // without the model, whose bytes can be freed
 }
 
 /** Calls `use` with a session of a model that may exist in memory only, as `withSession` does. */
@@ -34,24 +37,32 @@ export function withModelSession<T>(
 /** Opens a copy of a model as `withSession` does, and frees the bytes of the copy once a runtime of this process has read them. */
 export function withCopySession<T>(
   copy: RunnableModel,
-  { provider, session }: OpenOptions,
+  { provider, session, signal }: OpenOptions,
   use: (session: Session) => Promise<T> | T,
 ): Promise<T> {
   const opening = provider.open(copy, session).then((open) => {
     if (!isPath(copy) && open.runtime.browser === null) freeBytes(copy);
     return open;
   });
-  return whileOpen(opening, use);
+  return whileOpen(opening, signal, use);
 }
 
 async function whileOpen<T>(
   opening: Promise<Session>,
+  signal: AbortSignal | undefined,
   use: (session: Session) => Promise<T> | T,
 ): Promise<T> {
   const open = await opening;
   try {
-    return await use(open);
+    return await use(signal === undefined ? open : { ...open, run: stoppable(open.run, signal) });
   } finally {
     await open.close();
   }
+}
+
+function stoppable(run: Session['run'], signal: AbortSignal): Session['run'] {
+  return (...given) => {
+    stopIfAborted(signal);
+    return run(...given);
+  };
 }

@@ -8,7 +8,7 @@ export const RATE_DIVISOR = 4;
 export const MIN_LEARNING_RATE = LEARNING_RATE / RATE_DIVISOR ** 2;
 /** Ratio of the first validation loss to the loss before training, above which training counts as diverged. */
 export const DIVERGENCE_RATIO = 2;
-/** Number of validations over all steps. */
+/** Default number of validations over all steps. */
 export const VALIDATIONS = 12;
 
 export interface TrainOptions {
@@ -21,12 +21,18 @@ export interface TrainOptions {
   step(rate: number): Promise<number>;
   /** Computes the loss on the validation subset. */
   readonly validationLoss: () => Promise<number>;
+  /** Number of validations over all steps; default 12. */
+  readonly validations?: number | undefined;
+  /** Returns whether to end before the last step; default never. */
+  readonly isOver?: (() => boolean) | undefined;
   /** Copies the values of the parameters. */
   values(): readonly Float32Array[];
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
 
 export interface Trained {
+  /** Number of steps, without those before a restart. */
+  readonly steps: number;
   /** Validation loss before training, and the lowest validation loss (`after`). */
   readonly before: number;
   readonly after: number;
@@ -39,10 +45,17 @@ export interface Trained {
  * with a lower learning rate.
  */
 export async function train(options: TrainOptions): Promise<Trained> {
-  const { steps, rate: first = LEARNING_RATE, onProgress } = options;
+  const {
+    steps,
+    rate: first = LEARNING_RATE,
+    validations = VALIDATIONS,
+    isOver = () => false,
+    onProgress,
+  } = options;
   const before = await options.validationLoss();
   let best: Pick<Trained, 'after' | 'values'> = { after: before, values: undefined };
-  const interval = Math.max(1, Math.ceil(steps / VALIDATIONS));
+  let taken = steps;
+  const interval = Math.max(1, Math.ceil(steps / validations));
 
   /** Takes all steps; returns false if training diverges. */
   const trainAt = async (top: number): Promise<boolean> => {
@@ -50,13 +63,18 @@ export async function train(options: TrainOptions): Promise<Trained> {
     for (let step = 1; step <= steps; step++) {
       onProgress?.(step - 1, steps);
       if (!Number.isFinite(await options.step(cosineRate(top, step, steps)))) return false;
-      if (step % interval !== 0 && step !== steps) continue;
+      const isLast = step === steps || isOver();
+      if (step % interval !== 0 && !isLast) continue;
       const loss = await options.validationLoss();
       if (loss < best.after) best = { after: loss, values: options.values() };
       if (!Number.isFinite(loss) || (step === interval && loss > DIVERGENCE_RATIO * before)) return false;
+      if (!isLast) continue;
+      taken = step;
+      break;
     }
     return true;
   };
-  for (let rate = first; rate >= MIN_LEARNING_RATE && !(await trainAt(rate)); ) rate /= RATE_DIVISOR;
-  return { before, ...best };
+  for (let rate = first; rate >= MIN_LEARNING_RATE && !(await trainAt(rate)) && !isOver(); )
+    rate /= RATE_DIVISOR;
+  return { before, steps: taken, ...best };
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { inRounds } from '../../src/calibrate/rounds.js';
 
 const ROUND_STEPS = 200;
@@ -72,4 +72,63 @@ test('while no round gains anything, the rate is lowered', async () => {
   );
   expect(tops[1]).toBeCloseTo((tops[0] ?? 0) / 4, 8);
   expect(tops[2]).toBeCloseTo((tops[0] ?? 0) / 16, 8);
+});
+
+test('a round ends early where steps get slower than the one that was timed', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const { options, rates } = slope(1, 0);
+    const slower = async (rate: number) => {
+      vi.advanceTimersByTime(rates.length < 10 ? 100 : 6000);
+      return options.step(rate);
+    };
+    const { steps, before, after } = await inRounds(undefined, {
+      ...options,
+      step: slower,
+      stepMs: async () => 100,
+    });
+    expect(steps).toBe(rates.length);
+    // Ten fast steps, and slow ones until a minute is over.
+    expect(steps).toBe(20);
+    expect(after).toBeLessThan(before);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('slow validations are fewer, and leave time for steps', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    for (const [ms, most] of [
+      [4000, 5],
+      [30_000, 0],
+    ] as const) {
+      const { options, rates } = slope(1, 0);
+      let validations = 0;
+      const validationLoss = () => {
+        validations++;
+        vi.advanceTimersByTime(ms);
+        return options.validationLoss();
+      };
+      const step = (rate: number) => {
+        vi.advanceTimersByTime(100);
+        return options.step(rate);
+      };
+      const start = performance.now();
+      const { steps } = await inRounds(undefined, {
+        ...options,
+        validationLoss,
+        step,
+        stepMs: async () => 100,
+      });
+      expect(steps).toBe(rates.length);
+      if (most > 0) expect(steps).toBeGreaterThan(100);
+      else expect(steps).toBe(0);
+      // The loss at the start of all rounds and of the round come on top.
+      expect(validations).toBeLessThanOrEqual(most + 2);
+      expect(performance.now() - start).toBeLessThan(75_000);
+    }
+  } finally {
+    vi.useRealTimers();
+  }
 });

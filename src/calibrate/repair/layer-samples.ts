@@ -1,17 +1,18 @@
 import { drawRuns, type Subset } from '../../data/split.js';
-import { affordableWork, PART_SECONDS } from '../work/budget.js';
+import { affordableWork } from '../work/budget.js';
 import type { RunCosts } from '../work/run-costs.js';
 import type { Geometry } from './layer-rows.js';
 
 /** Minimum number of training samples of a layer: rows of neighbouring positions are alike, so that many rows of few samples say little. */
 const MIN_TRAINING_SAMPLES = 384;
-/** Number of training samples of a layer whose samples take much work and have many rows. */
-const MIN_SAMPLES_OF_MANY_ROWS = 16;
+/** Number of training samples of a layer whose samples take much work and have many rows, and the least where all together take too much. */
+const FEW_SAMPLES = 16;
+const MIN_SAMPLES = 4;
 /** Wanted rows for each input of a layer. */
 const MIN_ROWS_PER_INPUT = 20;
 /** Number of training samples for each validation sample. */
 const TRAINING_RATIO = 6;
-/** Minimum number of validation samples. */
+/** Minimum number of validation samples, or half of few training samples. */
 const MIN_VALIDATION_SAMPLES = 8;
 /** Halvings that find the share of the wanted samples. */
 const HALVINGS = 20;
@@ -41,24 +42,24 @@ export function loadOf(geometry: Geometry, output: string, costs: RunCosts): Lay
 
 /**
  * Plans the number of training samples of each layer. A dense layer has one row for each sample, and needs many samples; a
- * convolution has many rows. If all together take too much work, layers whose samples have many rows get fewer.
+ * convolution has many rows. If all together take longer than `seconds`, layers whose samples have many rows get fewer.
  */
-export function planSamples(loads: readonly LayerLoad[], rows: number): number[] {
-  const most = affordableWork(PART_SECONDS.rows);
+export function planSamples(loads: readonly LayerLoad[], rows: number, seconds: number): number[] {
+  const most = affordableWork(seconds);
   const needed = loads.map(
     ({ geometry, rowsOfSample }) => Math.min(rows, MIN_ROWS_PER_INPUT * geometry.depth) / rowsOfSample,
   );
   const wanted = needed.map((samples) => Math.max(samples, MIN_TRAINING_SAMPLES));
-  const least = needed.map((samples) => Math.max(samples, MIN_SAMPLES_OF_MANY_ROWS));
+  const least = needed.map((samples) => Math.max(samples, FEW_SAMPLES));
   const total = (samples: readonly number[]) =>
-    loads.reduce((sum, { work }, at) => sum + work * (samples[at] ?? 0) * (1 + 1 / TRAINING_RATIO), 0);
+    loads.reduce((sum, { work }, at) => sum + work * withValidation(samples[at] ?? 0), 0);
   const between = (share: number) =>
     least.map((samples, at) => samples + share * ((wanted[at] ?? samples) - samples));
   if (total(wanted) <= most) return wanted;
   const lowest = total(least);
   if (lowest >= most) {
     const share = most / lowest;
-    return least.map((samples) => Math.max(share * samples, Math.min(samples, MIN_SAMPLES_OF_MANY_ROWS / 2)));
+    return least.map((samples) => Math.max(share * samples, Math.min(samples, MIN_SAMPLES)));
   }
   let [low, high] = [0, 1];
   for (let count = 0; count < HALVINGS; count++) {
@@ -69,6 +70,15 @@ export function planSamples(loads: readonly LayerLoad[], rows: number): number[]
   return between(low);
 }
 
+/** Returns a number of training samples with its validation samples. */
+function withValidation(samples: number): number {
+  return samples + validationFor(samples);
+}
+
+function validationFor(samples: number): number {
+  return Math.max(samples / TRAINING_RATIO, Math.min(MIN_VALIDATION_SAMPLES, samples / 2));
+}
+
 /** Draws a number of training samples, and validation samples in proportion; all if they are few. */
 export function drawSamples(
   { train, validation, seed }: LayerSamples & { readonly seed: number },
@@ -76,6 +86,6 @@ export function drawSamples(
   batch: number,
 ): LayerSamples {
   const runs = Math.ceil(samples / batch);
-  const held = Math.max(runs / TRAINING_RATIO, MIN_VALIDATION_SAMPLES / batch);
+  const held = validationFor(runs * batch) / batch;
   return { train: drawRuns(train, runs, seed), validation: drawRuns(validation, Math.ceil(held), seed) };
 }

@@ -2,6 +2,7 @@ import { stopIfAborted } from '../../base/abort.js';
 import { indexGraphs } from '../../onnx/graph-index.js';
 import { namer } from '../../onnx/names.js';
 import type { Edit } from '../../onnx/splice.js';
+import { PART_SECONDS } from '../work/budget.js';
 import type { RunCosts } from '../work/run-costs.js';
 import type { SkippedLayer } from './body-layers.js';
 import { openMultiplier } from './gram-matrix.js';
@@ -16,6 +17,8 @@ import { iterationsFor, type SolveOptions, solveLayer } from './solve-layer.js';
 export interface RepairOptions extends Omit<SolveOptions, 'multiplier' | 'iterations' | 'onRun'> {
   /** Work and sizes of a run of the original. */
   readonly costs: RunCosts;
+  /** Share of the time for solving layers; default 1. */
+  readonly share?: number | undefined;
   /** Outputs of the swapped sites, in the main graph, in bodies and in functions. */
   readonly sites: ReadonlySet<string>;
   /** Returns whether to repair a layer; default all. */
@@ -68,7 +71,7 @@ const MAX_ROUNDING_SHARE = 1e-12;
  * Throws `run-failed`, `bad-data`, `aborted`.
  */
 export async function repairLayers(options: RepairOptions): Promise<Repaired> {
-  const { swapped, sites, provider, signal, include = () => true } = options;
+  const { swapped, sites, provider, signal, share = 1, include = () => true } = options;
   const { document } = swapped;
   const { layers, leftAlone } = linearLayers(document, indexGraphs(document), sites);
   const fresh = namer(document);
@@ -78,11 +81,11 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
   try {
     const chosen = layers.filter(include);
     const loads = chosen.map((layer) => loadOf(geometryOf(layer), layer.y, options.costs));
-    const samples = planSamples(loads, options.rows);
-    const iterations = iterationsFor(chosen, options.rows);
+    const samples = planSamples(loads, options.rows, share * PART_SECONDS.rows);
+    const iterations = iterationsFor(chosen, options.rows, share * PART_SECONDS.large);
     for (const [index, layer] of chosen.entries()) {
       stopIfAborted(signal);
-      const onRun = (share: number) => options.onProgress?.(index + share, chosen.length, layer.label);
+      const onRun = (done: number) => options.onProgress?.(index + done, chosen.length, layer.label);
       onRun(0);
       const seed = options.seed * 1009 + index; // different positions for each layer
       const drawn = drawSamples({ ...options, seed }, samples[index] ?? 0, options.costs.batch);

@@ -1,21 +1,23 @@
-// Limits of work, so that calibrate ends in minutes. They follow from the sizes of tensors alone, not from a clock, so that the
-// same seed gives the same file.
+// Limits of work, so that calibrate ends in three minutes. They follow from the sizes of tensors, so that the same seed and number of
+// steps give the same file. Without a number of steps, the time of a run counts as well.
 
 /** Multiplications of a second on two cores of a CPU, about. */
 const WORK_PER_SECOND = 1.5e10;
 
-/** Seconds for each part of a calibration at this speed. */
+/** Seconds for each part of a calibration. A calibration at β = 1 has at most one of each, four tests, and a minute of gradient steps. */
 export const PART_SECONDS = {
   /** Measuring what goes into the sites. */
   inputs: 10,
   /** Gathering the rows of all layers. */
-  rows: 45,
+  rows: 35,
   /** One pass of a model over the test samples. */
   test: 8,
   /** One gradient step. */
   step: 0.6,
+  /** The loss of the gradient steps on the validation samples, which is computed a dozen times. */
+  loss: 1.5,
   /** Solving all layers with many inputs. */
-  large: 40,
+  large: 30,
 } as const;
 
 /** Returns the number of samples that a part has time for, given the work of each sample. */

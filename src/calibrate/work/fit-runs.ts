@@ -1,9 +1,21 @@
 import type { Dataset, Feeds } from '../../data/dataset.js';
 import { splitRuns } from '../../data/split-runs.js';
+import type { SessionOptions } from '../../providers/provider.js';
 import type { RunCosts } from './run-costs.js';
 
 /** Maximum number of elements of the largest tensor in a run. Mish holds several such tensors at a time. */
 const MAX_TENSOR_ELEMENTS = 2 ** 23;
+
+/** Number of elements of the largest tensor of a run from which memory is worth more than the time that an arena saves. */
+const MAX_ARENA_ELEMENTS = 2 ** 23;
+
+/** Returns session options that keep no memory for the next run where tensors are large: several models are open at a time. */
+export function leanSession(
+  { batch, largest }: RunCosts,
+  session: SessionOptions | undefined,
+): SessionOptions | undefined {
+  return batch * largest <= MAX_ARENA_ELEMENTS ? session : { arena: false, memoryPattern: false, ...session };
+}
 
 /** Splits the runs of a data set whose tensors would take too much memory, where the model accepts fewer samples. */
 export function fitRuns(

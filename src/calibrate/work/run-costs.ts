@@ -59,13 +59,16 @@ export async function measureRunCosts(
 /** Returns the costs of samples that are larger by a factor in every tensor. */
 export function scaledCosts(costs: RunCosts, factor: number): RunCosts {
   return {
-    ...costs,
-    work: factor * costs.work,
+    ...withMoreWork(costs, factor),
     largest: factor * costs.largest,
     elements: factor * costs.elements,
-    workTo: (name) => factor * costs.workTo(name),
     elementsOf: (name) => factor * costs.elementsOf(name),
   };
+}
+
+/** Returns the costs of a run with more work by a factor, and the same tensors. */
+export function withMoreWork(costs: RunCosts, factor: number): RunCosts {
+  return { ...costs, work: factor * costs.work, workTo: (name) => factor * costs.workTo(name) };
 }
 
 const UNKNOWN: RunCosts = {

@@ -5,6 +5,7 @@ import { createRandom } from '../../base/random.js';
 import { type Feeds, firstFeeds } from '../../data/dataset.js';
 import { drawRuns, type Subset } from '../../data/split.js';
 import { cutWindow, type HeightWidth, type ImageAxes, imageAxes, imageSize } from '../../data/windows.js';
+import type { DeclaredValue } from '../../onnx/document.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Session, SessionOptions } from '../../providers/provider.js';
 import { byteCount, type Tensors } from '../../providers/tensor.js';
@@ -28,6 +29,9 @@ export interface FoundWindows {
   readonly notes: readonly string[];
 }
 
+const WHOLE = 'weights are solved from whole images';
+/** Number of axes of images: samples, channels, height, width. */
+const IMAGE_AXES = 4;
 /** Sides to try, in order. They are multiples of the factors by which networks reduce an image. */
 const SIDES = [256, 512, 1024] as const;
 /** Ratio of an image's sides to a window's, at least; smaller images stay whole. */
@@ -49,13 +53,16 @@ const MAX_RUNS = 128;
 export async function findWindows(
   { document: { graph }, file }: LoadedModel,
   feeds: Feeds,
-  options: OnProvider & { readonly session?: SessionOptions | undefined },
+  options: OnProvider & {
+    readonly session?: SessionOptions | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<FoundWindows> {
   const runs = await firstFeeds(feeds, COMPARED_RUNS);
   const [first] = runs;
   const axes = first && imageAxes(graph.inputs, first);
   const image = axes && imageSize(first, axes);
-  if (axes === undefined || image === undefined) return { notes: [] };
+  if (axes === undefined || image === undefined) return { notes: notesOnFixed(graph.inputs, first ?? {}) };
   const sides = SIDES.filter((side) => Math.min(...image) >= MIN_SIDE_RATIO * side);
   const tried: string[] = [];
   for (const side of sides) {
@@ -74,9 +81,22 @@ export async function findWindows(
   }
   const why = tried.at(-1);
   return {
-    notes:
-      why === undefined ? [] : [`weights were solved from whole images, as the model needs them: ${why}`],
+    notes: why === undefined ? [] : [`${WHOLE}, as the model needs them: ${why}`],
   };
+}
+
+/** Returns a note if large images stay whole because the model fixes their size. */
+function notesOnFixed(inputs: readonly DeclaredValue[], run: Tensors): string[] {
+  const large = MIN_SIDE_RATIO * SIDES[0];
+  for (const [name, { dims }] of Object.entries(run)) {
+    const declared = inputs.find((input) => input.name === name)?.dims ?? [];
+    const sides = dims.filter((dim, axis) => axis > 0 && declared[axis] === dim && dim >= large);
+    if (dims.length < IMAGE_AXES || sides.length !== 2) continue;
+    return [
+      `${WHOLE}: the input '${name}' has the fixed size ${sides.join(' × ')}; windows take less memory, and need a model that is exported with free height and width`,
+    ];
+  }
+  return [];
 }
 
 /** Compares the middle of a window with the same place of a part of twice its side, in dB; undefined if that is impossible. */
@@ -94,6 +114,7 @@ async function compareWindows(
     const large = await run(cutWindow(feeds, axes, [top, left], [2 * side, 2 * side]));
     const small = await run(cutWindow(feeds, axes, [top + side / 2, left + side / 2], [side, side]));
     if (!meter.add(large, small)) return undefined;
+    if ((meter.sqnr() ?? MIN_SQNR) < MIN_SQNR) break;
   }
   return meter.sqnr();
 }

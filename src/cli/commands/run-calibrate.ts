@@ -107,6 +107,10 @@ export async function run(input: string, flags: Flags): Promise<void> {
     budget: flags.keep && parseBudget(flags.keep),
     layers: matches && (({ node }: { node: Parameters<typeof matches>[0] }) => matches(node)),
     session,
+    onNote: (note: string) => {
+      bar.end(); // the progress is on the same line
+      sayNote(note);
+    },
     onProgress: (step: string, done: number, of: number) => {
       if (done === 0) left = clockFor(); // each step has a different speed
       const at = Math.floor(done) + 1;

@@ -101,10 +101,14 @@ test('a net that looks at the whole image stays with whole images, and a note sa
   expect(pooled.notes[0]).toMatch(/do not grow with the image/);
 });
 
-test('small images and inputs of a fixed size stay whole, without a note', async () => {
+test('small images stay whole without a note, and large ones of a fixed size with one', async () => {
   const plain = [node('Identity', ['a'], ['m'])];
   expect(await found(net(plain), images(2, [1, 2, 511, 600], 1))).toEqual({ notes: [] });
-  expect(await found(net(plain, { dims: ['N', 2, 512, 520] }))).toEqual({ notes: [] });
+  const fixed = (height: number) => net(plain, { dims: ['N', 2, height, 520] });
+  expect(await found(fixed(511), images(2, [1, 2, 511, 520], 1))).toEqual({ notes: [] });
+  const { windows, notes } = await found(fixed(512));
+  expect(windows).toBeUndefined();
+  expect(notes).toEqual([expect.stringMatching(/whole images: the input 'x' has the fixed size 512 × 520/)]);
 });
 
 test('windows are parts of the images, of one size, as often as their area allows, and the same for a seed', async () => {
@@ -146,7 +150,7 @@ test('weights from windows serve whole images as weights from whole images do', 
   const windowed = await figures(net(nodes));
   const whole = await figures(net(nodes, { dims: [1, 2, 512, 512] }));
   expect(windowed.report.notes.join()).toMatch(/solved from 48 windows of 256 × 256.*; whole images compare/);
-  expect(whole.report.notes.join()).not.toMatch(/window/);
+  expect(whole.report.notes.join()).toMatch(/whole images: .* fixed size/);
   expect(windowed.report.samples).toEqual(whole.report.samples);
   expect(windowed.before).toBeCloseTo(whole.before, 3);
   expect(windowed.after).toBeGreaterThan(windowed.before + 3);

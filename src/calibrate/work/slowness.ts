@@ -1,0 +1,38 @@
+import type { LoadedModel } from '../../providers/loaded-model.js';
+import type { OnProvider, SessionOptions } from '../../providers/provider.js';
+import type { Tensors } from '../../providers/tensor.js';
+import { withSession } from '../../providers/with-session.js';
+import { secondsFor } from './budget.js';
+
+/** Number of timed runs after the first; other programs slow some of them. */
+const TIMED_RUNS = 3;
+/** A first run of this time is not repeated. */
+const LONG_RUN_MS = 1000;
+
+/**
+ * Measures how many times longer than its work says it takes here to get a feed and run a model; 1 if it takes less. Throws what the
+ * provider throws, and `aborted`.
+ */
+export async function measureSlowness(
+  { file }: LoadedModel,
+  feed: () => Promise<Tensors>,
+  work: number,
+  options: OnProvider & {
+    readonly session?: SessionOptions | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<number> {
+  const expected = 1000 * secondsFor(work);
+  if (!(expected > 0)) return 1;
+  return withSession(file, options, async (session) => {
+    const timed = async () => {
+      const start = performance.now();
+      await session.run(await feed());
+      return performance.now() - start;
+    };
+    let least = await timed();
+    for (let count = 0; count < TIMED_RUNS && least < LONG_RUN_MS; count++)
+      least = Math.min(least, await timed());
+    return Math.max(1, least / expected);
+  });
+}
