@@ -20,11 +20,40 @@ export interface ImageLayout {
 
 /** Returns the layout of a sample; undefined if the sample is not an image. The channel axis is the shorter outer one. */
 export function imageLayout(dims: readonly number[]): ImageLayout | undefined {
-  const [first = 0, second = 0, third = 0] = dims;
-  if (dims.length !== 3 || elementCount(dims) === 0) return undefined;
-  if (first <= third)
-    return { channels: first, height: second, width: third, pixelStride: 1, channelStride: second * third };
-  return { channels: third, height: first, width: second, pixelStride: third, channelStride: 1 };
+  const [first = 0, , third = 0] = dims;
+  return dims.length === 3 && elementCount(dims) > 0 ? layoutOf(dims, first > third) : undefined;
+}
+
+/** Returns the layout of [channels, height, width], or of [height, width, channels]. */
+function layoutOf([a = 1, b = 1, c = 1]: readonly number[], channelsLast: boolean): ImageLayout {
+  return channelsLast
+    ? { channels: c, height: a, width: b, pixelStride: c, channelStride: 1 }
+    : { channels: a, height: b, width: c, pixelStride: 1, channelStride: b * c };
+}
+
+/**
+ * Returns the layout of targets that have a value at each place of an image, which may be a coarser one. `classAxis` is the axis
+ * of class scores, 0 or the last; without it, the targets must have the shape of the image. Undefined for other targets.
+ */
+export function placesLayout(
+  dims: readonly number[],
+  { height, width }: ImageLayout,
+  classAxis: number | undefined,
+): ImageLayout | undefined {
+  const orders = classAxis === undefined ? [false, true] : [classAxis !== 0];
+  const isPlaces = (one: ImageLayout) => one.height * one.width > 1;
+  const found = orders.flatMap((channelsLast) => {
+    const [places = 0, classes = 0] = channelsLast ? dims : dims.toReversed();
+    if (dims.length === 2 && places === height * width)
+      return layoutOf(channelsLast ? [height, width, classes] : [classes, height, width], channelsLast);
+    return dims.length === 3 ? layoutOf(dims, channelsLast) : [];
+  });
+  const all = found.filter(isPlaces);
+  return (
+    all.find((one) => one.height === height && one.width === width) ??
+    all.find((one) => one.height * width === one.width * height) ??
+    (classAxis === undefined ? undefined : all[0])
+  );
 }
 
 /** Changes drawn for one sample, which all images of the sample share. */
@@ -60,6 +89,23 @@ export function drawChange(kinds: readonly Augmentation[], random: Random): Imag
     down: has('crop') ? shift() : 0,
     erased: has('erase') && random() < 0.5 ? rectangle() : undefined,
   };
+}
+
+/** Rounds the shift to whole places of the coarsest of the images that share a change. */
+export function wholeShift(change: ImageChange, images: readonly ImageLayout[]): ImageChange {
+  const round = (share: number, sizes: readonly number[]) => {
+    const least = Math.min(...sizes);
+    return Math.round(share * least) / least;
+  };
+  const right = round(
+    change.right,
+    images.map(({ width }) => width),
+  );
+  const down = round(
+    change.down,
+    images.map(({ height }) => height),
+  );
+  return { ...change, right, down };
 }
 
 /** Changes an image in place. `scratch` holds as many elements as the image. Without `erase`, no rectangle is erased. */

@@ -1,5 +1,6 @@
 // Batches of a training, in arrays that are reused.
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
 import {
   type Augmentation,
@@ -7,8 +8,11 @@ import {
   drawChange,
   type ImageLayout,
   imageLayout,
+  placesLayout,
+  wholeShift,
 } from '../data/augment.js';
 import type { Samples } from '../data/samples.js';
+import type { ScoreLayout } from '../metrics/score-layout.js';
 import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
 import type { TargetRows } from './targets.js';
 
@@ -28,6 +32,8 @@ export interface BatchOptions {
   readonly batch: number;
   /** Shape of the output for one sample. */
   readonly outputDims: readonly number[];
+  /** Where the classes are, if the targets are classes. */
+  readonly layout: ScoreLayout | undefined;
   readonly seed: number;
   readonly augment: readonly Augmentation[];
 }
@@ -64,7 +70,8 @@ export function batchReader(samples: Samples, rows: TargetRows, options: BatchOp
   const { batch, outputDims, seed, augment } = options;
   const feeds = batchArrays(samples, batch);
   const targets = new Float32Array(batch * elementCount(outputDims));
-  const images = augment.length === 0 ? [] : imagesOf(samples, feeds, targets, outputDims);
+  const images = augment.length === 0 ? [] : imagesOf(samples, feeds, targets, options);
+  const layouts = images.map(({ layout }) => layout);
   return {
     feeds,
     targets,
@@ -73,7 +80,8 @@ export function batchReader(samples: Samples, rows: TargetRows, options: BatchOp
       rows.read(indices, targets);
       if (epoch === undefined) return;
       for (const [place, index] of indices.entries()) {
-        const change = drawChange(augment, createRandom(seedOf(seed, epoch, index, 1)));
+        const drawn = drawChange(augment, createRandom(seedOf(seed, epoch, index, 1)));
+        const change = images.length === 0 ? drawn : wholeShift(drawn, layouts);
         for (const { data, layout, length, scratch, erase } of images)
           changeImage(data.subarray(place * length, (place + 1) * length), layout, change, scratch, erase);
       }
@@ -91,12 +99,12 @@ interface Images {
   readonly erase: boolean;
 }
 
-/** Finds the images among inputs and targets. Targets are images if they have the height and width of an input. */
+/** Finds the images among inputs and targets. Throws `bad-usage` where there is none, and for a flip of places that are not in the image. */
 function imagesOf(
   { inputs }: Samples,
   feeds: Readonly<Record<string, NumberTensor>>,
   targets: Float32Array,
-  outputDims: readonly number[],
+  { outputDims, layout, augment }: BatchOptions,
 ): Images[] {
   const found: Images[] = [];
   const add = (data: TypedArray, layout: ImageLayout, dims: readonly number[], erase: boolean) => {
@@ -113,8 +121,15 @@ function imagesOf(
       fix: 'Leave out the augmentation',
     });
   }
-  const layout = imageLayout(outputDims);
-  const { height, width } = first.layout;
-  if (layout?.height === height && layout.width === width) add(targets, layout, outputDims, false);
+  if (layout?.places === 1) return found;
+  const places = placesLayout(outputDims, first.layout, layout && layout.axis - 1);
+  if (places !== undefined) add(targets, places, outputDims, false);
+  else if (layout !== undefined && augment.some((kind) => kind.startsWith('flip'))) {
+    throw new OnnxMishError(
+      'bad-usage',
+      `a flip cannot move the ${plural(layout.places, 'label')} of a sample: the places of the output [${outputDims}] are not those of the image`,
+      { fix: 'Leave out the flips' },
+    );
+  }
   return found;
 }

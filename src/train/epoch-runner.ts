@@ -1,6 +1,6 @@
 // Runs the steps of an epoch.
 import { stopIfAborted } from '../base/abort.js';
-import { batchReader, epochOrder } from './batches.js';
+import { type BatchOptions, batchReader, epochOrder } from './batches.js';
 import { asDivergence, maxLossOf } from './divergence.js';
 import type { Epoch } from './epoch.js';
 import { predictionsPerSample } from './evaluate.js';
@@ -28,9 +28,9 @@ export async function createEpochRunner(
   options: ProviderTrainerOptions,
 ): Promise<EpochRunner> {
   const { model, step, optimizer, initial, batch, outputDims, data } = plan;
-  const { seed, augment, loss, epochs } = settings;
+  const { seed, loss, epochs } = settings;
   const { signal, onProgress } = options;
-  const reader = batchReader(data.samples, data.rows, { batch, outputDims, seed, augment });
+  const reader = batchReader(data.samples, data.rows, readerOptions(plan, settings));
   const stepsPerEpoch = Math.floor(data.samples.count / batch);
   const schedule = scheduleOf(settings, stepsPerEpoch);
   const teacher =
@@ -101,6 +101,14 @@ export async function createEpochRunner(
     },
   };
 }
+
+const readerOptions = (
+  { batch, outputDims, step }: TrainingPlan,
+  { loss, seed, augment }: ResolvedSettings,
+): BatchOptions => ({
+  ...{ batch, outputDims, seed, augment },
+  layout: loss === 'cross-entropy' ? step.layout : undefined,
+});
 
 /** Adds up the losses of batches. Those with fewer predictions that count weigh less. */
 function meanLoss() {
