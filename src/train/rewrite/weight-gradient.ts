@@ -4,7 +4,7 @@ import { elementCount } from '../../providers/tensor.js';
 import { oneHot, unfold } from '../autodiff/gradients-conv.js';
 import { gemm } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
-import { blockedConv, cut, inWholeBlocks, lastToMiddle } from './blocks.js';
+import { blockedConv, cut, inWholeBlocks, lastToMiddle, toPlain } from './blocks.js';
 
 /** A convolution with the gradient of its output in the blocked layout. */
 export interface BlockedGradient {
@@ -22,20 +22,20 @@ export interface BlockedGradient {
   readonly block: number;
 }
 
-/** Number of input channels from which one large matrix product is the fastest way; measured in test/bench/train.md. */
-const WIDE = 64;
+/** Number of input channels from which a window of 1 × 1 takes one product over all samples; measured in test/bench/train.md. */
+const WIDE = 128;
 
 /** Opset from which Slice has steps. */
 const SLICE_STEPS = 10;
 
 /** Adds the gradient of the weights. */
 export function blockedWeightGradient(tape: Tape, conv: BlockedGradient): string {
-  const { dx, window, group } = conv;
+  const { dx, window, group, blocked } = conv;
   if (group !== 1) return depthwise(tape, conv);
   const dense = elementCount(window.strides) === 1 && elementCount(window.dilations) === 1;
-  const wide = conv.blocked && (dx[1] ?? 1) >= WIDE;
-  if (dense) return wide ? channelsLast(tape, conv) : byRows(tape, conv);
-  return wide && tape.opset >= SLICE_STEPS ? placesLast(tape, conv) : unfolded(tape, conv);
+  const large = elementCount(window.kernel) > 1 || (dx[1] ?? 1) >= WIDE;
+  if (dense) return blocked && large ? byShifts(tape, conv) : byRows(tape, conv);
+  return blocked && tape.opset >= SLICE_STEPS ? byTaps(tape, conv) : unfolded(tape, conv);
 }
 
 /**
@@ -120,67 +120,76 @@ function byRows(tape: Tape, conv: BlockedGradient): string {
   return finished(tape, back, [m, c, height, across], dw);
 }
 
-/** Adds a copy of a blocked tensor with the channels at the end, [N, H, W, C]. */
-function channelsAtEnd(tape: Tape, x: string, dims: readonly number[], block: number): string {
-  const [n = 1, c = 1, high = 1, wide = 1] = dims;
-  const parts = tape.reshape(x, [n, c / block, high * wide, block]);
-  return tape.reshape(tape.node('Transpose', [parts], { perm: [0, 2, 1, 3] }), [n, high, wide, c]);
+/** Adds the plain copy of a blocked tensor with its channels before the samples, [C, N × H × W]. */
+function channelsFirst(tape: Tape, x: string, dims: readonly number[], block: number): string {
+  const [n = 1, channels = 1, high = 1, wide = 1] = dims;
+  const c = inWholeBlocks(channels, block);
+  const parts = tape.reshape(x, [n, c / block, high * wide * block]);
+  const single = n === 1 ? parts : tape.node('Transpose', [parts], { perm: [1, 0, 2] });
+  return tape.reshape(toPlain(tape, tape.reshape(single, [1, c, n * high, wide]), channels), [channels, -1]);
 }
 
-/** Adds the gradient with its inputs before the places of the window, from one with the inputs at the end. */
-const tapsLast = (tape: Tape, x: string, dims: readonly [outputs: number, taps: number, inputs: number]) =>
-  dims[1] === 1 ? x : lastToMiddle(tape, x, dims);
+/** Shifts x along the width and the gradient along the height, and multiplies each two of them. */
+function byShifts(tape: Tape, conv: BlockedGradient): string {
+  const { dx, dy, dw, window, block } = conv;
+  const [n = 1, c = 1, rows = 1, inWidth = 1] = dx;
+  const [, m = 1, outRows = 1, width = 1] = dy;
+  const [height = 1, across = 1] = window.kernel;
+  const x = tape.reshape(channelsFirst(tape, conv.x, dx, block), [c * n * rows, inWidth]);
+  const g = tape.reshape(channelsFirst(tape, conv.g, dy, block), [m * n, outRows * width]);
+  const places = n * rows * width;
+  const columns = Array.from({ length: across }, (_, column) => {
+    const begin = (window.pads[1] ?? 0) - column;
+    return tape.reshape(tape.pad(x, [0, begin, 0, width - inWidth - begin]), [c, places]);
+  });
+  const shifted = Array.from({ length: height }, (_, row) => {
+    const [top, bottom] = rowShift(conv, row);
+    return tape.reshape(tape.pad(g, [0, top * width, 0, bottom * width]), [m, places]);
+  });
+  const parts = shifted.flatMap((row) => columns.map((column) => timesTransposed(tape, row, column)));
+  return joined(tape, parts, dw);
+}
 
-const joined = (tape: Tape, parts: readonly string[]) =>
-  parts.length === 1 ? (parts[0] ?? '') : tape.node('Concat', parts, { axis: 3 });
-
-/** Moves the channels to the end, takes what each place of the window reads, and multiplies all at once: for any stride and dilation. */
-function placesLast(tape: Tape, conv: BlockedGradient): string {
-  const { x, g, dx, dy, dw, window, block } = conv;
-  const [n = 1, inputs = 1, rows = 1, inWidth = 1] = dx;
-  const [, outputs = 1, outRows = 1, width = 1] = dy;
-  const [c, m] = [inWholeBlocks(inputs, block), inWholeBlocks(outputs, block)];
+/** Multiplies the gradient by what each place of the window reads: for any stride and dilation. */
+function byTaps(tape: Tape, conv: BlockedGradient): string {
+  const { x, dx, dy, dw, window, block } = conv;
+  const [n = 1, channels = 1, rows = 1, inWidth = 1] = dx;
+  const [, , outRows = 1, width = 1] = dy;
   const { kernel, strides, dilations, pads } = window;
   const [height = 1, across = 1] = kernel;
   const [top = 0, left = 0, bottom = 0, right = 0] = pads;
-  const flat = channelsAtEnd(tape, x, [n, c, rows, inWidth], block);
-  const padded = tape.pad(flat, [0, top, left, 0, 0, bottom, right, 0]);
-  const read = Array.from({ length: height * across }, (_, tap) => {
+  const blocks = (n * inWholeBlocks(channels, block)) / block;
+  const padded = tape.pad(tape.reshape(x, [blocks, rows, inWidth, block]), [
+    0,
+    top,
+    left,
+    0,
+    0,
+    bottom,
+    right,
+    0,
+  ]);
+  const g = channelsFirst(tape, conv.g, dy, block);
+  const parts = Array.from({ length: height * across }, (_, tap) => {
     const begins = [Math.floor(tap / across), tap % across].map((at, axis) => at * (dilations[axis] ?? 1));
     const ends = begins.map(
       (begin, axis) => begin + ((axis === 0 ? outRows : width) - 1) * (strides[axis] ?? 1) + 1,
     );
-    return tape.node('Slice', [padded, ...[begins, ends, [1, 2], strides].map((list) => tape.ints(list))]);
+    const operands = [begins, ends, [1, 2], strides].map((list) => tape.ints(list));
+    const read = tape.node('Slice', [padded, ...operands]);
+    return timesTransposed(tape, g, channelsFirst(tape, read, [n, channels, outRows, width], block));
   });
-  const all = tape.reshape(joined(tape, read), [n * outRows * width, height * across * c]);
-  const flatG = channelsAtEnd(tape, g, [n, m, outRows, width], block);
-  const product = gemm(tape, [tape.reshape(flatG, [n * outRows * width, m]), all], { transA: 1 });
-  return finished(tape, tapsLast(tape, product, [m, height * across, c]), [m, c, ...kernel], dw);
+  return joined(tape, parts, dw);
 }
 
-/** Moves the channels to the end, unfolds x over the width and the gradient over the height, and multiplies all at once. */
-function channelsLast(tape: Tape, conv: BlockedGradient): string {
-  const { x, g, dx, dy, dw, window, block } = conv;
-  const [n = 1, inputs = 1, rows = 1, inWidth = 1] = dx;
-  const [, outputs = 1, outRows = 1, width = 1] = dy;
-  const [c, m] = [inWholeBlocks(inputs, block), inWholeBlocks(outputs, block)];
-  const [height = 1, across = 1] = window.kernel;
-  const flatX = channelsAtEnd(tape, x, [n, c, rows, inWidth], block);
-  const flatG = channelsAtEnd(tape, g, [n, m, outRows, width], block);
-  const columns = Array.from({ length: across }, (_, column) => {
-    const begin = (window.pads[1] ?? 0) - column;
-    return tape.pad(flatX, [0, 0, begin, 0, 0, 0, width - inWidth - begin, 0]);
-  });
-  const shifted = Array.from({ length: height }, (_, row) => {
-    const [top, bottom] = rowShift(conv, row);
-    return tape.pad(flatG, [0, top, 0, 0, 0, bottom, 0, 0]);
-  });
-  const left = tape.reshape(joined(tape, columns), [n * rows * width, across * c]);
-  const right = tape.reshape(joined(tape, shifted), [n * rows * width, height * m]);
-  const product = gemm(tape, [right, left], { transA: 1 });
-  // From [height, m, across, c] to [m, c, height, across]: ONNX Runtime moves a single axis much faster than several, and would join
-  // two moves to one.
-  const byRow = tape.split(tape.reshape(product, [height, m, across * c]), height, 0);
-  const byOutput = height === 1 ? product : tape.node('Concat', byRow, { axis: 2 });
-  return finished(tape, tapsLast(tape, byOutput, [m, height * across, c]), [m, c, height, across], dw);
+/** Adds a × bᵀ. ONNX Runtime computes it at the speed of its convolutions, and aᵀ × b at half of that. */
+const timesTransposed = (tape: Tape, a: string, b: string) => gemm(tape, [a, b], { transB: 1 });
+
+/** Joins the gradients of all places of the window, [outputs, inputs] each, to one in the shape of the weights. */
+function joined(tape: Tape, parts: readonly string[], dw: readonly number[]): string {
+  const [m = 1, c = 1] = dw;
+  const taps = parts.length;
+  const all = parts.map((part) => tape.reshape(part, [m, 1, c]));
+  if (taps === 1) return tape.reshape(all[0] ?? '', dw);
+  return tape.reshape(lastToMiddle(tape, tape.node('Concat', all, { axis: 1 }), [m, taps, c]), dw);
 }
