@@ -113,9 +113,13 @@ export function blockedConv(
   return tape.node('Conv', inputs, relu ? { ...common, activation: 'Relu' } : common, BLOCKED_DOMAIN);
 }
 
-/** Adds a copy in which the last of three axes is before the middle one: ONNX Runtime moves a single axis much faster than several. */
+/**
+ * Adds a copy in which the last of three axes is before the middle one: ONNX Runtime moves a single axis much faster than several. It
+ * joins transpositions after one another, and moves them behind operations with two operands, which then needs more of them; not past a
+ * Flatten, which copies nothing.
+ */
 export const lastToMiddle = (tape: Tape, x: string, dims: readonly [number, number, number]) =>
-  tape.node('Transpose', [tape.reshape(x, dims)], { perm: [0, 2, 1] });
+  tape.node('Flatten', [tape.node('Transpose', [tape.reshape(x, dims)], { perm: [0, 2, 1] })], { axis: 1 });
 
 /** Adds the weights of a convolution, [M, C / group, h, w], in blocks of outputs, and of inputs if those are in blocks. */
 export function blockedWeights(
@@ -152,16 +156,19 @@ export function mirroredWeights(
   const [outputs = 1, inputs = 1, ...kernel] = dims;
   const m = inWholeBlocks(outputs, block);
   const taps = elementCount(kernel);
-  const backwards = tape.ints(Array.from({ length: taps }, (_, at) => taps - 1 - at));
-  const mirrored = (x: string, axis: number) =>
-    taps === 1 ? x : tape.node('Gather', [x, backwards], { axis });
   if (depthwise) {
-    return tape.reshape(mirrored(tape.reshape(blocks, [m / block, taps, block]), 1), [m, inputs, ...kernel]);
+    const backwards = Array.from({ length: (m / block) * taps }, (_, at) => at - 2 * (at % taps) + taps - 1);
+    return tape.reshape(chosen(tape, blocks, backwards, block), [m, inputs, ...kernel]);
   }
-  const c = inWholeBlocks(inputs, block);
-  const exchanged = lastToMiddle(tape, blocks, [((m * c) / block / block) * taps, block, block]);
-  const parts = tape.reshape(exchanged, [m / block, c / block, taps * block * block]);
-  const byInput = tape.node('Transpose', [parts], { perm: [1, 0, 2] });
-  const places = tape.reshape(byInput, [(m * c) / block / block, taps, block * block]);
-  return tape.reshape(mirrored(places, 1), [c, m, ...kernel]);
+  const [high, wide] = [m / block, inWholeBlocks(inputs, block) / block];
+  const exchanged = lastToMiddle(tape, blocks, [high * wide * taps, block, block]);
+  const order = Array.from({ length: high * wide * taps }, (_, at) => {
+    const [pair, tap] = [Math.floor(at / taps), taps - 1 - (at % taps)];
+    return ((pair % high) * wide + Math.floor(pair / high)) * taps + tap;
+  });
+  return tape.reshape(chosen(tape, exchanged, order, block * block), [wide * block, m, ...kernel]);
 }
+
+/** Adds parts of a tensor, of `length` elements each, in another order. */
+const chosen = (tape: Tape, x: string, order: readonly number[], length: number) =>
+  tape.node('Gather', [tape.reshape(x, [-1, length]), tape.ints(order)], { axis: 0 });
