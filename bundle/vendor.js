@@ -39,6 +39,9 @@ export const BUNDLED = [...new Set(Object.keys(MODULES).map((name) => name.split
 /** The locales of zod's messages, 200 kB of code and 64 files of types, which we do not use. */
 const LOCALES = /zod\/v4\/locales\/index\.(js|d\.ts)$/;
 
+/** Modules that packages import and do without here: picocolors colours our tables, and no command is a program of its own. */
+const LEFT_OUT = ['@colors/colors/safe', 'node:child_process'];
+
 /** @type {import('rolldown').InputOptions} */
 const ANYWHERE = {
   platform: 'neutral',
@@ -55,12 +58,12 @@ async function bundlePackage(/** @type {keyof typeof VENDOR} */ name) {
     plugins: [
       {
         name: 'entry',
-        resolveId: (id) => (id === entry ? entry : id === '@colors/colors/safe' ? '\0no-colours' : undefined),
+        resolveId: (id) => (id === entry ? entry : LEFT_OUT.includes(id) ? '\0nothing' : undefined),
         load: (id) =>
           id === entry
             ? VENDOR[name]
-            : id === '\0no-colours'
-              ? 'export {};' // cli-table3 does without: picocolors colours our tables
+            : id === '\0nothing'
+              ? 'export {};'
               : LOCALES.test(id)
                 ? "export { default as en } from './en.js';"
                 : undefined,

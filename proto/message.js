@@ -141,14 +141,25 @@ function enumOf(numbers) {
   return Object.assign(Object.create(names), numbers);
 }
 
-/** The messages and enums of tables, by their path; what is nested comes after what it is in. */
+/** The messages and enums of tables, by their path. Each is made when it is first asked for: most programs need a few. */
 export function define(tables) {
   const root = {};
-  const at = (path) => path.split('.').reduce((scope, name) => scope[name], root);
-  for (const [path, table] of Object.entries(tables)) {
-    const [, parent, name] = /^(?:(.*)\.)?(\w+)$/.exec(path);
-    const scope = parent === undefined ? root : at(parent);
-    scope[name] = typeof table === 'string' ? messageOf(table, at) : enumOf(table);
-  }
-  return root;
+  const typeOf = (path) => path.split('.').reduce((scope, name) => scope[name], root);
+  const fill = (scope, prefix) => {
+    for (const [path, table] of Object.entries(tables)) {
+      const name = path.slice(prefix.length);
+      if (!path.startsWith(prefix) || name.includes('.')) continue;
+      let made;
+      const make = () => (typeof table === 'string' ? fill(messageOf(table, typeOf), `${path}.`) : enumOf(table));
+      Object.defineProperty(scope, name, {
+        enumerable: true,
+        get() {
+          made ??= make();
+          return made;
+        },
+      });
+    }
+    return scope;
+  };
+  return fill(root, '');
 }

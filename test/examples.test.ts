@@ -30,7 +30,7 @@ beforeAll(async () => {
   await cp(modelPath('lenet5.onnx'), consumer.folder.at('models', 'lenet5.onnx'));
   const bin = consumer.folder.at('node_modules', '.bin');
   await mkdir(bin);
-  await symlink(join(consumer.installed, 'dist/bin/main.js'), join(bin, 'onnx-mish'));
+  await symlink(join(consumer.installed, 'dist/bin/main.cjs'), join(bin, 'onnx-mish'));
   await chmod(join(bin, 'onnx-mish'), 0o755); // as npm does
 
   expected = await greyScores();

@@ -63,7 +63,7 @@ async function follow(line: string, folder: Folder): Promise<string> {
   if (specs === undefined) {
     const [program, ...args] = line.split(/\s+/).slice(line.startsWith('npx ') ? 1 : 0);
     expect(program, line).toBe('onnx-mish');
-    const main = join(consumer.installed, 'dist/bin/main.js');
+    const main = join(consumer.installed, 'dist/bin/main.cjs');
     return (await run(process.execPath, [main, ...args], { cwd: folder.path })).stdout;
   }
   for (const spec of specs.split(' ')) {

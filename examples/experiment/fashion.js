@@ -23,7 +23,7 @@ mkdirSync(folder, { recursive: true });
 const [train, test] = ['train.npz', 'test.npz'].map((name) => join(folder, name));
 if (!existsSync(train)) run('models/fashion-npz.js', folder, String(SAMPLES));
 run(
-  'dist/bin/main.js',
+  'dist/bin/main.cjs',
   ...['experiment', join(root, 'models', 'untrained', 'resnet20.onnx')],
   ...['--data', train, '--labels', 'y', '--test', test],
   ...['--epochs', String(EPOCHS), '--seeds', String(SEEDS), '--augment', 'flip', '--landscape', '11'],

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
 enableCompileCache?.(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'onnx-mish'));
 
-const { run } = await import('./run.js'); // loaded late: the cache serves what is loaded after its start
-run(process.argv);
+// Loaded late: the cache serves what is loaded after its start.
+void import('./run.js').then(({ run }) => run(process.argv));
 
 // Printing progress to a closed terminal fails, which must not prevent the cleanup.
 process.stderr.on('error', () => {});

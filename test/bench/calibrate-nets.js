@@ -30,7 +30,7 @@ if (!flags.includes('--samples')) flags.push('--samples', DEFAULT_SAMPLES);
 
 /** Runs the command line; returns its report, and the peak of its memory in MiB as Linux counts it. */
 async function calibrated(args) {
-  const child = spawn(process.execPath, [join(root, 'dist/bin/main.js'), 'calibrate', ...args, '--json'], {
+  const child = spawn(process.execPath, [join(root, 'dist/bin/main.cjs'), 'calibrate', ...args, '--json'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let peak = 0;

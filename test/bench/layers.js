@@ -32,7 +32,7 @@ function run(program, args) {
 
 function ours() {
   const args = ['validate', ...positionals, '--per-layer', '--no-latency', '--samples', '1'];
-  run(process.execPath, ['--import', here('../support/peak.js'), here('../../dist/bin/main.js'), ...args]);
+  run(process.execPath, ['--import', here('../support/peak.js'), here('../../dist/bin/main.cjs'), ...args]);
   const { cpu, peak } = JSON.parse(readFileSync(usage, 'utf8'));
   return { cpu, peak };
 }

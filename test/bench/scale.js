@@ -43,7 +43,7 @@ function run() {
   const start = performance.now();
   const { status, stderr } = spawnSync(
     process.execPath,
-    ['--import', here('../support/peak.js'), here('../../dist/bin/main.js'), 'swap', input, '-o', output],
+    ['--import', here('../support/peak.js'), here('../../dist/bin/main.cjs'), 'swap', input, '-o', output],
     { encoding: 'utf8', env: { ...process.env, USAGE_FILE: usage } },
   );
   if (status !== 0) throw new Error(stderr);

@@ -13,7 +13,7 @@ const rounds = Number(process.argv.find((argument) => /^\d+$/.test(argument)) ??
 const megabytes = Number(process.argv[process.argv.indexOf('--size') + 1] || 500) || 500;
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'onnx-mish-bench-'));
-const cli = here('../../dist/bin/main.js');
+const cli = here('../../dist/bin/main.cjs');
 
 const time = existsSync('/usr/bin/time');
 const python = spawnSync('python3', ['-c', 'import onnx'], { stdio: 'ignore' }).status === 0;

@@ -127,7 +127,7 @@ const all = [${names.map((name) => `require(${name})`)}];
   });
 
   test('has its command', async () => {
-    const main = join(consumer.installed, 'dist/bin/main.js');
+    const main = join(consumer.installed, 'dist/bin/main.cjs');
     await consumer.node(main, 'swap', 'model.onnx', '-o', 'swapped.onnx');
     const inspected = JSON.parse(await consumer.node(main, 'inspect', 'swapped.onnx', '--json'));
     expect(inspected.mish).toHaveLength(4);

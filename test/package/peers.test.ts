@@ -50,7 +50,7 @@ async function withPeers<T>(names: readonly Peer[], work: () => Promise<T>): Pro
 
 /** Runs the installed command, or another program of Node's. */
 function cli(args: readonly string[], cwd = consumer.folder.path, PATH = process.env.PATH): Promise<Outcome> {
-  const main = join(consumer.installed, 'dist/bin/main.js');
+  const main = join(consumer.installed, 'dist/bin/main.cjs');
   const child = spawn(process.execPath, [main, ...args], { cwd, env: { PATH: PATH ?? '' } });
   child.stdin.end();
   return outcome(child);
@@ -200,7 +200,7 @@ describe('doctor --install', () => {
 
 describe('the command that installs', () => {
   const linux = { platform: 'linux', arch: 'x64', userAgent: '', cwd: '/home/me/project' };
-  const local = '/home/me/project/node_modules/onnx-mish/dist/bin/main.js';
+  const local = '/home/me/project/node_modules/onnx-mish/dist/bin/main.cjs';
   test.each([
     ['in a project', { ...linux, file: local }, 'npm install sharp@0.35'],
     [

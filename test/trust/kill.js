@@ -18,7 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { onnx } from '../../proto/onnx.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/bin/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../dist/bin/main.cjs', import.meta.url));
 const TEMPORARY = /^\..+\.onnx-mish\.tmp$/;
 
 /** A model of one Relu and a float32 weight of so many bytes: in it, or in a data file beside it. */

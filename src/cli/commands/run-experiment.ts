@@ -174,5 +174,5 @@ async function trainPending(
 /** Returns the path of the program that worker processes run. */
 function program(): string {
   const root = dirname(createRequire(import.meta.url).resolve('onnx-mish/package.json'));
-  return join(root, 'dist', 'bin', 'main.js');
+  return join(root, 'dist', 'bin', 'main.cjs');
 }

@@ -38,7 +38,7 @@ export async function runTransformation<Options extends TransformFlags, Report e
   flags: Options,
   { file, document, describe, note }: Transformation<Options, Report>,
 ): Promise<void> {
-  useLessMemory();
+  await useLessMemory(input);
   const output = await outputArgument(input, flags.output);
   const isThrough = (await isPiped(input)) || (output !== undefined && (await goesThrough(output)));
   const bar = progress('writing');
