@@ -29,6 +29,25 @@ function addImports(files, file) {
   }
 }
 
+const REQUIRE = /^(?:let|const) (\w+) = require\("(node:[^"]+)"\);$/gm;
+
+/** Loads each of Node's modules when it is first used: crypto, net and streams take some ms each, and few commands need all. */
+const loadLate = {
+  name: 'load-late',
+  renderChunk(code) {
+    let late = code;
+    for (const [statement, name, module] of code.matchAll(REQUIRE)) {
+      const uses = code.match(new RegExp(`\\b${name}\\b`, 'g')).length - 1;
+      const members = code.match(new RegExp(`\\b${name}\\.(?=\\w)`, 'g'))?.length ?? 0;
+      if (uses !== members) continue; // the whole module is used
+      late = late
+        .replace(new RegExp(`\\b${name}\\.(?=\\w)`, 'g'), `${name}().`)
+        .replace(statement, `const ${name} = () => require("${module}");`);
+    }
+    return late;
+  },
+};
+
 await vendor();
 const atStart = new Set();
 for (const file of AT_START) addImports(atStart, resolve('dist', file));
@@ -36,6 +55,7 @@ await build([
   {
     input: 'dist/cli/main.js',
     platform: 'node',
+    plugins: [loadLate],
     external: [/^[^./]/, resolve('dist/vendor/vega.js')], // large, and only charts load it
     preserveEntrySignatures: 'allow-extension',
     output: {

@@ -8,7 +8,4 @@ const { enableCompileCache } = module as { enableCompileCache?: (folder: string)
 enableCompileCache?.(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'onnx-mish'));
 
 // Loaded late: the cache serves what is loaded after its start.
-void import('./run.js').then(({ run }) => run(process.argv));
-
-// Printing progress to a closed terminal fails, which must not prevent the cleanup.
-process.stderr.on('error', () => {});
+void import('./run.js').then(({ run }) => run(process.argv, true));

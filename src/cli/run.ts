@@ -78,25 +78,31 @@ function withoutHelpCommand(argv: readonly string[]): readonly string[] {
   return [node, main, command, ...(Object.hasOwn(COMMANDS, command) ? ['--help'] : [])];
 }
 
+const helpWidth = () => Math.min(process.stdout.columns || MAX_HELP_WIDTH, MAX_HELP_WIDTH);
+
 /** Makes commander throw errors instead of ending the process, so that `exitCode` decides on all exit codes. */
 function prepare(command: Command): Command {
   return (
     command
       .helpOption('-h, --help', 'print this help')
-      .configureHelp({ helpWidth: Math.min(process.stdout.columns || MAX_HELP_WIDTH, MAX_HELP_WIDTH) })
       .exitOverride()
       // Commander prints arguments, and a shell's `*` can make any file name an argument.
       .configureOutput({
         writeOut: (text) => print(reflow(text)),
         outputError: (text, write) => write(text.split('\n').map(clean).join('\n')),
+        getOutHelpWidth: helpWidth,
+        getErrHelpWidth: helpWidth,
       })
       .showHelpAfterError('(add --help for the options)')
   );
 }
 
-/** Runs the command of these arguments, and sets `process.exitCode`. Never throws. */
-export function run(argv: readonly string[]): Promise<void> {
-  renewOutput();
+/**
+ * Runs the command of these arguments, and sets `process.exitCode`. Never throws. `isDirect`: text goes to the descriptors of the
+ * process, not to its streams, which tests replace.
+ */
+export function run(argv: readonly string[], isDirect = false): Promise<void> {
+  renewOutput(isDirect);
   renewWords();
   searchProject(projectFolder);
   renewProgress();

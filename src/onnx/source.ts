@@ -21,7 +21,7 @@ export type ModelInput = Uint8Array | Blob | ReadableStream<BufferBytes> | ByteS
 
 /** Opens a model for random access. Reads a stream into a Blob first. */
 export async function openInput(input: ModelInput, name?: string): Promise<ByteSource> {
-  return toSource(input instanceof ReadableStream ? await new Response(input).blob() : input, name);
+  return toSource('getReader' in input ? await new Response(input).blob() : input, name);
 }
 
 /** Wraps a model as a `ByteSource`; `name` is for messages. */

@@ -1,3 +1,4 @@
+import { standardError } from './stdout.js';
 import { clean } from './text.js';
 
 /** Marks that GitHub Actions shows beside a run. */
@@ -10,7 +11,7 @@ export type AnnotationKind = 'error' | 'warning' | 'notice';
 export function annotate(kind: AnnotationKind, message: string, file?: string | undefined): void {
   if (process.env.GITHUB_ACTIONS !== 'true') return;
   const place = file === undefined ? '' : `file=${escapedProperty(file)},`;
-  process.stderr.write(`::${kind} ${place}title=onnx-mish::${escaped(message)}\n`);
+  standardError().write(`::${kind} ${place}title=onnx-mish::${escaped(message)}\n`);
 }
 
 /** Escapes text as GitHub's runner reads it; `clean` leaves no line breaks. */

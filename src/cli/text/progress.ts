@@ -1,8 +1,12 @@
 import { short } from '../../render/figures.js';
 import { isSilent } from './say.js';
+import { standardError } from './stdout.js';
 
 /** Least time between two lines of progress, where standard error is not a terminal. */
 const LINE_MS = 10_000;
+
+/** Returns the milliseconds since the start of the process. Node loads `performance` only when it is first used. */
+const now = () => 1000 * process.uptime();
 
 /** Time of the last line, or of the first progress of the command; undefined before it. */
 let lastLine: number | undefined;
@@ -24,7 +28,7 @@ const SILENT = { update() {}, end() {} };
 const DEFAULT_COLUMNS = 80;
 
 /** Returns text in the width of the terminal, without its middle where it is longer: a line that wraps could not be rewritten. */
-const fitted = (text: string) => short(text, Math.max(3, (process.stderr.columns || DEFAULT_COLUMNS) - 1));
+const fitted = (text: string) => short(text, Math.max(3, (standardError().columns || DEFAULT_COLUMNS) - 1));
 
 /**
  * Returns progress in percent for long work, on standard error: a line that is rewritten in a terminal, else a line at most
@@ -32,21 +36,30 @@ const fitted = (text: string) => short(text, Math.max(3, (process.stderr.columns
  */
 export function progress(label: string): Progress<[done: number, total: number]> {
   if (isSilent()) return SILENT;
-  const start = performance.now();
-  const lines = process.stderr.isTTY ? undefined : plainLines();
-  const text = (done: number, total: number) => `${label} ${Math.floor((100 * done) / Math.max(total, 1))} %`;
-  let shown = 0;
+  const start = now();
+  let shown: Progress<[text: () => string]> | undefined;
   return {
     update(done, total) {
-      const now = performance.now();
-      if (lines !== undefined) return lines.update(() => text(done, total));
-      if (now - start < 500 || now - shown < 100) return;
-      shown = now;
-      process.stderr.write(`\r${fitted(text(done, total))}`);
+      // A stream to standard error takes some ms to load, and what is done at once has no progress to show.
+      if (shown === undefined && done >= total) return;
+      shown ??= standardError().isTTY ? rewrittenLine(start) : plainLines(start);
+      shown.update(() => `${label} ${Math.floor((100 * done) / Math.max(total, 1))} %`);
+    },
+    end: () => shown?.end(),
+  };
+}
+
+/** Returns progress in a line that is rewritten, from half a second after `start` on. */
+function rewrittenLine(start: number): Progress<[text: () => string]> {
+  let shown = 0;
+  return {
+    update(text) {
+      if (now() - start < 500 || now() - shown < 100) return;
+      shown = now();
+      standardError().write(`\r${fitted(text())}`);
     },
     end() {
-      lines?.end();
-      if (shown > 0) process.stderr.write('\r\u001b[K');
+      if (shown > 0) standardError().write('\r\u001b[K');
     },
   };
 }
@@ -54,25 +67,25 @@ export function progress(label: string): Progress<[done: number, total: number]>
 /** Returns progress that names the current step, on standard error as `progress` does. */
 export function steps(): Progress<[step: string]> {
   if (isSilent()) return SILENT;
-  if (process.stderr.isTTY !== true) {
+  if (!standardError().isTTY) {
     const lines = plainLines();
     return { update: (step) => lines.update(() => `${step} …`), end: lines.end };
   }
   return {
-    update: (step) => void process.stderr.write(`\r\u001b[K${fitted(`${step} …`)}`),
-    end: () => void process.stderr.write('\r\u001b[K'),
+    update: (step) => void standardError().write(`\r\u001b[K${fitted(`${step} …`)}`),
+    end: () => void standardError().write('\r\u001b[K'),
   };
 }
 
 /** Returns progress in whole lines. A timer prints the step that began before a long silence. */
-function plainLines(): Progress<[text: () => string]> {
-  lastLine ??= performance.now();
+function plainLines(start = now()): Progress<[text: () => string]> {
+  lastLine ??= start;
   let pending: (() => string) | undefined;
   let timer: NodeJS.Timeout | undefined;
   const print = () => {
-    if (pending === undefined || performance.now() - (lastLine ?? 0) < LINE_MS) return;
-    lastLine = performance.now();
-    process.stderr.write(`${pending()}\n`);
+    if (pending === undefined || now() - (lastLine ?? 0) < LINE_MS) return;
+    lastLine = now();
+    standardError().write(`${pending()}\n`);
     pending = undefined;
   };
   return {

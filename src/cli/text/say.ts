@@ -1,5 +1,5 @@
 import { OnnxMishError } from '../../base/error.js';
-import { print } from './stdout.js';
+import { print, printError } from './stdout.js';
 import { clean, cleanJson } from './text.js';
 
 let isGiven = false;
@@ -49,13 +49,13 @@ export function say(text: string): void {
 }
 
 function output(text: string): void {
-  if (isGiven) console.error(text);
+  if (isGiven) printError(text);
   else print(`${text}\n`);
 }
 
 /** Prints a note about the results to standard error. */
 export function sayNote(text: string): void {
-  if (!isQuiet) console.error(`note: ${clean(text)}`);
+  if (!isQuiet) printError(`note: ${clean(text)}`);
 }
 
 /** Formats a JSON document as --json prints it. */

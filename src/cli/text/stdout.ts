@@ -3,7 +3,12 @@ import { Writable } from 'node:stream';
 import { OnnxMishError, withDetails } from '../../base/error.js';
 import { fileError } from '../../files/file-error.js';
 
+const [STDOUT, STDERR] = [1, 2];
+
+/** Whether text goes to the descriptors of the process while no stream is open: Node takes some ms to load its streams. */
+let isDirect = false;
 let output: Writable | undefined;
+let errors: typeof process.stderr | undefined;
 let failure: Error | undefined;
 let last: Promise<void> = Promise.resolve();
 
@@ -13,14 +18,24 @@ let last: Promise<void> = Promise.resolve();
  */
 export function standardOutput(): Writable {
   if (output !== undefined) return output;
-  output = fstatSync(1).isFile() ? wholeFile() : process.stdout;
+  output = fstatSync(STDOUT).isFile() ? wholeFile() : process.stdout;
   output.on('error', () => {}); // the callback of `write` gets the error
   return output;
 }
 
-/** Resets this module for another command in the same process. */
-export function renewOutput(): void {
+/** Returns the stream to standard error. Printing progress to a closed terminal fails, which must not prevent the cleanup. */
+export function standardError(): typeof process.stderr {
+  if (errors !== undefined) return errors;
+  errors = process.stderr;
+  errors.on('error', () => {});
+  return errors;
+}
+
+/** Resets this module for another command in the same process. On Windows only streams write all characters to a terminal. */
+export function renewOutput(direct: boolean): void {
+  isDirect = direct && process.platform !== 'win32';
   output = undefined;
+  errors = undefined;
   failure = undefined;
   last = Promise.resolve();
 }
@@ -28,13 +43,45 @@ export function renewOutput(): void {
 /** Prints to standard output. A failure does not stop the command; `finishOutput` throws it at the end. */
 export function print(text: string): void {
   if (failure !== undefined) return;
+  let rest: Uint8Array = Buffer.from(text);
+  try {
+    if (isDirect && output === undefined) rest = writeNow(STDOUT, rest);
+  } catch (error) {
+    failure = asError(error);
+    return;
+  }
+  if (rest.length === 0) return;
   last = new Promise((resolve) => {
-    standardOutput().write(text, (error) => {
+    standardOutput().write(rest, (error) => {
       failure ??= error ?? undefined;
       resolve();
     });
   });
 }
+
+/** Prints a line to standard error. */
+export function printError(line: string): void {
+  let rest: Uint8Array = Buffer.from(`${line}\n`);
+  try {
+    if (isDirect && errors === undefined) rest = writeNow(STDERR, rest);
+  } catch {
+    return; // nobody can read it
+  }
+  if (rest.length > 0) standardError().write(rest);
+}
+
+/** Writes bytes, and returns the rest that a pipe has no room for at once. */
+function writeNow(descriptor: number, bytes: Uint8Array): Uint8Array {
+  let done = 0;
+  try {
+    while (done < bytes.length) done += writeSync(descriptor, bytes, done);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+  }
+  return bytes.subarray(done);
+}
+
+const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
 
 /** Waits until everything is printed. Throws `io` on failure, except if the reader stopped early (`| head`). */
 export async function finishOutput(): Promise<void> {
@@ -61,10 +108,10 @@ function wholeFile(): Writable {
   return new Writable({
     write(chunk: Uint8Array, _encoding, taken) {
       try {
-        for (let done = 0; done < chunk.length; ) done += writeSync(1, chunk, done);
+        for (let done = 0; done < chunk.length; ) done += writeSync(STDOUT, chunk, done);
         taken();
       } catch (error) {
-        taken(error instanceof Error ? error : new Error(String(error)));
+        taken(asError(error));
       }
     },
   });
