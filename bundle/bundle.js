@@ -1,7 +1,7 @@
 // Bundles what tsc has written into dist: packages into dist/vendor, the command into dist/bin, the page that providers
 // run in a browser into dist/page.
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { build } from 'rolldown';
 import { vendor } from './vendor.js';
 
@@ -31,7 +31,7 @@ function addImports(files, file) {
 
 const REQUIRE = /^(?:let|const) (\w+) = require\("(node:[^"]+)"\);$/gm;
 
-/** Loads each of Node's modules when it is first used: crypto, net and streams take some ms each, and few commands need all. */
+/** Loads each of Node's modules when it is first used (in parentheses, because of `new`): crypto, net and streams take some ms each, and few commands need all. */
 const loadLate = {
   name: 'load-late',
   renderChunk(code) {
@@ -41,7 +41,7 @@ const loadLate = {
       const members = code.match(new RegExp(`\\b${name}\\.(?=\\w)`, 'g'))?.length ?? 0;
       if (uses !== members) continue; // the whole module is used
       late = late
-        .replace(new RegExp(`\\b${name}\\.(?=\\w)`, 'g'), `${name}().`)
+        .replace(new RegExp(`\\b${name}\\.(?=\\w)`, 'g'), `(${name}()).`)
         .replace(statement, `const ${name} = () => require("${module}");`);
     }
     return late;
@@ -68,7 +68,14 @@ await build([
       minify: { mangle: { keepNames: { class: true, function: false } } },
       codeSplitting: {
         includeDependenciesRecursively: false,
-        groups: [{ name: 'start', test: (id) => atStart.has(id) }],
+        groups: [
+          { name: 'start', test: (id) => atStart.has(id) },
+          {
+            debugName: 'vendor',
+            name: (id) => `vendor-${basename(id, '.js')}`,
+            test: /[\\/]dist[\\/]vendor[\\/]/,
+          },
+        ],
       },
     },
   },

@@ -150,7 +150,8 @@ export function define(tables) {
       const name = path.slice(prefix.length);
       if (!path.startsWith(prefix) || name.includes('.')) continue;
       let made;
-      const make = () => (typeof table === 'string' ? fill(messageOf(table, typeOf), `${path}.`) : enumOf(table));
+      const make = () =>
+        typeof table === 'string' ? fill(messageOf(table, typeOf), `${path}.`) : enumOf(table);
       Object.defineProperty(scope, name, {
         enumerable: true,
         get() {

@@ -100,7 +100,7 @@ try {
 To reach
   at most 1.5 × cp in time: ${verdict(ours.ms <= 1.5 * cp.ms)} (${(ours.ms / cp.ms).toFixed(2)}; cp does not flush to disk, swap does)
   at most 90 MiB peak: ${Number.isNaN(ours.mib) ? 'not measured (GNU time is not installed)' : `${verdict(ours.mib <= 90)} (${ours.mib.toFixed(0)})`}
-  a small model in at most 2.5 × node -e 0: ${verdict(little.ms <= 2.5 * node.ms)} (${(little.ms / node.ms).toFixed(2)})`);
+  a small model in at most 1.8 × node -e 0: ${verdict(little.ms <= 1.8 * node.ms)} (${(little.ms / node.ms).toFixed(2)})`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
