@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { gzipSync, strToU8, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import { cli, cliJson, MAIN, outcome } from '../support/cli.js';
-import { externalModel } from '../support/external.js';
+import { BIAS_BYTES, externalModel } from '../support/external.js';
 import { tempFolder } from '../support/folder.js';
 import { reluModel } from '../support/graph.js';
 import { model, node } from '../support/model.js';
@@ -212,8 +212,13 @@ test('too few file descriptors are an error with their number', async ({ skip })
   skip(process.platform !== 'linux', LINUX_ONLY);
   const folder = await tempFolder();
   await folder.write('m.onnx', reluModel());
-  for (const limit of [18, 19]) {
-    const line = `ulimit -n ${limit}; exec '${process.execPath}' '${MAIN}' swap m.onnx`;
+  await folder.write('data.onnx', externalModel('m.bin'));
+  await folder.write('m.bin', BIAS_BYTES);
+  for (const [limit, args] of [
+    [18, 'm.onnx'],
+    [19, 'data.onnx -o out/data.onnx'], // the data are a file more
+  ] as const) {
+    const line = `mkdir -p out; ulimit -n ${limit}; exec '${process.execPath}' '${MAIN}' swap ${args}`;
     const { code, stderr } = await outcome(spawn('bash', ['-c', line], { cwd: folder.path }));
     expect([code, stderr]).toEqual([
       2,

@@ -32,9 +32,9 @@ describe('the package', () => {
     for (let file = follow.pop(); file !== undefined; file = follow.pop()) {
       if (reached.has(file) || !files.includes(file)) continue;
       reached.add(file);
-      if (!/\.(js|d\.ts)$/.test(file)) continue;
+      if (!/\.(c?js|d\.ts)$/.test(file)) continue;
       const code = await readFile(join(installed, file), 'utf8');
-      const targets = code.matchAll(/(?:from|import|URL)\s*\(?\s*["'`](\.[^"'`]+)["'`]/g);
+      const targets = code.matchAll(/(?:from|import|require|URL)\s*\(?\s*["'`](\.[^"'`]+)["'`]/g);
       const found = [...targets].map(([, to = '']) => posix.join(posix.dirname(file), to));
       follow.push(...found, ...[file, ...found].map((path) => path.replace(/\.js$/, '.d.ts')));
     }
@@ -52,7 +52,7 @@ describe('the package', () => {
       expect.arrayContaining([...added, 'dist/page/harness.js', 'dist/workbench/index.html']),
     );
     for (const file of reached) {
-      if (file.endsWith('.js'))
+      if (/\.c?js$/.test(file))
         expect(await readFile(join(installed, file), 'utf8')).not.toContain('sourceMapping');
     }
   });
