@@ -76,6 +76,8 @@ export async function tune(given: TuneOptions): Promise<Tuned | undefined> {
   const layers = given.layers.filter(({ weight }) => weight.type === 'f32');
   const whole = await firstFeed(given.train.feeds);
   if (opset < MIN_OPSET || layers.length === 0 || whole === undefined) return undefined;
+  // A run for the shapes of all tensors would take as much memory as a step.
+  checkStepMemory(given.costs.elements * (given.costs.splits ? 1 : given.costs.batch));
   const samplesOfStep = samplesForStep(given.costs);
   const options = { ...given, ...(await withSmallRuns(given, whole, samplesOfStep)) };
   const first = (await firstFeed(options.train.feeds)) ?? whole;

@@ -5,7 +5,7 @@ import { withExposed } from '../providers/exposed-model.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider, Session, SessionOptions } from '../providers/provider.js';
 import type { Tensors } from '../providers/tensor.js';
-import { withSession } from '../providers/with-session.js';
+import { stoppable, withSession } from '../providers/with-session.js';
 import { coupledDoubt } from './coupled-doubt.js';
 import type { Dataset, Feeds } from './dataset.js';
 import { nanDoubt } from './nan-doubt.js';
@@ -21,14 +21,18 @@ const MAX_SIDE = 512;
  * Returns advice if a sample's outputs vary between runs, see `variationDoubt`, if samples make its outputs NaN, see `nanDoubt`, if
  * the axis along which arrays were cut may not count samples, see `coupledDoubt`, or if they look like pixels in another range than
  * the model was trained on, see `scaleDoubt`. Runs the model in the given session or, for pixels and a model with a batch
- * normalisation, in another one. Throws what the provider throws.
+ * normalisation, in another one. Throws what the provider throws, and `aborted` at a run.
  */
 export async function sampleDoubt(
   model: LoadedModel,
   { feeds: whole, source }: Pick<Dataset<Feeds>, 'feeds' | 'source'>,
-  options: OnProvider & { readonly session?: SessionOptions | undefined },
-  open: Session,
+  options: OnProvider & {
+    readonly session?: SessionOptions | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
+  opened: Session,
 ): Promise<Advice | undefined> {
+  const open = stoppable(opened, options.signal);
   const variation = await variationDoubt(model.document);
   if (variation !== undefined || source === 'seed') return variation;
   const outputs = open.outputs.map(({ name }) => name);

@@ -14,7 +14,7 @@ export async function tellDoubt(
   original: LoadedModel,
   part: LabelledPart,
   source: LabelledData['source'],
-  options: Pick<FinetuneOptions, 'onDoubt' | 'session'> & OnProvider,
+  options: Pick<FinetuneOptions, 'onDoubt' | 'session' | 'signal'> & OnProvider,
 ): Promise<void> {
   const { onDoubt } = options;
   if (onDoubt === undefined) return;

@@ -9,6 +9,7 @@ import {
   type Session,
   type SessionOptions,
 } from './provider.js';
+import type { Tensors } from './tensor.js';
 
 interface OpenOptions extends OnProvider {
   readonly session?: SessionOptions | undefined;
@@ -54,15 +55,18 @@ async function whileOpen<T>(
 ): Promise<T> {
   const open = await opening;
   try {
-    return await use(signal === undefined ? open : { ...open, run: stoppable(open.run, signal) });
+    return await use(stoppable(open, signal));
   } finally {
     await open.close();
   }
 }
 
-function stoppable(run: Session['run'], signal: AbortSignal): Session['run'] {
-  return (...given) => {
+/** Returns a session whose runs throw `aborted` once a signal is aborted. */
+export function stoppable(session: Session, signal: AbortSignal | undefined): Session {
+  if (signal === undefined) return session;
+  const run = async (feeds: Tensors) => {
     stopIfAborted(signal);
-    return run(...given);
+    return session.run(feeds);
   };
+  return { ...session, run };
 }

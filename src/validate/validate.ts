@@ -55,12 +55,13 @@ export async function validateModels(options: ValidationOptions): Promise<Report
  * `validateModels` does.
  */
 async function measureProviders(options: ValidationOptions) {
-  const { original, cpu, session, onProgress = () => {} } = options;
+  const { original, cpu, session, signal, onProgress = () => {} } = options;
   const baseline = await openBoth(cpu, options);
   try {
     checkInputs(baseline);
     const dataset = options.data(baseline.original.inputs, baseline.original.outputs);
-    const doubt = await sampleDoubt(original.model, dataset, { provider: cpu, session }, baseline.original);
+    const onCpu = { provider: cpu, session, signal };
+    const doubt = await sampleDoubt(original.model, dataset, onCpu, baseline.original);
     if (doubt !== undefined) options.onDoubt?.(doubt);
     const rows = new Map<Provider, ProviderRow>();
     const isCpu = ({ name }: Provider) => name === cpu.name;

@@ -6,15 +6,15 @@ import type { RunCosts } from './run-costs.js';
 /** Maximum number of elements of the largest tensor in a run. Mish holds several such tensors at a time. */
 const MAX_TENSOR_ELEMENTS = 2 ** 23;
 
-/** Number of elements of the largest tensor of a run from which memory is worth more than the time that an arena saves. */
-const MAX_ARENA_ELEMENTS = 2 ** 23;
+/** Number of elements of the largest tensor of a run up to which ONNX Runtime may plan the memory of a run as one block. */
+const MAX_PATTERN_ELEMENTS = 2 ** 23;
 
-/** Returns session options that keep no memory for the next run where tensors are large: several models are open at a time. */
+/** Returns session options for large tensors: a block for a whole run comes on top of what the first run took. */
 export function leanSession(
   { batch, largest }: RunCosts,
   session: SessionOptions | undefined,
 ): SessionOptions | undefined {
-  return batch * largest <= MAX_ARENA_ELEMENTS ? session : { arena: false, memoryPattern: false, ...session };
+  return batch * largest <= MAX_PATTERN_ELEMENTS ? session : { memoryPattern: false, ...session };
 }
 
 /** Splits the runs of a data set whose tensors would take too much memory, where the model accepts fewer samples. */

@@ -10,6 +10,7 @@ import type { SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { withSession } from '../../providers/with-session.js';
 import type { DataFlags } from '../options/data-options.js';
 import { NOISE } from '../options/noise.js';
+import { interruptible } from './exit.js';
 import { readData, shapeOptions } from './read-data.js';
 import { sayDoubtsIn } from './say-doubts.js';
 
@@ -24,7 +25,7 @@ export async function readInBatches(
   options: SessionOptions,
 ): Promise<DataMaker> {
   const read = flags.data === NOISE ? noise(flags, samples) : await readData(flags, samples);
-  return withSession(model.file, onCpu({ session: options }), async (session) => {
+  return withSession(model.file, onCpu({ session: options, signal: interruptible() }), async (session) => {
     await sayDoubtsIn(session, model, read, flags, options);
     if (flags.images !== undefined) return read;
     return inBatches(session, read, (symbol) => isGiven(symbol, session.inputs, flags));

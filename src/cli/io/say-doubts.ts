@@ -11,7 +11,7 @@ import type { DataFlags } from '../options/data-options.js';
 import { isNoise } from '../options/noise.js';
 import { withFlags } from '../text/flags.js';
 import { sayNote } from '../text/say.js';
-import { stopIfInterrupted } from './exit.js';
+import { interruptible } from './exit.js';
 
 /**
  * Prints advice, with flags, if the model draws random numbers, or if the samples do not look like those that the model was trained
@@ -37,11 +37,7 @@ export async function sayDoubtsIn(
 ): Promise<void> {
   if (isNoise(flags)) return sayVariation(model);
   const samples = data(open.inputs, open.outputs, { '*': 1 });
-  const run: Session['run'] = (feeds) => {
-    stopIfInterrupted();
-    return open.run(feeds);
-  };
-  const doubt = await sampleDoubt(model, samples, onCpu({ session }), { ...open, run });
+  const doubt = await sampleDoubt(model, samples, onCpu({ session, signal: interruptible() }), open);
   if (doubt !== undefined) sayDoubt(doubt);
 }
 
