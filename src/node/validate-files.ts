@@ -5,7 +5,9 @@ import { refuseExternal } from '../files/external-data.js';
 import { inspectDocument } from '../mish/inspect-document.js';
 import type { BrowserSettings } from '../providers/browser/provider.js';
 import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
+import { isInstalled, PAGE_PEERS, requirePeers } from '../providers/node/packages.js';
 import { PROVIDERS, type ProviderName, type RunnableModel, type ValueInfo } from '../providers/provider.js';
+import { WEB } from '../providers/web-providers.js';
 import { modelInfo } from '../validate/model-info.js';
 import type { InspectedModel, ValidationOptions } from '../validate/options.js';
 import type { ModelInfo, Report } from '../validate/report-schema.js';
@@ -124,9 +126,8 @@ export async function validateFiles(
 ): Promise<Report> {
   const { browser, timeoutMs, signal, session } = options;
   const settings = { browser, timeoutMs, signal, threads: session?.threads };
-  const providers = [...new Set(options.providers ?? ['cpu'])]
-    .map(providerName)
-    .map((name) => getProvider(name, settings));
+  const names = [...new Set(options.providers ?? ['cpu'])].map(providerName);
+  const providers = names.map((name) => getProvider(name, settings));
   const { seed, runs = 4 } = options;
   const noise = (inputs: readonly ValueInfo[]) =>
     seededFeeds(inputs, { ...options, seed, count: Math.max(1, runs) });
@@ -135,6 +136,9 @@ export async function validateFiles(
       fix: `Choose from ${PROVIDERS.join(', ')}`,
     });
   }
+  // All that lacks is named at once; a provider that lacks something has its row in the report, but each needs the CPU.
+  if (!isInstalled('onnxruntime-node'))
+    requirePeers('onnxruntime-node', ...(names.some((name) => name in WEB) ? PAGE_PEERS : []));
   return validate({
     ...options,
     data: options.data ?? noise,

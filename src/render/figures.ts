@@ -143,18 +143,15 @@ export function signalText(drift: Pick<Drift, 'sqnr' | 'maxAbs' | 'scale'>): str
   return isWithoutSignal(drift) ? '−∞' : figure(drift.sqnr);
 }
 
-/** Formats a verdict as measured value and limit: `minSqnr: 31.2 ≥ 30`. */
-export function verdictText({ threshold, value, limit }: Verdict): string {
-  const sense = threshold.startsWith('max') ? '≤' : '≥';
+/** Formats a verdict as measured value and limit: `minSqnr: 31.2 ≥ 30` if the limit is kept, `minSqnr: 28 < 30` if not. */
+export function verdictText({ threshold, value, limit, passed }: Verdict): string {
+  const [kept, broken] = threshold.startsWith('max') ? ['≤', '>'] : ['≥', '<'];
   const unit = threshold === 'maxTop1Drop' ? ' points' : '';
-  const digits = value === null ? 4 : digitsBeside(value, limit, 4);
-  return `${threshold}: ${verdictValue(value, digits)} ${sense} ${figure(limit, digits)}${unit}`;
-}
-
-/** Formats the value of a verdict. Identical outputs have an infinite SQNR, stored as `Number.MAX_VALUE`. */
-function verdictValue(value: number | null, digits: number): string {
-  if (value === null) return 'not measured';
-  return value === Number.MAX_VALUE ? 'exact' : figure(value, digits);
+  if (value === null) return `${threshold}: not measured, limit ${kept} ${figure(limit, 4)}${unit}`;
+  const digits = digitsBeside(value, limit, 4);
+  // Identical outputs have an infinite SQNR, stored as `Number.MAX_VALUE`.
+  const measured = value === Number.MAX_VALUE ? 'exact' : figure(value, digits);
+  return `${threshold}: ${measured} ${passed ? kept : broken} ${figure(limit, digits)}${unit}`;
 }
 
 /** Checks without a limit of the user's, in reports that do not say which limits were requested. */

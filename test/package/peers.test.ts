@@ -124,6 +124,14 @@ describe('a command that needs an optional package', () => {
     expect(code).toBe(3);
   });
 
+  test('names all that lacks at once', async () => {
+    const { code, stderr } = await cli(['validate', ...PAIR, '--providers', 'wasm']);
+    expect(stderr).toContain(
+      'the packages onnxruntime-node, onnxruntime-web and playwright-core are not installed',
+    );
+    expect(code).toBe(3);
+  });
+
   test('has one error in JSON', async () => {
     const { code, stdout } = await cli(['validate', ...PAIR, '--json']);
     expect(code).toBe(3);

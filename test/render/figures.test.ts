@@ -76,8 +76,9 @@ test('the value of a verdict does not look like a limit that it differs from', (
     fc.property(near, ([limit, exponent, sign]) => {
       const value = limit * (1 + sign * 10 ** exponent);
       const verdict = { provider: 'cpu', threshold: 'maxAbs', limit, value, passed: sign < 0, binding: true };
-      const [, left = '', right = ''] = /^maxAbs: (.*) ≤ (.*)$/.exec(verdictText(verdict)) ?? [];
+      const [, left = '', right = ''] = /^maxAbs: (.*) [≤>] (.*)$/.exec(verdictText(verdict)) ?? [];
       expect(Number(left) > Number(right)).toBe(value > limit);
+      expect(verdictText(verdict).includes('>')).toBe(value > limit);
       expect(left === right).toBe(value === limit);
     }),
     { seed: 9, numRuns: 300 },

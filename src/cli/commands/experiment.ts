@@ -71,7 +71,7 @@ export function command(): Command {
     .option('--landscape <points>', 'points along each direction of the loss landscape (default: 21)', some)
     .option('--no-landscape', 'no loss landscape')
     .option('--span <norms>', 'distance of the landscape’s edge, in filter norms', positive, 1)
-    .optionsGroup(GROUPS.many)
+    .optionsGroup(GROUPS.runs)
     .addOption(shardOption('runs'))
     .option('--resume', 'go on with the runs of a stopped experiment')
     .option('--jobs <number>', 'processes (default: one for each core)', some)

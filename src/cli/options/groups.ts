@@ -8,5 +8,6 @@ export const GROUPS = {
   limits: 'Limits:',
   output: 'Output:',
   many: 'Many models:',
+  runs: 'Runs:',
   general: 'General:',
 } as const;

@@ -27,7 +27,7 @@ export function imageOptions(command: Command): Command {
     .addOption(
       new Option(
         '--images <folder>',
-        'samples: images in the folder, or labelled in a subfolder for each class',
+        'samples: images in the folder, or labelled in a subfolder for each class; transparent pixels become black',
       ).conflicts(['data', 'labels']),
     )
     .option('--size <pixels>', 'width and height of the images (default: from the model)', some)

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { dataFiles, refuseExternal, withDataFiles } from '../../files/external-data.js';
 import { withDataInside } from '../data-inside.js';
-import { requirePeers, resolvePeer } from '../node/packages.js';
+import { PAGE_PEERS, requirePeers, resolvePeer } from '../node/packages.js';
 import { type Availability, isPath, type Provider } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
 import { unavailable } from '../unavailable.js';
@@ -106,7 +106,7 @@ const SOFTWARE = [
 
 async function startPage(name: WebProvider, settings: BrowserSettings): Promise<Started> {
   const { signal, threads, timeoutMs = TIMEOUT_MS } = settings;
-  requirePeers('onnxruntime-web', 'playwright-core');
+  requirePeers(...PAGE_PEERS);
   const browser = await findBrowser(settings.browser, signal);
   const files = await pageFiles();
   const attempt = async (args: readonly string[]): Promise<Started> => {

@@ -19,6 +19,9 @@ export type Peer = keyof typeof VERSIONS;
 
 export const PEERS = Object.keys(VERSIONS) as Peer[];
 
+/** What running a model in a page of this machine needs. */
+export const PAGE_PEERS: readonly Peer[] = ['onnxruntime-web', 'playwright-core'];
+
 /** Returns a folder whose node_modules is searched as well; undefined for none. */
 type FindProject = () => string | undefined;
 

@@ -18,6 +18,7 @@ h3 { font-size: 15px; margin: 0; font-weight: 650; color: var(--ink); } h3.above
 p { margin: 6px 0; } .soft, figcaption { color: var(--soft); font-size: 13px; }
 .eyebrow { color: var(--soft); font-size: 13px; margin: 0; }
 .grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 370px), 1fr)); align-items: stretch; }
+.grid:has(> :nth-child(4):last-child) { grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); }
 .grid + .wide { margin-top: 16px; }
 .facts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); margin-top: 20px; }
 .card, .wide { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; min-width: 0; }

@@ -88,7 +88,7 @@ test('a met threshold is exit code 0, a missed one exit code 1', async () => {
     cwd: folder.path,
   });
   expect(people.code).toBe(1);
-  expect(people.stdout).toMatch(/^FAIL {2}cpu maxAbs: 0\.\d+ ≤ /m);
+  expect(people.stdout).toMatch(/^FAIL {2}cpu maxAbs: 0\.\d+ > /m);
 });
 
 test('--require takes the limits of swap --keep', async () => {

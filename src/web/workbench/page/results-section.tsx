@@ -210,7 +210,7 @@ function Failures({ verdicts }: Pick<TableProps, 'verdicts'>) {
           <li key={`${provider} ${threshold}`}>
             {isParity
               ? `${nameOf(provider)} computes other values than WASM: they differ by up to ${figure(100 * value)} % of the largest value.`
-              : `${nameOf(provider)}: ${verdictText(verdict)} is not met.`}
+              : `${nameOf(provider)}: ${verdictText(verdict)}.`}
           </li>
         );
       })}
@@ -222,7 +222,7 @@ function Failures({ verdicts }: Pick<TableProps, 'verdicts'>) {
 function Remarks({ rows, verdicts, notes }: TableProps & { readonly notes: readonly string[] }) {
   const findings = verdicts
     .filter((verdict) => verdictWord(verdict) === 'finding')
-    .map((verdict) => `${nameOf(verdict.provider)}: ${verdictText(verdict)} is not met`);
+    .map((verdict) => `${nameOf(verdict.provider)}: ${verdictText(verdict)}`);
   const lines = [
     ...notes.map((note) => `Note: ${note}.`),
     ...findings,
