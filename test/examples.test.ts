@@ -1,7 +1,7 @@
 // The examples, as a reader runs them: in a project that has the package as it is published, without a network. React is not
 // among this repository's packages, so Preact's compatible build stands in its place; Next.js neither, so its component is
-// built by Vite, and its npm script is run. test/pipelines.test.ts runs what the workflow has.
-import { execFile } from 'node:child_process';
+// built by Vite, and its npm script is run. In heavy mode npm installs Next.js, which builds and serves it. test/pipelines.test.ts runs what the workflow has.
+import { execFile, spawn } from 'node:child_process';
 import { chmod, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,9 +10,10 @@ import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
 import type { Content } from '../src/providers/browser/server.js';
+import { launchBrowser } from './support/browser.js';
 import { type Consumer, installPackage } from './support/consumer.js';
 import { expectScores, greyScores } from './support/grey-scores.js';
-import { isHeavy } from './support/heavy.js';
+import { HEAVY_ONLY, isHeavy } from './support/heavy.js';
 import { filesIn, openPages, type Pages } from './support/pages.js';
 import { modelPath } from './support/workbench-page.js';
 
@@ -110,6 +111,38 @@ describe('the page', () => {
     expect(pages.errors).toEqual([]);
   });
 });
+
+test('the page of Next.js, built and served by it, runs the swapped model', async ({ skip }) => {
+  skip(!isHeavy, HEAVY_ONLY);
+  const cwd = at('served');
+  await cp(join(examples, 'next'), cwd, { recursive: true });
+  await mkdir(join(cwd, 'public'));
+  await cp(modelPath('lenet5.onnx'), join(cwd, 'model.onnx'));
+  const named = await readFile(join(cwd, 'package.json'), 'utf8');
+  await writeFile(join(cwd, 'package.json'), named.replace('file:../..', `file:${consumer.tarball}`));
+  await run('npm', ['install', '--no-audit', '--no-fund'], { cwd });
+  await run('npm', ['run', 'build'], { cwd });
+  const next = join(cwd, 'node_modules/next/dist/bin/next');
+  const server = spawn(process.execPath, [next, 'start', '--port', '0'], { cwd });
+  const browser = await launchBrowser();
+  try {
+    let printed = '';
+    for await (const chunk of server.stdout) {
+      printed += chunk;
+      if (printed.includes('Ready')) break;
+    }
+    const [address = ''] = /http:\/\/localhost:\d+/.exec(printed) ?? [];
+    const page = await browser.newPage();
+    const errors: string[] = [];
+    page.on('pageerror', ({ message }) => errors.push(message));
+    await page.goto(address);
+    await expectScores(page, expected);
+    expect(errors).toEqual([]);
+  } finally {
+    await browser.close();
+    server.kill();
+  }
+}, 300_000);
 
 describe.each(['vite', 'react', 'next', 'node', 'github-actions'])('the example %s', (name) => {
   test('names what it imports among its dependencies, at the versions of this repository', async () => {

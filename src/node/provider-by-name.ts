@@ -1,7 +1,8 @@
 import { type BrowserSettings, browserProvider } from '../providers/browser/provider.js';
+import { isInstalled, PAGE_PEERS, requirePeers } from '../providers/node/packages.js';
 import { nodeProvider } from '../providers/node/provider.js';
 import type { Provider, ProviderName } from '../providers/provider.js';
-import { WEB_PROVIDERS } from '../providers/web-providers.js';
+import { WEB, WEB_PROVIDERS } from '../providers/web-providers.js';
 
 /**
  * Returns the provider of a name. Web providers run in a browser, which `settings` describes; `webgpu-native` is
@@ -18,4 +19,13 @@ export function getProvider(name: ProviderName, settings?: BrowserSettings): Pro
   const web = WEB_PROVIDERS.find((known) => known === name);
   if (web !== undefined) return browserProvider(web, settings);
   return nodeProvider(name, name === 'webgpu-native' ? 'webgpu' : name);
+}
+
+/**
+ * Throws `missing-package` with all packages that lack for a comparison on these providers, if onnxruntime-node is among
+ * them: each provider is compared with the CPU. If only others lack, the other providers run.
+ */
+export function requireRuntimes(names: readonly ProviderName[]): void {
+  if (isInstalled('onnxruntime-node')) return;
+  requirePeers('onnxruntime-node', ...(names.some((name) => name in WEB) ? PAGE_PEERS : []));
 }

@@ -5,16 +5,14 @@ import { refuseExternal } from '../files/external-data.js';
 import { inspectDocument } from '../mish/inspect-document.js';
 import type { BrowserSettings } from '../providers/browser/provider.js';
 import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
-import { isInstalled, PAGE_PEERS, requirePeers } from '../providers/node/packages.js';
 import { PROVIDERS, type ProviderName, type RunnableModel, type ValueInfo } from '../providers/provider.js';
-import { WEB } from '../providers/web-providers.js';
 import { modelInfo } from '../validate/model-info.js';
 import type { InspectedModel, ValidationOptions } from '../validate/options.js';
 import type { ModelInfo, Report } from '../validate/report-schema.js';
 import { validateModels } from '../validate/validate.js';
 import { hashModel, host } from './host.js';
 import { withModel } from './load-model.js';
-import { getProvider } from './provider-by-name.js';
+import { getProvider, requireRuntimes } from './provider-by-name.js';
 
 /** A model to validate, with its description. */
 export interface Candidate {
@@ -136,9 +134,7 @@ export async function validateFiles(
       fix: `Choose from ${PROVIDERS.join(', ')}`,
     });
   }
-  // All that lacks is named at once; a provider that lacks something has its row in the report, but each needs the CPU.
-  if (!isInstalled('onnxruntime-node'))
-    requirePeers('onnxruntime-node', ...(names.some((name) => name in WEB) ? PAGE_PEERS : []));
+  requireRuntimes(names);
   return validate({
     ...options,
     data: options.data ?? noise,
