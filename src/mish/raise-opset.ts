@@ -13,12 +13,15 @@ const NODE_ATTRIBUTE = 5;
 const ATTRIBUTE_NAME = 1;
 
 const CONVERT = 'Convert the model with onnx.version_converter';
+/** onnx.version_converter drops the functions and keeps their calls. */
+const INLINE = 'Inline its functions first, with onnx.inliner.inline_local_functions';
 
 /** The reason why an opset cannot be reached by changing the opset number and dropping attributes. */
 interface Obstacle {
   readonly what: string;
   /** The lowest opset that cannot be reached. */
   readonly opset: number;
+  readonly fix: string;
 }
 
 /** Returns whether a node means the same without this attribute, in the opset that dropped it. */
@@ -94,7 +97,8 @@ function changesOf(node: Node, scope: Scope, from: number, to: number): string[]
 export function opsetObstacle(document: OnnxDocument, to: number): Obstacle | undefined {
   const from = opsetOf(document.graph);
   const [called] = document.functions;
-  if (called !== undefined) return { what: `${called.path} has an opset of its own`, opset: from + 1 };
+  if (called !== undefined)
+    return { what: `${called.path} has an opset of its own`, opset: from + 1, fix: INLINE };
   for (const scope of document.scopes) {
     for (const node of scope.nodes) {
       const opset = changesOf(node, scope, from, to);
@@ -102,6 +106,7 @@ export function opsetObstacle(document: OnnxDocument, to: number): Obstacle | un
         return {
           what: `${node.opType} '${nodeLabel(node)}' is another operator from opset ${opset} on`,
           opset,
+          fix: CONVERT,
         };
     }
   }
@@ -132,8 +137,8 @@ export async function raiseOpset<T>(
     throw bad(
       `the model cannot be raised from opset ${from} to ${to}: ${obstacle.what}`,
       most > from
-        ? { text: `${CONVERT}, or raise it to opset ${most} at most`, option: { opset: most } }
-        : { text: CONVERT },
+        ? { text: `${obstacle.fix}, or raise it to opset ${most} at most`, option: { opset: most } }
+        : { text: obstacle.fix },
     );
   }
   const edits = [...(await importEdits(document, to)), ...(await attributeEdits(document, from, to))];

@@ -18,6 +18,9 @@ const COMPUTES = wordSet(
   'Conv ConvTranspose Gemm MatMul MaxPool AveragePool GlobalAveragePool LRN InstanceNormalization LayerNormalization ReduceMean ReduceSum Softmax Concat Gather Slice Shape',
 );
 
+/** Operators that take an integer constant as the number that it is. */
+const CONVERTS = wordSet('Pow Cast CastLike');
+
 /** A scalar constant that a region reads. */
 export interface Scalar {
   readonly value: number;
@@ -103,7 +106,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     if (tensor !== undefined) {
       const type = floatType(tensor.elemType);
       // Integer arithmetic differs.
-      const isFloat = type !== undefined || reader.opType === 'Pow' || reader.opType === 'Cast';
+      const isFloat = type !== undefined || CONVERTS.has(reader.opType);
       if (tensor.scalar === undefined || !isFloat) return undefined;
       return { value: tensor.scalar, type, rank: tensor.dims.length, names: [name] };
     }
@@ -116,7 +119,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
       const isFloat = types
         .all(home, like)
         .every((type) => type === undefined || floatType(type) !== undefined);
-      const cast = isFloat ? scalarOf(home, from, reader, depth + 1) : undefined;
+      const cast = isFloat ? scalarOf(home, from, node, depth + 1) : undefined;
       return cast && { ...cast, names: [name, ...cast.names] };
     }
     if (node.opType === 'ConstantOfShape' && node.domain === '') {

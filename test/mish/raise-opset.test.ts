@@ -352,7 +352,7 @@ describe('a node that changes its meaning in the new opset is refused by name', 
     });
     await expect(swap(bytes, { opset: 18 })).rejects.toMatchObject({
       what: expect.stringMatching(/from opset 17 to 18: .*Act.* has an opset of its own$/),
-      fix: 'Convert the model with onnx.version_converter',
+      fix: 'Inline its functions first, with onnx.inliner.inline_local_functions',
     });
   });
 

@@ -5,7 +5,7 @@ import { inspect } from '../../src/mish/inspect.js';
 import { mish } from '../../src/mish/reference.js';
 import { FLOAT_TYPES, type FloatType } from '../../src/onnx/types.js';
 import { swapped } from '../support/graph.js';
-import { floats, type ModelParts, model, node, value } from '../support/model.js';
+import { floats, ints, type ModelParts, model, node, value } from '../support/model.js';
 import { f32, run } from '../support/run.js';
 import {
   add,
@@ -66,6 +66,22 @@ describe.each([[[]], [[1]], [[1, 1]]])('with numbers of dimensions %j, behind a 
       for (const [at, given] of FEED.entries()) expect(out?.[at]).toBeCloseTo(mish(given), 5);
     },
   );
+});
+
+test('an integer that is cast to the type of a value counts as its number, as PyTorch’s newer exporter writes it', async () => {
+  const int = (name: string, number: number) =>
+    node('Constant', [], [name], { value: { tensor: ints('', [], [number]) } });
+  const bytes = model({
+    nodes: [
+      node('MatMul', ['given', 'w'], ['x']),
+      ...[int('0', 0), node('Cast', ['0'], ['zero'], { to: 1 }), node('Greater', ['x', 'zero'], ['above'])],
+      ...[node('Exp', ['x'], ['e']), int('1', 1), node('CastLike', ['1', 'e'], ['one'])],
+      ...[node('Sub', ['e', 'one'], ['below']), node('Where', ['above', 'x', 'below'], ['y'])],
+    ],
+    ...{ opset: 18, initializers: [floats('w', [1, 1], [1])], inputs: [value('given', 1, ['N', 1])] },
+  });
+  const { sites } = await inspect(bytes, { only: ALL });
+  expect(sites.map(({ kind, output }) => `${kind} ${output}`)).toEqual(['elu y']);
 });
 
 test.each<[FloatType, number]>([
