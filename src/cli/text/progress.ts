@@ -5,9 +5,6 @@ import { standardError } from './stdout.js';
 /** Least time between two lines of progress, where standard error is not a terminal. */
 const LINE_MS = 10_000;
 
-/** Returns the milliseconds since the start of the process. Node loads `performance` only when it is first used. */
-const now = () => 1000 * process.uptime();
-
 /** Time of the last line, or of the first progress of the command; undefined before it. */
 let lastLine: number | undefined;
 
@@ -36,26 +33,26 @@ const fitted = (text: string) => short(text, Math.max(3, (standardError().column
  */
 export function progress(label: string): Progress<[done: number, total: number]> {
   if (isSilent()) return SILENT;
-  const start = now();
   let shown: Progress<[text: () => string]> | undefined;
   return {
     update(done, total) {
-      // A stream to standard error takes some ms to load, and what is done at once has no progress to show.
+      // A stream and `performance` take Node some ms to load, and what is done at once has no progress to show.
       if (shown === undefined && done >= total) return;
-      shown ??= standardError().isTTY ? rewrittenLine(start) : plainLines(start);
+      shown ??= standardError().isTTY ? rewrittenLine() : plainLines();
       shown.update(() => `${label} ${Math.floor((100 * done) / Math.max(total, 1))} %`);
     },
     end: () => shown?.end(),
   };
 }
 
-/** Returns progress in a line that is rewritten, from half a second after `start` on. */
-function rewrittenLine(start: number): Progress<[text: () => string]> {
+/** Returns progress in a line that is rewritten, from half a second on. */
+function rewrittenLine(): Progress<[text: () => string]> {
+  const start = performance.now();
   let shown = 0;
   return {
     update(text) {
-      if (now() - start < 500 || now() - shown < 100) return;
-      shown = now();
+      if (performance.now() - start < 500 || performance.now() - shown < 100) return;
+      shown = performance.now();
       standardError().write(`\r${fitted(text())}`);
     },
     end() {
@@ -78,13 +75,13 @@ export function steps(): Progress<[step: string]> {
 }
 
 /** Returns progress in whole lines. A timer prints the step that began before a long silence. */
-function plainLines(start = now()): Progress<[text: () => string]> {
-  lastLine ??= start;
+function plainLines(): Progress<[text: () => string]> {
+  lastLine ??= performance.now();
   let pending: (() => string) | undefined;
   let timer: NodeJS.Timeout | undefined;
   const print = () => {
-    if (pending === undefined || now() - (lastLine ?? 0) < LINE_MS) return;
-    lastLine = now();
+    if (pending === undefined || performance.now() - (lastLine ?? 0) < LINE_MS) return;
+    lastLine = performance.now();
     standardError().write(`${pending()}\n`);
     pending = undefined;
   };
