@@ -21,7 +21,16 @@ import { symmetricModel } from './repair/symmetric-inputs.js';
 export interface Common
   extends Pick<
     RepairOptions & TuneOptions,
-    'original' | 'train' | 'validation' | 'costs' | 'share' | 'seed' | 'provider' | 'session' | 'signal'
+    | 'original'
+    | 'train'
+    | 'validation'
+    | 'costs'
+    | 'share'
+    | 'isTimed'
+    | 'seed'
+    | 'provider'
+    | 'session'
+    | 'signal'
   > {
   /** Operations that made `original`, for the record. */
   readonly operations: readonly Omit<Operation, 'version'>[];

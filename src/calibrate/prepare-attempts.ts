@@ -9,7 +9,7 @@ import type { CalibrateOptions } from './options.js';
 import { type SharpenedOriginal, sharpenedOriginal } from './scale/sharpened.js';
 import { findCandidates, refuseAutoBeta } from './select/candidates.js';
 import type { SampleSubsets } from './split-samples.js';
-import { affordableSamples, PART_SECONDS } from './work/budget.js';
+import { affordableSamples, mayTime, PART_SECONDS } from './work/budget.js';
 import type { RunCosts } from './work/run-costs.js';
 
 /** Start of all attempts: the sites to swap, and the original with their sharpness in its weights. */
@@ -51,7 +51,7 @@ export async function prepareAttempts(
     samples: affordableSamples(PART_SECONDS.inputs, costs.work),
     onProgress: (done, of) => onProgress?.('measuring what goes into the sites', Math.min(done, of - 1), of),
   });
-  const run = { costs, seed, provider, session, signal, train, validation };
+  const run = { costs, isTimed: mayTime(options), seed, provider, session, signal, train, validation };
   const common = { ...run, original: base.original, operations: base.operations };
   const solved = new Map<string, SolvedSwap>();
   return {

@@ -9,7 +9,7 @@ import { refuseAutoBeta } from './select/candidates.js';
 import { checkOutputs, dataFor } from './select/compare-with-original.js';
 import { checkBudget } from './select/search-sharpness.js';
 import { MAX_DEFAULT_SAMPLES, type SampleSubsets, splitSamples } from './split-samples.js';
-import { affordableSamples, PART_SECONDS } from './work/budget.js';
+import { affordableSamples, mayTime, PART_SECONDS } from './work/budget.js';
 import { fitSamples } from './work/fit-samples.js';
 import { type RunCosts, scaledCosts } from './work/run-costs.js';
 import { drawWindows, findWindows, imagesOfWindow, type Windows } from './work/windows.js';
@@ -59,9 +59,8 @@ export async function prepareSamples(
   options.onProgress?.('preparing the samples', 0, 1);
   const given = await dataFor(original, options);
   const { windows, notes } = await findWindows(original, given.feeds, options);
-  // A number of steps promises the same file on a busy machine.
-  const isTimed = options.steps === undefined && options.maxSteps === undefined;
-  const { dataset, costs } = await fitSamples(original, given, windows, { ...options, isTimed });
+  const timed = { ...options, isTimed: mayTime(options) };
+  const { dataset, costs } = await fitSamples(original, given, windows, timed);
   const batch = await samplesOfRun(dataset);
   const tests = affordableSamples(PART_SECONDS.test, costs.work);
   const split = splitSamples(dataset, { samples, batch, seed, tests });

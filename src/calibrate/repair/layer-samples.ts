@@ -52,7 +52,7 @@ export function planSamples(loads: readonly LayerLoad[], rows: number, seconds: 
   const wanted = needed.map((samples) => Math.max(samples, MIN_TRAINING_SAMPLES));
   const least = needed.map((samples) => Math.max(samples, FEW_SAMPLES));
   const total = (samples: readonly number[]) =>
-    loads.reduce((sum, { work }, at) => sum + work * withValidation(samples[at] ?? 0), 0);
+    loads.reduce((sum, load, at) => sum + workOf(load, samples[at] ?? 0), 0);
   const between = (share: number) =>
     least.map((samples, at) => samples + share * ((wanted[at] ?? samples) - samples));
   if (total(wanted) <= most) return wanted;
@@ -68,6 +68,11 @@ export function planSamples(loads: readonly LayerLoad[], rows: number, seconds: 
     else high = middle;
   }
   return between(low);
+}
+
+/** Returns the work of a layer with a number of training samples. */
+export function workOf({ work }: LayerLoad, samples: number): number {
+  return work * withValidation(samples);
 }
 
 /** Returns a number of training samples with its validation samples. */

@@ -2,16 +2,16 @@ import { stopIfAborted } from '../../base/abort.js';
 import { indexGraphs } from '../../onnx/graph-index.js';
 import { namer } from '../../onnx/names.js';
 import type { Edit } from '../../onnx/splice.js';
-import { PART_SECONDS } from '../work/budget.js';
 import type { RunCosts } from '../work/run-costs.js';
 import type { SkippedLayer } from './body-layers.js';
 import { openMultiplier } from './gram-matrix.js';
 import { geometryOf } from './layer-rows.js';
-import { drawSamples, loadOf, planSamples } from './layer-samples.js';
+import { drawSamples, loadOf } from './layer-samples.js';
 import type { TriedMap } from './layer-solution.js';
 import { layerEdits, linearMaps, rounded } from './layer-weights.js';
 import type { Linear, Method, RepairedLinear } from './least-squares.js';
 import { type LinearLayer, linearLayers } from './linear-layers.js';
+import { samplePlan } from './sample-plan.js';
 import { iterationsFor, type SolveOptions, solveLayer } from './solve-layer.js';
 
 export interface RepairOptions extends Omit<SolveOptions, 'multiplier' | 'iterations' | 'onRun'> {
@@ -19,6 +19,8 @@ export interface RepairOptions extends Omit<SolveOptions, 'multiplier' | 'iterat
   readonly costs: RunCosts;
   /** Share of the time for solving layers; default 1. */
   readonly share?: number | undefined;
+  /** Whether layers get fewer samples where those before took longer than planned; default false. */
+  readonly isTimed?: boolean | undefined;
   /** Outputs of the swapped sites, in the main graph, in bodies and in functions. */
   readonly sites: ReadonlySet<string>;
   /** Returns whether to repair a layer; default all. */
@@ -71,7 +73,7 @@ const MAX_ROUNDING_SHARE = 1e-12;
  * Throws `run-failed`, `bad-data`, `aborted`.
  */
 export async function repairLayers(options: RepairOptions): Promise<Repaired> {
-  const { swapped, sites, provider, signal, share = 1, include = () => true } = options;
+  const { swapped, sites, provider, signal, share = 1, isTimed = false, include = () => true } = options;
   const { document } = swapped;
   const { layers, leftAlone } = linearLayers(document, indexGraphs(document), sites);
   const fresh = namer(document);
@@ -81,14 +83,14 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
   try {
     const chosen = layers.filter(include);
     const loads = chosen.map((layer) => loadOf(geometryOf(layer), layer.y, options.costs));
-    const samples = planSamples(loads, options.rows, share * PART_SECONDS.rows);
-    const iterations = iterationsFor(chosen, options.rows, share * PART_SECONDS.large);
+    const plan = samplePlan(loads, options.rows, { share, isTimed });
+    const iterations = iterationsFor(chosen, options.rows, share);
     for (const [index, layer] of chosen.entries()) {
       stopIfAborted(signal);
       const onRun = (done: number) => options.onProgress?.(index + done, chosen.length, layer.label);
       onRun(0);
       const seed = options.seed * 1009 + index; // different positions for each layer
-      const drawn = drawSamples({ ...options, seed }, samples[index] ?? 0, options.costs.batch);
+      const drawn = drawSamples({ ...options, seed }, plan.next(), options.costs.batch);
       const result = await repairLayer(
         layer,
         edits,

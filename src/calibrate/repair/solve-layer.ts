@@ -1,6 +1,6 @@
 import type { Edit } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
-import { affordableWork } from '../work/budget.js';
+import { affordableWork, PART_SECONDS } from '../work/budget.js';
 import { type GatherOptions, gather } from './gather-rows.js';
 import { type Multiplier, rowMomentsMeter, type Shift } from './gram-matrix.js';
 import { geometryOf } from './layer-rows.js';
@@ -71,14 +71,17 @@ function isLarge(layer: LinearLayer): boolean {
   return depth > MAX_DEPTH || depth + outputs > MAX_WIDTH;
 }
 
-/** Returns the number of iterations of each large layer, for which all of them together have so many seconds. */
-export function iterationsFor(layers: readonly LinearLayer[], rows: number, seconds: number): number {
+/** Returns the number of iterations of each large layer, for which all of them together have time, or a share of it. */
+export function iterationsFor(layers: readonly LinearLayer[], rows: number, share: number): number {
   const works = layers.filter(isLarge).map((layer) => {
     const { groups, depth, outputs } = geometryOf(layer);
     return groups * depth * outputs * Math.min(depth, 2 * storableRows(rows, (depth + outputs) * groups));
   });
   const work = works.reduce((sum, each) => sum + each, 0);
   return Math.round(
-    Math.max(MIN_ITERATIONS, Math.min(MAX_ITERATIONS, affordableWork(seconds) / Math.max(1, work))),
+    Math.max(
+      MIN_ITERATIONS,
+      Math.min(MAX_ITERATIONS, affordableWork(share * PART_SECONDS.large) / Math.max(1, work)),
+    ),
   );
 }

@@ -20,6 +20,14 @@ export const PART_SECONDS = {
   large: 30,
 } as const;
 
+/** Returns whether a clock may decide about samples: a given number of steps promises the same file on a busy machine. */
+export function mayTime(options: {
+  readonly steps?: number | undefined;
+  readonly maxSteps?: number | undefined;
+}): boolean {
+  return options.steps === undefined && options.maxSteps === undefined;
+}
+
 /** Returns the number of samples that a part has time for, given the work of each sample. */
 export function affordableSamples(seconds: number, work: number): number {
   return Math.max(1, Math.floor((seconds * WORK_PER_SECOND) / Math.max(1, work)));

@@ -1,0 +1,51 @@
+import { PART_SECONDS, secondsFor } from '../work/budget.js';
+import { type LayerLoad, planSamples, workOf } from './layer-samples.js';
+
+/** Number of training samples of each layer, in their order. */
+export interface SamplePlan {
+  /** Returns the number for the next layer, as its work begins. */
+  next(): number;
+}
+
+/** Share of the time after which the layers so far tell the speed of the others. */
+const MIN_TOLD_SHARE = 0.1;
+
+export interface SamplePlanOptions {
+  /** Share of the time for solving layers. */
+  readonly share: number;
+  /** Whether layers get fewer samples where those before took long by the clock. */
+  readonly isTimed: boolean;
+}
+
+/**
+ * Plans samples as `planSamples` does. With `isTimed`, where the layers so far took so long that all would exceed the time for rows and
+ * solutions, the others get fewer samples.
+ */
+export function samplePlan(
+  loads: readonly LayerLoad[],
+  rows: number,
+  { share, isTimed }: SamplePlanOptions,
+): SamplePlan {
+  const seconds = share * PART_SECONDS.rows;
+  const most = isTimed ? seconds + share * PART_SECONDS.large : Number.POSITIVE_INFINITY;
+  const start = performance.now();
+  let samples = planSamples(loads, rows, seconds);
+  let at = 0;
+  let planned = 0;
+  return {
+    next() {
+      const elapsed = (performance.now() - start) / 1000;
+      const speed = planned / elapsed;
+      const left = loads.slice(at);
+      const work = left.reduce((sum, load, index) => sum + workOf(load, samples[at + index] ?? 0), 0);
+      if (elapsed > MIN_TOLD_SHARE * most && elapsed + secondsFor(work) / speed > most) {
+        const affordable = Math.max(0, most - elapsed) * speed;
+        samples = [...samples.slice(0, at), ...planSamples(left, rows, affordable)];
+      }
+      const [load, count = 0] = [loads[at], samples[at]];
+      if (load !== undefined) planned += secondsFor(workOf(load, count));
+      at++;
+      return count;
+    },
+  };
+}
