@@ -4,7 +4,7 @@
 import { type Window, windowOf } from '../../onnx/conv-window.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
-import { NO_GRADIENT, sumOfChannels } from './rule.js';
+import { gemm, lastToMiddle, NO_GRADIENT, sumOfChannels } from './rule.js';
 import type { Tape } from './tape.js';
 
 /** Unfolds [N, C, ...inside] to [N, C, taps, places]. */
@@ -77,17 +77,26 @@ export function oneHot(tape: Tape, channels: number, kernel: readonly number[], 
   return tape.floats(data, [channels * taps, 1, ...kernel]);
 }
 
+/** A tensor with its shape, [N, C, ...places]. */
+interface Shaped {
+  readonly name: string;
+  readonly dims: readonly number[];
+}
+
 /** Adds the gradient of a convolution's weights, [M, C/group, ...kernel]: output gradient times unfolded input, summed over places. */
 export function weightGradient(
   tape: Tape,
-  made: { readonly name: string; readonly dims: readonly number[] },
-  seen: { readonly name: string; readonly dims: readonly number[] },
+  made: Shaped,
+  seen: Shaped,
   window: Window,
   group: number,
   shape: readonly number[],
 ): string {
-  if (isDense(window, group) && !tape.avoidsGroups)
-    return denseWeightGradient(tape, made, seen, window, shape);
+  if (isDense(window, group) && !tape.avoidsGroups) {
+    if ((seen.dims[1] ?? 1) < MIN_SHIFTED) return denseWeightGradient(tape, made, seen, window, shape);
+    const first = ({ name, dims }: Shaped) => ({ name: channelsFirst(tape, name, dims), dims });
+    return byShifts(tape, first(made), first(seen), window, shape);
+  }
   const [n = 1, m = 1, ...outside] = made.dims;
   const [, c = 1] = seen.dims;
   const places = elementCount(outside);
@@ -136,8 +145,8 @@ function mirrored(
 /** Unfolds x over the kernel's width only, and the output gradient over its height: less to copy than the whole window. */
 function denseWeightGradient(
   tape: Tape,
-  made: { readonly name: string; readonly dims: readonly number[] },
-  seen: { readonly name: string; readonly dims: readonly number[] },
+  made: Shaped,
+  seen: Shaped,
   { kernel, pads }: Window,
   shape: readonly number[],
 ): string {
@@ -158,6 +167,60 @@ function denseWeightGradient(
   const product = tape.sum(tape.node('MatMul', [columns, turned]), [0]);
   const split = tape.reshape(product, [c, across, m, height]);
   return tape.reshape(tape.node('Transpose', [split], { perm: [2, 0, 3, 1] }), shape);
+}
+
+/** Number of input channels from which shifts are faster than unfolding: a matrix product computes with so many at once. */
+const MIN_SHIFTED = 16;
+
+/** Adds a copy with the channels before the samples. */
+function channelsFirst(tape: Tape, x: string, [n = 1, c = 1, ...places]: readonly number[]): string {
+  const parts = tape.reshape(x, [n, c, elementCount(places)]);
+  return n === 1 ? parts : tape.node('Transpose', [parts], { perm: [1, 0, 2] });
+}
+
+/**
+ * Adds the gradient of the weights of a convolution without strides and dilations: shifts x along the width and the output gradient along
+ * the height, and multiplies each two of them.
+ *
+ * @param made The output gradient with its channels before the samples; `dims` is its shape with the samples first.
+ * @param seen The input, likewise.
+ */
+export function byShifts(
+  tape: Tape,
+  made: Shaped,
+  seen: Shaped,
+  { kernel, pads }: Window,
+  shape: readonly number[],
+): string {
+  const [n = 1, m = 1, outRows = 1, width = 1] = made.dims;
+  const [, c = 1, rows = 1, inWidth = 1] = seen.dims;
+  const [height = 1, across = 1] = kernel;
+  const [top = 0, left = 0] = pads;
+  const x = tape.reshape(seen.name, [c * n * rows, inWidth]);
+  const g = tape.reshape(made.name, [m * n, outRows * width]);
+  const places = n * rows * width;
+  const columns = Array.from({ length: across }, (_, column) => {
+    const begin = left - column;
+    return tape.reshape(tape.pad(x, [0, begin, 0, width - inWidth - begin]), [c, places]);
+  });
+  const shifted = Array.from({ length: height }, (_, row) => {
+    const begin = row - top;
+    return tape.reshape(tape.pad(g, [0, begin * width, 0, (rows - outRows - begin) * width]), [m, places]);
+  });
+  const parts = shifted.flatMap((row) => columns.map((column) => timesTransposed(tape, row, column)));
+  return joinedTaps(tape, parts, shape);
+}
+
+/** Adds a × bᵀ. ONNX Runtime computes it at the speed of its convolutions, and aᵀ × b at half of that if the sums are long. */
+export const timesTransposed = (tape: Tape, a: string, b: string) => gemm(tape, [a, b], { transB: 1 });
+
+/** Joins the gradients of all places of the window, [outputs, inputs] each, to one in the shape of the weights. */
+export function joinedTaps(tape: Tape, parts: readonly string[], shape: readonly number[]): string {
+  const [m = 1, c = 1] = shape;
+  const all = parts.map((part) => tape.reshape(part, [m, 1, c]));
+  if (all.length === 1) return tape.reshape(all[0] ?? '', shape);
+  const joined = tape.node('Concat', all, { axis: 1 });
+  return tape.reshape(lastToMiddle(tape, joined, [m, all.length, c]), shape);
 }
 
 /** Adds the gradients of Conv's input, weights and bias. */

@@ -84,6 +84,14 @@ export function gemm(
   return tape.node('Gemm', isWhole ? inputs : [...inputs, zero(tape)], attributes);
 }
 
+/**
+ * Adds a copy in which the last of three axes is before the middle one: ONNX Runtime moves a single axis much faster than several. It
+ * joins transpositions after one another, and moves them behind operations with two operands, which then needs more of them; not past a
+ * Flatten, which copies nothing.
+ */
+export const lastToMiddle = (tape: Tape, x: string, dims: readonly [number, number, number]) =>
+  tape.node('Flatten', [tape.node('Transpose', [tape.reshape(x, dims)], { perm: [0, 2, 1] })], { axis: 1 });
+
 /** The least divisor, and the greatest derivative: with an infinite one, a gradient of 0 would become NaN. */
 const [MIN_DIVISOR, MAX_DERIVATIVE] = [1e-30, 1e30];
 

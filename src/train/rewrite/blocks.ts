@@ -1,6 +1,7 @@
 // The blocked layout of ONNX Runtime on CPUs: [N, C, H, W] is stored as [N, C / block, H, W, block], where the last block of
 // channels is filled up. Its operators keep the four dimensions, so that elementwise operators work on blocked tensors as they are.
 import { elementCount } from '../../providers/tensor.js';
+import { lastToMiddle } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
 
 /** The domain of ONNX Runtime's operators in the blocked layout. */
@@ -112,14 +113,6 @@ export function blockedConv(
   const common = { group, kernel_shape: kernel, strides, dilations, pads };
   return tape.node('Conv', inputs, relu ? { ...common, activation: 'Relu' } : common, BLOCKED_DOMAIN);
 }
-
-/**
- * Adds a copy in which the last of three axes is before the middle one: ONNX Runtime moves a single axis much faster than several. It
- * joins transpositions after one another, and moves them behind operations with two operands, which then needs more of them; not past a
- * Flatten, which copies nothing.
- */
-export const lastToMiddle = (tape: Tape, x: string, dims: readonly [number, number, number]) =>
-  tape.node('Flatten', [tape.node('Transpose', [tape.reshape(x, dims)], { perm: [0, 2, 1] })], { axis: 1 });
 
 /** Adds the weights of a convolution, [M, C / group, h, w], in blocks of outputs, and of inputs if those are in blocks. */
 export function blockedWeights(

@@ -1,10 +1,10 @@
 // The gradient of a convolution's weights, where x or the gradient is in the blocked layout.
 import type { Window } from '../../onnx/conv-window.js';
 import { elementCount } from '../../providers/tensor.js';
-import { oneHot, unfold } from '../autodiff/gradients-conv.js';
-import { gemm } from '../autodiff/rule.js';
+import { byShifts, joinedTaps, oneHot, timesTransposed, unfold } from '../autodiff/gradients-conv.js';
+import { lastToMiddle } from '../autodiff/rule.js';
 import type { Tape } from '../autodiff/tape.js';
-import { blockedConv, cut, inWholeBlocks, lastToMiddle, toPlain } from './blocks.js';
+import { blockedConv, cut, inWholeBlocks, toPlain } from './blocks.js';
 
 /** A convolution with the gradient of its output in the blocked layout. */
 export interface BlockedGradient {
@@ -32,9 +32,9 @@ const SLICE_STEPS = 10;
 export function blockedWeightGradient(tape: Tape, conv: BlockedGradient): string {
   const { dx, window, group, blocked } = conv;
   if (group !== 1) return depthwise(tape, conv);
-  const dense = elementCount(window.strides) === 1 && elementCount(window.dilations) === 1;
+  const isDense = elementCount(window.strides) === 1 && elementCount(window.dilations) === 1;
   const large = elementCount(window.kernel) > 1 || (dx[1] ?? 1) >= WIDE;
-  if (dense) return blocked && large ? byShifts(tape, conv) : byRows(tape, conv);
+  if (isDense) return blocked && large ? byShiftsOfBlocks(tape, conv) : byRows(tape, conv);
   return blocked && tape.opset >= SLICE_STEPS ? byTaps(tape, conv) : unfolded(tape, conv);
 }
 
@@ -129,25 +129,11 @@ function channelsFirst(tape: Tape, x: string, dims: readonly number[], block: nu
   return tape.reshape(toPlain(tape, tape.reshape(single, [1, c, n * high, wide]), channels), [channels, -1]);
 }
 
-/** Shifts x along the width and the gradient along the height, and multiplies each two of them. */
-function byShifts(tape: Tape, conv: BlockedGradient): string {
-  const { dx, dy, dw, window, block } = conv;
-  const [n = 1, c = 1, rows = 1, inWidth = 1] = dx;
-  const [, m = 1, outRows = 1, width = 1] = dy;
-  const [height = 1, across = 1] = window.kernel;
-  const x = tape.reshape(channelsFirst(tape, conv.x, dx, block), [c * n * rows, inWidth]);
-  const g = tape.reshape(channelsFirst(tape, conv.g, dy, block), [m * n, outRows * width]);
-  const places = n * rows * width;
-  const columns = Array.from({ length: across }, (_, column) => {
-    const begin = (window.pads[1] ?? 0) - column;
-    return tape.reshape(tape.pad(x, [0, begin, 0, width - inWidth - begin]), [c, places]);
-  });
-  const shifted = Array.from({ length: height }, (_, row) => {
-    const [top, bottom] = rowShift(conv, row);
-    return tape.reshape(tape.pad(g, [0, top * width, 0, bottom * width]), [m, places]);
-  });
-  const parts = shifted.flatMap((row) => columns.map((column) => timesTransposed(tape, row, column)));
-  return joined(tape, parts, dw);
+/** Shifts x and the gradient in the plain layout. */
+function byShiftsOfBlocks(tape: Tape, { x, g, dx, dy, dw, window, block }: BlockedGradient): string {
+  const seen = { name: channelsFirst(tape, x, dx, block), dims: dx };
+  const made = { name: channelsFirst(tape, g, dy, block), dims: dy };
+  return byShifts(tape, made, seen, window, dw);
 }
 
 /** Multiplies the gradient by what each place of the window reads: for any stride and dilation. */
@@ -179,17 +165,5 @@ function byTaps(tape: Tape, conv: BlockedGradient): string {
     const read = tape.node('Slice', [padded, ...operands]);
     return timesTransposed(tape, g, channelsFirst(tape, read, [n, channels, outRows, width], block));
   });
-  return joined(tape, parts, dw);
-}
-
-/** Adds a × bᵀ. ONNX Runtime computes it at the speed of its convolutions, and aᵀ × b at half of that. */
-const timesTransposed = (tape: Tape, a: string, b: string) => gemm(tape, [a, b], { transB: 1 });
-
-/** Joins the gradients of all places of the window, [outputs, inputs] each, to one in the shape of the weights. */
-function joined(tape: Tape, parts: readonly string[], dw: readonly number[]): string {
-  const [m = 1, c = 1] = dw;
-  const taps = parts.length;
-  const all = parts.map((part) => tape.reshape(part, [m, 1, c]));
-  if (taps === 1) return tape.reshape(all[0] ?? '', dw);
-  return tape.reshape(lastToMiddle(tape, tape.node('Concat', all, { axis: 1 }), [m, taps, c]), dw);
+  return joinedTaps(tape, parts, dw);
 }

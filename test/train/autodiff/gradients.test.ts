@@ -126,6 +126,9 @@ const EINSUMS: readonly (readonly [equation: string, x: number[], w: number[], v
 
 const CASES: Record<string, Case> = {
   Conv: conv({ pads: [1, 1, 1, 1] }, [3, 4, 3, 3]),
+  'Conv: many channels': conv({ pads: [1, 1, 1, 1] }, [3, 16, 3, 3], [2, 16, 4, 5]),
+  'Conv: many channels, uneven pads': conv({ pads: [0, 2, 1, 0] }, [3, 20, 3, 4], [3, 20, 5, 4]),
+  'Conv: many channels, one sample, no pads': conv({}, [2, 17, 2, 3], [1, 17, 4, 5]),
   'Conv: strides, uneven pads': conv({ strides: [2, 2], pads: [1, 0, 2, 1] }, [3, 4, 3, 2]),
   'Conv: dilations': conv({ dilations: [2, 1], pads: [2, 1, 2, 1] }, [3, 4, 3, 3]),
   'Conv: groups': conv({ group: 2 }, [6, 2, 3, 3]),
