@@ -95,7 +95,7 @@ export interface TrainerSettings {
 export interface TrainerOptions extends LabelledSamples, TrainerSettings {
   readonly validation?: LabelledSamples | undefined;
   readonly teacher?: Teacher | undefined;
-  /** Returns whether a weight stays unchanged; default: none does. */
+  /** Returns whether a weight or a running statistic stays unchanged, by its name; default: none does. */
   readonly freeze?: ((weight: string) => boolean) | undefined;
   /** Returns the values from which training starts; default: the model's. */
   readonly initial?: InitialValues | undefined;

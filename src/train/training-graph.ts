@@ -32,6 +32,8 @@ export interface GraphOptions {
   readonly optimizer: GraphOptimizer;
   /** `train` uses the statistics of the batch, `frozen` (the default) the running statistics. */
   readonly batchNorm?: 'frozen' | 'train' | undefined;
+  /** Returns whether a running statistic stays, so that its normalisation uses it; default: none does. */
+  readonly freeze?: ((name: string) => boolean) | undefined;
   /** Elements of a block of channels in ONNX Runtime's blocked layout, from `findBlock`; the plain layout by default. */
   readonly block?: number | undefined;
   /** Whether the gradients use no convolutions with groups, which WebGPU computes wrongly; false by default. */
@@ -90,7 +92,7 @@ export function trainingGraph(
 ): TrainingGraph {
   const used = neededNodes(document, loss.reads);
   const nodes = document.graph.nodes.filter((node) => used.has(node));
-  const norms = options.batchNorm === 'train' ? trainableNorms(document, index, nodes) : NO_NORMS;
+  const norms = options.batchNorm === 'train' ? trainableNorms(document, index, nodes, options) : NO_NORMS;
   const given = createTape(opsetOf(document.graph), probe.dims, TRAIN_PREFIX, probe.constant);
   const rewritten = rewriteForward(given, nodes, {
     ...{ block: options.block, trainedNorms: new Set(norms.keys()), outputs: loss.reads },
@@ -221,12 +223,18 @@ type Norms = ReadonlyMap<Node, readonly [mean: Weight, variance: Weight]>;
 const NO_NORMS: Norms = new Map();
 
 /** Finds every BatchNormalization with running statistics in the model; see `checkRunningStatistics` for those that cannot move. */
-function trainableNorms({ graph }: OnnxDocument, index: GraphIndex, nodes: readonly Node[]): Norms {
+function trainableNorms(
+  { graph }: OnnxDocument,
+  index: GraphIndex,
+  nodes: readonly Node[],
+  { freeze }: Pick<GraphOptions, 'freeze'>,
+): Norms {
   const norms = new Map<Node, readonly [Weight, Weight]>();
   for (const node of nodes) {
     if (node.opType !== 'BatchNormalization' || node.domain !== '') continue;
     const [mean, variance] = node.inputs.slice(3, 5).map((name) => weightOf(index, graph, name));
     if (mean === undefined || variance === undefined) continue;
+    if (freeze?.(mean.name) === true && freeze(variance.name)) continue;
     const areStored = [mean, variance].every(({ home, type }) => home === graph && type === 'f32');
     if (areStored) norms.set(node, [mean, variance]);
   }

@@ -107,6 +107,7 @@ export async function planTraining(
     ...{ targetDims: targetDims(options.targets), omitted: prepared.omitted },
     ignores: hasTarget(options.targets, settings.ignoreLabel),
     batchNorm: trainsNorms ? 'train' : 'frozen',
+    freeze: options.freeze,
     maxGradientNorm: settings.maxGradientNorm,
     avoidsGroups: options.provider.name.startsWith('webgpu'),
     block: await findBlock(options.provider, options.session),
@@ -138,7 +139,7 @@ export async function planTraining(
       ...coupled,
       ...gradientEnds(model.document, index, step),
       ...keptConstants(model.document, index, step.scores, [...plain.weights, ...weights], plain.neutral),
-      ...normRemarks(model, trainsNorms),
+      ...normRemarks(model, trainsNorms, options.freeze),
       ...batchRemarks(samples.count, batch),
       ...labelRemarks(data, settings),
     ],
@@ -172,10 +173,21 @@ function outputRemarks(document: OnnxDocument, wanted: string | undefined): Trai
   return [{ code: 'first-output', text }];
 }
 
-function normRemarks({ document }: EditableModel, trained: boolean): TrainerRemark[] {
-  if (batchNorms(document.graph).length === 0) return [];
-  const text = trained
-    ? 'Batch normalisation uses the statistics of the batch and moves the running statistics'
+function normRemarks(
+  { document }: EditableModel,
+  trained: boolean,
+  freeze: ProviderTrainerOptions['freeze'],
+): TrainerRemark[] {
+  const norms = batchNorms(document.graph);
+  if (norms.length === 0) return [];
+  const staying = norms.filter(({ inputs }) => inputs.slice(3, 5).every((name) => freeze?.(name) === true));
+  const isAny = trained && staying.length < norms.length;
+  const but =
+    isAny && staying.length > 0
+      ? `, except in ${integer(staying.length)} of ${plural(norms.length, 'layer')}`
+      : '';
+  const text = isAny
+    ? `Batch normalisation uses the statistics of the batch and moves the running statistics${but}`
     : 'Batch normalisation uses the running statistics, which stay';
   return [{ code: 'batch-norm', text }];
 }

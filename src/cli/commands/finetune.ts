@@ -80,7 +80,11 @@ export function command(): Command {
 /** Adds the settings that only a fine-tuning has. */
 function finetuneOptions(command: Command): void {
   command
-    .option('--freeze <glob>', 'keep the weights whose name matches (repeatable)', collectValues)
+    .option(
+      '--freeze <glob>',
+      'keep the weights and running statistics whose name matches (repeatable)',
+      collectValues,
+    )
     .addOption(
       new Option(
         '--bn <kind>',
