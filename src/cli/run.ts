@@ -9,7 +9,7 @@ import { limitParallelism } from './options/parallelism.js';
 import { renewProgress } from './text/progress.js';
 import { MAX_HELP_WIDTH, reflow } from './text/reflow.js';
 import { renewWords } from './text/say.js';
-import { finishOutput, print, renewOutput } from './text/stdout.js';
+import { finishOutput, print, printError, renewOutput } from './text/stdout.js';
 import { clean } from './text/text.js';
 
 /** Loaders of the commands. A command is loaded only when it is called, or for the help. */
@@ -89,6 +89,7 @@ function prepare(command: Command): Command {
       // Commander prints arguments, and a shell's `*` can make any file name an argument.
       .configureOutput({
         writeOut: (text) => print(reflow(text)),
+        writeErr: printError,
         outputError: (text, write) => write(text.split('\n').map(clean).join('\n')),
         getOutHelpWidth: helpWidth,
         getErrHelpWidth: helpWidth,

@@ -33,7 +33,7 @@ function layoutOf([a = 1, b = 1, c = 1]: readonly number[], channelsLast: boolea
 
 /**
  * Returns the layout of targets that have a value at each place of an image, which may be a coarser one. `classAxis` is the axis
- * of class scores, 0 or the last; without it, the targets must have the shape of the image. Undefined for other targets.
+ * of class scores, 0 or the last; without it, height and width must have the ratio of the image's. Undefined for other targets.
  */
 export function placesLayout(
   dims: readonly number[],

@@ -11,7 +11,7 @@ import { swapDocument } from '../mish/swap.js';
 import { unknownActivation } from '../mish/unknown-activation.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
-import { hasConvolutions, lacksBatchNorm } from '../train/batch-norms.js';
+import { hasConvolutions, lacksNormalisation } from '../train/batch-norms.js';
 import { NO_CONVOLUTION } from '../train/insert-batch-norm.js';
 import { withExactMish } from './exact-mish.js';
 
@@ -200,7 +200,7 @@ export function normsOf(
 ): { batchNorm: 'insert' | 'train'; warnings: string[] } {
   if (batchNorm === true && !hasConvolutions(document.graph))
     return { batchNorm: 'train', warnings: [`${NO_CONVOLUTION.text}.`] };
-  const lacks = lacksBatchNorm(document, indexGraphs(document));
+  const lacks = lacksNormalisation(document, indexGraphs(document));
   if (batchNorm ?? lacks) return { batchNorm: 'insert', warnings: [] };
   const warning =
     'The model has convolutions without batch normalisation, which its exporter probably folded. A deep net without it trains worse than the net that was exported.';

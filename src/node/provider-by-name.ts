@@ -22,8 +22,8 @@ export function getProvider(name: ProviderName, settings?: BrowserSettings): Pro
 }
 
 /**
- * Throws `missing-package` with all packages that lack for a comparison on these providers, if onnxruntime-node is among
- * them: each provider is compared with the CPU. If only others lack, the other providers run.
+ * Throws `missing-package` if onnxruntime-node is not installed, with all missing packages of these providers: each provider is
+ * compared with the CPU. If only packages of other providers are missing, the comparison runs without these providers.
  */
 export function requireRuntimes(names: readonly ProviderName[]): void {
   if (isInstalled('onnxruntime-node')) return;

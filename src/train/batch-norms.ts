@@ -18,7 +18,7 @@ export function batchNorms({ nodes }: Pick<Scope, 'nodes'>): Node[] {
 }
 
 /** Returns whether a model has convolutions and no normalisation of any kind. Exporters fold batch normalisation only. */
-export function lacksBatchNorm(document: OnnxDocument, index: GraphIndex): boolean {
+export function lacksNormalisation(document: OnnxDocument, index: GraphIndex): boolean {
   const { graph } = document;
   const isAnyNorm = (node: Node) => NORMALISATION.test(node.opType) || isNormalisation(node, document, index);
   return (

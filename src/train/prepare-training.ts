@@ -11,7 +11,7 @@ import { type Edit, splice } from '../onnx/splice.js';
 import { type Weight, weightEdit, weightOf } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { Tensors } from '../providers/tensor.js';
-import { lacksBatchNorm } from './batch-norms.js';
+import { lacksNormalisation } from './batch-norms.js';
 import { fixedBatch, type RunOptions, withFreeBatch } from './batch-of-copy.js';
 import { finalActivation, withoutReshapedActivation } from './final-activation.js';
 import type { LossName } from './losses.js';
@@ -198,7 +198,7 @@ function structureRemarks(
       code: 'activation-omitted',
       text: `The training copy omits the final ${last.opType} '${nodeLabel(last)}', which the loss includes`,
     });
-  if (lacksBatchNorm(document, index))
+  if (lacksNormalisation(document, index))
     remarks.push({
       code: 'no-batch-norm',
       text: 'The model has no batch normalisation; the exporter probably folded it into the weights',

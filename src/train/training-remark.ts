@@ -5,7 +5,7 @@ import { type Node, nodeLabel } from '../onnx/document.js';
 export type TrainingRemarkCode =
   /** The loss includes the final activation, which the copy omits. */
   | 'activation-omitted'
-  /** The model has convolutions but no batch normalisation. */
+  /** The model has convolutions but no normalisation. */
   | 'no-batch-norm'
   /** Batch normalisation was put back behind convolutions. */
   | 'batch-norm-inserted'

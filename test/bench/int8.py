@@ -19,7 +19,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 DATA = "/usr/share/datasets/fashion-mnist"
 ROUNDS = 15
 root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-main = os.path.join(root, "dist", "bin", "main.js")
+main = os.path.join(root, "dist", "bin", "main.cjs")
 U8, I8 = QuantType.QUInt8, QuantType.QInt8
 KINDS = {
     "u8": (U8, False, {}),

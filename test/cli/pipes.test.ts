@@ -115,6 +115,21 @@ test('a reader that closes the pipe early is not an error', async () => {
   }
 });
 
+test.each([
+  [0, '--help'],
+  [0, 'swap m.onnx --force'],
+  [2, 'swap missing.onnx'],
+  [2, 'swap --unknown'],
+  [2, 'unknown'],
+])('exit code %i stays where nobody reads the standard error of %s', async (expected, line) => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', MODEL);
+  const child = start(line.split(' '), { cwd: folder.path });
+  child.stderr?.destroy();
+  child.stdout?.resume();
+  expect(await once(child, 'close')).toEqual([expected, null]);
+});
+
 // Stops the command in the middle of its work, whatever the speed of the machine: the third write announces
 // itself and goes on only when the signal has come.
 const HOLD = `data:text/javascript,${encodeURIComponent(`

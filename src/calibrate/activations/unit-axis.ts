@@ -1,7 +1,7 @@
 import { attribute, type Node, type Scope } from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 
-/** Axis of a tensor's units: a number from 0, or one from -1, which counts from the end. */
+/** Axis of a tensor's units: 0 or more from the first axis, or -1 and less from the last one. */
 export type UnitAxis = number;
 
 /** Operators whose outputs have channels on axis 1. */
@@ -19,23 +19,22 @@ const ELEMENTWISE: readonly string[] = [
 
 /**
  * Returns the axis of a tensor's units (channels or features) from the operator that produced it: axis 1 after a
- * convolution, the last axis after MatMul and Gemm, or the last but one where the weight is on the left. The search passes through elementwise operators and Transpose.
- * Axis 1 if no such operator precedes the tensor.
+ * convolution, the last axis after MatMul and Gemm, or the last but one where the weight is on the left. The search passes
+ * through elementwise operators and Transpose. Axis 1 if no such operator precedes the tensor.
  */
 export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxis {
   const seen = new Set<string>();
-  const isStored = (name: string): boolean => {
-    const inputs = index.producer(scope, name)?.inputs;
-    if (inputs === undefined) return index.home(scope, name)?.initializers.has(name) === true;
-    return inputs.every(isStored);
-  };
+  const isStored = (name: string) => isStoredValue(index, scope, name);
   const find = (name: string): UnitAxis | undefined => {
     const node = index.producer(scope, name);
     if (node === undefined || seen.has(name) || node.domain !== '') return undefined;
     seen.add(name);
     if (CHANNELS.includes(node.opType)) return 1;
     if (FEATURES.includes(node.opType)) return -1;
-    if (node.opType === 'MatMul' || node.opType === 'Gemm') return isStored(node.inputs[0] ?? '') ? -2 : -1;
+    if (node.opType === 'MatMul' || node.opType === 'Gemm') {
+      const [left = '', right = ''] = node.inputs;
+      return !isStored(right) && isStored(left) ? -2 : -1;
+    }
     if (node.opType === 'Einsum') return axisOfEinsum(node, isStored);
     if (node.opType === 'Transpose') {
       const axis = find(node.inputs[0] ?? '');
@@ -54,6 +53,17 @@ export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxi
   return find(name) ?? 1;
 }
 
+/** Returns whether a value is an initializer, or is computed from initializers and constants alone. Not recursive: a net may have thousands of layers before the value. */
+function isStoredValue(index: GraphIndex, scope: Scope, name: string): boolean {
+  const reached = new Set([name]);
+  for (const value of reached) {
+    const node = index.producer(scope, value);
+    if (node === undefined && index.home(scope, value)?.initializers.has(value) !== true) return false;
+    for (const input of node?.inputs ?? []) reached.add(input);
+  }
+  return true;
+}
+
 /** Returns the last axis of an Einsum's output that a stored operand has and no computed one; undefined if there is none. */
 function axisOfEinsum(node: Node, isStored: (name: string) => boolean): UnitAxis | undefined {
   const [left = '', out = ''] = (attribute(node, 'equation')?.s ?? '').replaceAll(' ', '').split('->');
@@ -66,7 +76,7 @@ function axisOfEinsum(node: Node, isStored: (name: string) => boolean): UnitAxis
   return out.slice(0, at).includes('.') ? at - out.length : at;
 }
 
-/** Returns the axis from 0 in a tensor of this rank: of 0 or more, the last axis up to rank 2; undefined for a scalar. */
+/** Returns the axis, 0 or more, in a tensor of this rank. An axis that counts from the first is the last axis up to rank 2. Undefined for a scalar. */
 export function axisIn(axis: UnitAxis, rank: number): number | undefined {
   if (rank === 0) return undefined;
   if (axis < 0) return Math.max(0, rank + axis);

@@ -7,8 +7,8 @@ export interface SamplePlan {
   next(): number;
 }
 
-/** Share of the time after which the layers so far tell the speed of the others. */
-const MIN_TOLD_SHARE = 0.1;
+/** Minimum share of the time after which the speed of the first layers predicts that of the others. */
+const MIN_TIMED_SHARE = 0.1;
 
 export interface SamplePlanOptions {
   /** Share of the time for solving layers. */
@@ -38,7 +38,7 @@ export function samplePlan(
       const speed = planned / elapsed;
       const left = loads.slice(at);
       const work = left.reduce((sum, load, index) => sum + workOf(load, samples[at + index] ?? 0), 0);
-      if (elapsed > MIN_TOLD_SHARE * most && elapsed + secondsFor(work) / speed > most) {
+      if (elapsed > MIN_TIMED_SHARE * most && elapsed + secondsFor(work) / speed > most) {
         const affordable = Math.max(0, most - elapsed) * speed;
         samples = [...samples.slice(0, at), ...planSamples(left, rows, affordable)];
       }

@@ -160,12 +160,10 @@ async function run(
       document: flags.dryRun ? planOf : undefined,
       head: ['sites', 'skipped', 'form', 'bytes', 'growth'],
       row: ({ sites, skipped, form, bytesIn, bytesOut }) => [
-        ...[
-          integer(sites.length),
-          integer(skipped.length),
-          sites.length === 0 ? '–' : form,
-          integer(bytesOut),
-        ],
+        integer(sites.length),
+        integer(skipped.length),
+        sites.length === 0 ? '–' : form,
+        integer(bytesOut),
         growth(bytesIn, bytesOut),
       ],
     });

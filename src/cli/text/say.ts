@@ -49,13 +49,13 @@ export function say(text: string): void {
 }
 
 function output(text: string): void {
-  if (isGiven) printError(text);
+  if (isGiven) printError(`${text}\n`);
   else print(`${text}\n`);
 }
 
 /** Prints a note about the results to standard error. */
 export function sayNote(text: string): void {
-  if (!isQuiet) printError(`note: ${clean(text)}`);
+  if (!isQuiet) printError(`note: ${clean(text)}\n`);
 }
 
 /** Formats a JSON document as --json prints it. */

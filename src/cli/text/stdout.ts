@@ -59,13 +59,13 @@ export function print(text: string): void {
   });
 }
 
-/** Prints a line to standard error. */
-export function printError(line: string): void {
-  let rest: Uint8Array = Buffer.from(`${line}\n`);
+/** Prints to standard error. A failure does not stop the command: nobody could read of it. */
+export function printError(text: string): void {
+  let rest: Uint8Array = Buffer.from(text);
   try {
     if (isDirect && errors === undefined) rest = writeNow(STDERR, rest);
   } catch {
-    return; // nobody can read it
+    return;
   }
   if (rest.length > 0) standardError().write(rest);
 }

@@ -19,7 +19,7 @@ export type Peer = keyof typeof VERSIONS;
 
 export const PEERS = Object.keys(VERSIONS) as Peer[];
 
-/** What running a model in a page of this machine needs. */
+/** Packages that run a model in a page on this machine. */
 export const PAGE_PEERS: readonly Peer[] = ['onnxruntime-web', 'playwright-core'];
 
 /** Returns a folder whose node_modules is searched as well; undefined for none. */

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { unitAxis } from '../../../src/calibrate/activations/unit-axis.js';
+import { indexGraphs } from '../../../src/onnx/graph-index.js';
+import { modelFromBytes } from '../../../src/providers/loaded-model.js';
+import { floats, model, node, value } from '../../support/model.js';
+
+const DEPTH = 20_000;
+const deep = Array.from({ length: DEPTH }, (_, at) => node('Relu', [`x${at}`], [`x${at + 1}`]));
+const x = `x${DEPTH}`;
+
+test.each([
+  ['a weight on the right', node('MatMul', [x, 'w'], ['y']), -1],
+  ['a weight on the left', node('MatMul', ['w', x], ['y']), -2],
+  ['a computed weight on the left', node('MatMul', ['negative', x], ['y']), -2],
+  ['no weight', node('MatMul', [x, x], ['y']), -1],
+  ['a Gemm', node('Gemm', [x, 'w'], ['y']), -1],
+  ['an Einsum', node('Einsum', [x, 'w'], ['y'], { equation: 'bi,oi->ob' }), 0],
+])('the units of a product with %s have their axis behind any number of layers', async (_, last, axis) => {
+  const { document } = await modelFromBytes(
+    model({
+      nodes: [...deep, node('Neg', ['w'], ['negative']), last],
+      initializers: [floats('w', [2, 2], [1, 2, 3, 4])],
+      inputs: [value('x0', 1, [2, 2])],
+      outputs: [value('y', 1)],
+    }),
+  );
+  expect(unitAxis(indexGraphs(document), document.graph, 'y')).toBe(axis);
+});
