@@ -36,7 +36,7 @@ describe('training', () => {
 
   test('keeps no values where no step lowers the validation loss', async () => {
     const { options } = problem({ validationLoss: async () => 1 });
-    expect(await train(options)).toEqual({ before: 1, after: 1, values: undefined });
+    expect(await train(options)).toEqual({ before: 1, after: 1, values: undefined, steps: 100 });
   });
 
   test('keeps the values with the lowest validation loss', async () => {

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../../base/error.js';
 import { resolvePeer } from './packages.js';
@@ -20,8 +21,34 @@ export function loaderSays(provider: string, folder = nativeFolder()): string | 
   return undefined;
 }
 
+/** The program of a process that opens a session on WebGPU, and prints its error. */
+const TRY_WEBGPU = `
+const [module, model] = process.argv.slice(1);
+const options = { executionProviders: ['webgpu'], logSeverityLevel: 4, extra: { session: { disable_cpu_ep_fallback: '1' } } };
+require(module).InferenceSession.create(Buffer.from(model, 'base64'), options)
+  .then((session) => session.release())
+  .then(() => process.exit(0), (error) => process.stdout.write(error.message, () => process.exit(1)));`;
+
+/** Milliseconds after which a driver that does not answer counts as missing. */
+const WEBGPU_TIMEOUT_MS = 30_000;
+
+/**
+ * Opens a model on ONNX Runtime's WebGPU in a process of its own, and returns the error; undefined if it opens. Without a usable GPU, drivers
+ * of Vulkan write on standard error what no log level silences, and some end their process.
+ */
+export function webgpuSays(model: Uint8Array): Promise<string | undefined> {
+  const args = ['-e', TRY_WEBGPU, resolvePeer('onnxruntime-node'), Buffer.from(model).toString('base64')];
+  const options = { timeout: WEBGPU_TIMEOUT_MS, killSignal: 'SIGKILL', windowsHide: true } as const;
+  const env = { ...process.env, ELECTRON_RUN_AS_NODE: '1', ORT_DISABLE_TELEMETRY: '1' };
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { ...options, env }, (error, said) => {
+      resolve(error === null ? undefined : said || 'Failed to get a WebGPU adapter');
+    });
+  });
+}
+
 /** Loads a library and returns the system loader's error; undefined if it loads. */
-export function loadError(library: string): string | undefined {
+function loadError(library: string): string | undefined {
   try {
     process.dlopen({ exports: {} }, library);
     return undefined;

@@ -16,7 +16,7 @@ import type { Tensors } from '../tensor.js';
 import { unavailable } from '../unavailable.js';
 import { create, openTensors } from './create-session.js';
 import { diagnose } from './diagnose.js';
-import { loadError, loaderSays } from './native-libraries.js';
+import { loaderSays, webgpuSays } from './native-libraries.js';
 import { profileFolder } from './profile-file.js';
 import { ort } from './runtime.js';
 import { usableThreads } from './usable-threads.js';
@@ -56,9 +56,8 @@ async function availability(name: ProviderName): Promise<Availability> {
   if (!backends.includes(name)) {
     return { available: false, ...diagnose(name, 'backend not found', process) };
   }
-  // Without Vulkan, ONNX Runtime's WebGPU would find no adapter, and would print a warning that no log level silences.
-  if (name === 'webgpu' && process.platform === 'linux' && loadError('libvulkan.so.1') !== undefined)
-    return { available: false, ...diagnose(name, 'Failed to get a WebGPU adapter', process) };
+  const refusal = name === 'webgpu' ? await webgpuSays(IDENTITY) : undefined;
+  if (refusal !== undefined) return { available: false, ...diagnose(name, refusal, process) };
   // Only opening a session shows missing libraries, drivers and devices. The first session of a process also starts
   // ONNX Runtime, whose time should not be counted as a model's.
   try {
