@@ -26,7 +26,7 @@ export async function openArm(
   more: {
     readonly teacher?: Teacher | undefined;
     readonly resume?: Uint8Array | undefined;
-    /** Receives advice on each pattern of `freeze` that matches no weight, and on a model that couples samples. */
+    /** Receives advice on each pattern of `freeze` that matches no weight or running statistic, and on a model that couples samples. */
     readonly onDoubt?: FinetuneOptions['onDoubt'];
     readonly onStep?: ((step: number, of: number, secondsLeft: number, loss: number) => void) | undefined;
   } = {},

@@ -71,7 +71,7 @@ export interface FinetuneOptions
   readonly calibrate?: boolean | undefined;
   /** Share of all steps over which the learning rate rises; default 0.05. */
   readonly warmUp?: number | undefined;
-  /** Globs of the names of weights that stay unchanged. */
+  /** Globs of the names of weights and running statistics that stay unchanged. */
   readonly freeze?: readonly string[] | undefined;
   /** Share of the original's outputs in the targets; default 0. */
   readonly teacher?: number | undefined;

@@ -139,7 +139,9 @@ export const trainingFields = {
 
 const settings = z.object({
   ...trainingFields,
-  freeze: z.array(z.string()).describe('Patterns of the weights that were not trained'),
+  freeze: z
+    .array(z.string())
+    .describe('Patterns of the weights and running statistics that were not trained'),
   batchNorm: z.string().describe('Treatment of batch normalisation'),
   teacher: z.boolean().describe('Whether the targets were mixed with the original’s outputs'),
   patience: count

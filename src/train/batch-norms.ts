@@ -17,6 +17,15 @@ export function batchNorms({ nodes }: Pick<Scope, 'nodes'>): Node[] {
   return norms.filter((norm) => normalises(norm, (name) => makers.get(name)));
 }
 
+/** Returns whether a BatchNormalization keeps its running statistics: where one of the two is frozen, by its name, both stay. */
+export function staysFrozen({ inputs }: Node, freeze: ((name: string) => boolean) | undefined): boolean {
+  // Asks about both: a pattern that nobody asks about counts as one without a match.
+  return inputs
+    .slice(3, 5)
+    .map((name) => freeze?.(name) === true)
+    .includes(true);
+}
+
 /** Returns whether a model has convolutions and no normalisation of any kind. Exporters fold batch normalisation only. */
 export function lacksNormalisation(document: OnnxDocument, index: GraphIndex): boolean {
   const { graph } = document;

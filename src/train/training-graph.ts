@@ -9,6 +9,7 @@ import { assemble } from './assemble.js';
 import { alive, differentiate, movingTensors, nodesWithoutGradient } from './autodiff/differentiate.js';
 import { scaled } from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
+import { staysFrozen } from './batch-norms.js';
 import { clipGradients, type GraphOptimizer } from './graph-optimizers.js';
 import type { Loss } from './losses.js';
 import { nameResults } from './name-results.js';
@@ -32,7 +33,7 @@ export interface GraphOptions {
   readonly optimizer: GraphOptimizer;
   /** `train` uses the statistics of the batch, `frozen` (the default) the running statistics. */
   readonly batchNorm?: 'frozen' | 'train' | undefined;
-  /** Returns whether a running statistic stays, so that its normalisation uses it; default: none does. */
+  /** Returns whether a running statistic stays, by its name. Its normalisation then uses it; default: none does. */
   readonly freeze?: ((name: string) => boolean) | undefined;
   /** Elements of a block of channels in ONNX Runtime's blocked layout, from `findBlock`; the plain layout by default. */
   readonly block?: number | undefined;
@@ -234,7 +235,7 @@ function trainableNorms(
     if (node.opType !== 'BatchNormalization' || node.domain !== '') continue;
     const [mean, variance] = node.inputs.slice(3, 5).map((name) => weightOf(index, graph, name));
     if (mean === undefined || variance === undefined) continue;
-    if (freeze?.(mean.name) === true && freeze(variance.name)) continue;
+    if (staysFrozen(node, freeze)) continue;
     const areStored = [mean, variance].every(({ home, type }) => home === graph && type === 'f32');
     if (areStored) norms.set(node, [mean, variance]);
   }

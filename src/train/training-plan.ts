@@ -7,7 +7,7 @@ import type { OnnxDocument } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import { accumulating } from './accumulate-gradients.js';
-import { batchNorms } from './batch-norms.js';
+import { batchNorms, staysFrozen } from './batch-norms.js';
 import { coupledSamples } from './coupled-samples.js';
 import { findBlock } from './find-block.js';
 import { gradientEnds } from './gradient-ends.js';
@@ -180,7 +180,7 @@ function normRemarks(
 ): TrainerRemark[] {
   const norms = batchNorms(document.graph);
   if (norms.length === 0) return [];
-  const staying = norms.filter(({ inputs }) => inputs.slice(3, 5).every((name) => freeze?.(name) === true));
+  const staying = norms.filter((norm) => staysFrozen(norm, freeze));
   const isAny = trained && staying.length < norms.length;
   const but =
     isAny && staying.length > 0

@@ -70,16 +70,12 @@ export function planSamples(loads: readonly LayerLoad[], rows: number, seconds: 
   return between(low);
 }
 
-/** Returns the work of a layer with a number of training samples. */
+/** Returns the work of a layer with a number of training samples, and their validation samples. */
 export function workOf({ work }: LayerLoad, samples: number): number {
-  return work * withValidation(samples);
+  return work * (samples + validationFor(samples));
 }
 
-/** Returns a number of training samples with its validation samples. */
-function withValidation(samples: number): number {
-  return samples + validationFor(samples);
-}
-
+/** Returns the number of validation samples for a number of training samples. */
 function validationFor(samples: number): number {
   return Math.max(samples / TRAINING_RATIO, Math.min(MIN_VALIDATION_SAMPLES, samples / 2));
 }
