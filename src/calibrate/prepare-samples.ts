@@ -46,7 +46,7 @@ const MIN_WHOLE_SAMPLES = 4;
 const WHOLE_SECONDS = 2 * PART_SECONDS.test;
 const MOSTLY_SMALL = 'weights are solved from whole images: most are smaller than a window';
 /** Maximum number of runs of windows that choose between methods or compare models. */
-const MAX_COMPARED_WINDOWS = 32;
+const MAX_COMPARED_WINDOWS = 64;
 
 /** Opens the samples for a model, and splits them. Throws as `splitSamples` and `checkBudget` do. */
 export async function prepareSamples(

@@ -33,7 +33,9 @@ const WHOLE = 'weights are solved from whole images';
 /** Number of axes of images: samples, channels, height, width. */
 const IMAGE_AXES = 4;
 /** Sides to try, in order. They are multiples of the factors by which networks reduce an image. */
-const SIDES = [256, 512, 1024] as const;
+const SIDES = [128, 256, 512, 1024] as const;
+/** Minimum side of images that are cut into windows. */
+const MIN_IMAGE_SIDE = 512;
 /** Ratio of an image's sides to a window's, at least; smaller images stay whole. */
 const MIN_SIDE_RATIO = 2;
 /** Number of runs in which a window is compared with a larger part of the image. */
@@ -43,7 +45,7 @@ const MIN_SQNR = 40;
 /** Limits of the runs of windows, which stay in memory. */
 const MAX_BYTES = 2 ** 28;
 const MIN_RUNS = 16;
-const MAX_RUNS = 128;
+const MAX_RUNS = 256;
 
 /**
  * Finds windows that can replace the images of a data set: those in whose middle the model gives what it gives there in a part of
@@ -63,7 +65,7 @@ export async function findWindows(
   const axes = first && imageAxes(graph.inputs, first);
   const image = axes && imageSize(first, axes);
   if (axes === undefined || image === undefined) return { notes: notesOnFixed(graph.inputs, first ?? {}) };
-  const sides = SIDES.filter((side) => Math.min(...image) >= MIN_SIDE_RATIO * side);
+  const sides = SIDES.filter((side) => Math.min(...image) >= Math.max(MIN_IMAGE_SIDE, MIN_SIDE_RATIO * side));
   const tried: string[] = [];
   for (const side of sides) {
     try {
@@ -87,10 +89,9 @@ export async function findWindows(
 
 /** Returns a note if large images stay whole because the model fixes their size. */
 function notesOnFixed(inputs: readonly DeclaredValue[], run: Tensors): string[] {
-  const large = MIN_SIDE_RATIO * SIDES[0];
   for (const [name, { dims }] of Object.entries(run)) {
     const declared = inputs.find((input) => input.name === name)?.dims ?? [];
-    const sides = dims.filter((dim, axis) => axis > 0 && declared[axis] === dim && dim >= large);
+    const sides = dims.filter((dim, axis) => axis > 0 && declared[axis] === dim && dim >= MIN_IMAGE_SIDE);
     if (dims.length < IMAGE_AXES || sides.length !== 2) continue;
     return [
       `${WHOLE}: the input '${name}' has the fixed size ${sides.join(' × ')}; windows take less memory, and need a model that is exported with free height and width`,

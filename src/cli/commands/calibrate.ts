@@ -25,7 +25,7 @@ If the result is further from the original than the unrepaired swap with the sam
 the report says so. Layers are solved in the order in which they run (ridge regression), then gradient steps move all of
 them together.
 
-Of images of at least 512 × 512, windows of 256 × 256 are used, where the model gives the same in them as in the whole image. The report
+Of images of at least 512 × 512, windows of 128 × 128 to 1,024 × 1,024 are used, where the model gives the same in them as in the whole image. The report
 says so. Otherwise, and where the model's input has a fixed size, images stay whole.
 
 The same seed and --steps give the same file on the same machine.

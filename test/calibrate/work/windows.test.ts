@@ -75,7 +75,7 @@ test('a net that is the same at every place gets windows', async () => {
     net([node('Tanh', ['a'], ['m'])]),
   ]) {
     const { windows, notes } = await found(bytes);
-    expect(windows?.side).toBe(256);
+    expect(windows?.side).toBe(128);
     expect(windows?.image).toEqual([512, 520]);
     expect(notes).toEqual([]);
   }
@@ -149,7 +149,9 @@ test('weights from windows serve whole images as weights from whole images do', 
   };
   const windowed = await figures(net(nodes));
   const whole = await figures(net(nodes, { dims: [1, 2, 512, 512] }));
-  expect(windowed.report.notes.join()).toMatch(/solved from 48 windows of 256 × 256.*; whole images compare/);
+  expect(windowed.report.notes.join()).toMatch(
+    /solved from 192 windows of 128 × 128.*; whole images compare/,
+  );
   expect(whole.report.notes.join()).toMatch(/whole images: .* fixed size/);
   expect(windowed.report.samples).toEqual(whole.report.samples);
   expect(windowed.before).toBeCloseTo(whole.before, 3);
