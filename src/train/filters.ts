@@ -91,11 +91,12 @@ function regrouped(parts: Axis, sizes: readonly number[]): Axis[] | undefined {
       if (part === undefined) return undefined;
       const [outer, inner] = [Math.min(part.size, left), part.size / left];
       if (inner > 1) {
+        if (!Number.isInteger(inner)) return undefined;
         part.split = [{ size: outer }, { size: inner }];
         queue.unshift(part.split[1]);
       }
       left /= outer;
-      if (!Number.isInteger(left) || (inner > 1 && !Number.isInteger(inner))) return undefined;
+      if (!Number.isInteger(left)) return undefined;
       axis.push(part.split?.[0] ?? part);
     }
     axes.push(axis);

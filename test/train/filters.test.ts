@@ -8,13 +8,21 @@ import { floats, model, node } from '../support/model.js';
 
 /** The filters of the weight w with these dimensions. */
 async function layout(dims: readonly number[], ...nodes: onnx.INodeProto[]) {
+  return layoutWith(() => dims, dims, ...nodes);
+}
+
+async function layoutWith(
+  dimsOf: (name: string) => readonly number[],
+  dims: readonly number[],
+  ...nodes: onnx.INodeProto[]
+) {
   const count = dims.reduce((product, dim) => product * dim, 1);
   const initializers = [floats('w', [...dims], Array(count).fill(1))];
   const document = await scan(model({ nodes, initializers }));
   const index = indexGraphs(document);
   const weight = weightOf(index, document.graph, 'w');
   if (weight === undefined) throw new Error('there is no weight');
-  return filterLayout(document.graph, index, weight, () => dims);
+  return filterLayout(document.graph, index, weight, dimsOf);
 }
 
 const numbers = (found: FilterLayout | undefined) => found && [...filterNumbers(found)];
@@ -50,6 +58,14 @@ test('a weight is followed through nodes that pass it on', async () => {
 test('a weight that another node reads first has the filters of its layer', async () => {
   const nodes = [node('Shape', ['w'], ['s']), node('Abs', ['w'], ['a']), node('Conv', ['x', 'w'], ['y'])];
   expect(numbers(await layout([2, 3, 1, 1], ...nodes))).toEqual([0, 0, 0, 1, 1, 1]);
+});
+
+test('a weight that is reshaped to axes across its filters, too, has the filters of its layer', async () => {
+  const nodes = [node('Reshape', ['w', 's'], ['m']), node('Conv', ['x', 'w'], ['y'])];
+  for (const shape of [[4, 3], [3, 4], [5, 2], [12], [1, 12]]) {
+    const found = await layoutWith((name) => (name === 'm' ? shape : [6, 2, 1, 1]), [6, 2, 1, 1], ...nodes);
+    expect(numbers(found), String(shape)).toEqual([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]);
+  }
 });
 
 test('biases, parameters of normalisations and slopes have no filters', async () => {
