@@ -25,32 +25,43 @@ const ELEMENTWISE: readonly string[] = [
 export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxis {
   const seen = new Set<string>();
   const isStored = (name: string) => isStoredValue(index, scope, name);
-  const find = (name: string): UnitAxis | undefined => {
+  // Not recursive: elementwise operators may be thousands in a row. The first of `orders` is the order of the last Transpose.
+  const open: { name: string; orders: readonly (readonly number[])[] }[] = [{ name, orders: [] }];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    const { name, orders } = value;
     const node = index.producer(scope, name);
-    if (node === undefined || seen.has(name) || node.domain !== '') return undefined;
+    if (node === undefined || seen.has(name) || node.domain !== '') continue;
     seen.add(name);
-    if (CHANNELS.includes(node.opType)) return 1;
-    if (FEATURES.includes(node.opType)) return -1;
-    if (node.opType === 'MatMul' || node.opType === 'Gemm') {
-      const [left = '', right = ''] = node.inputs;
-      return !isStored(right) && isStored(left) ? -2 : -1;
-    }
-    if (node.opType === 'Einsum') return axisOfEinsum(node, isStored);
-    if (node.opType === 'Transpose') {
-      const axis = find(node.inputs[0] ?? '');
-      const order = attribute(node, 'perm')?.ints;
-      if (axis === undefined || order === undefined) return undefined;
-      const to = order.indexOf(axis < 0 ? order.length + axis : axis);
-      return to === -1 ? undefined : to;
-    }
-    if (!ELEMENTWISE.includes(node.opType)) return undefined;
-    for (const input of node.inputs) {
-      const axis = find(input);
-      if (axis !== undefined) return axis;
-    }
-    return undefined;
-  };
-  return find(name) ?? 1;
+    const axis = transposed(axisOf(node, isStored), orders);
+    if (axis !== undefined) return axis;
+    const order = attribute(node, 'perm')?.ints;
+    if (node.opType === 'Transpose' && order !== undefined)
+      open.push({ name: node.inputs[0] ?? '', orders: [...orders, order] });
+    if (ELEMENTWISE.includes(node.opType))
+      for (const input of node.inputs.toReversed()) open.push({ name: input, orders });
+  }
+  return 1;
+}
+
+/** Returns the axis of the units that a layer computes; undefined for other operators. */
+function axisOf(node: Node, isStored: (name: string) => boolean): UnitAxis | undefined {
+  if (CHANNELS.includes(node.opType)) return 1;
+  if (FEATURES.includes(node.opType)) return -1;
+  if (node.opType === 'Einsum') return axisOfEinsum(node, isStored);
+  if (node.opType !== 'MatMul' && node.opType !== 'Gemm') return undefined;
+  const [left = '', right = ''] = node.inputs;
+  return !isStored(right) && isStored(left) ? -2 : -1;
+}
+
+/** Returns where an axis is after transpositions, the last of which comes first; undefined if it is none of theirs. */
+function transposed(
+  axis: UnitAxis | undefined,
+  orders: readonly (readonly number[])[],
+): UnitAxis | undefined {
+  return orders.reduceRight<UnitAxis | undefined>((at, order) => {
+    const to = at === undefined ? -1 : order.indexOf(at < 0 ? order.length + at : at);
+    return to === -1 ? undefined : to;
+  }, axis);
 }
 
 /** Returns whether a value is an initializer, or is computed from initializers and constants alone. Not recursive: a net may have thousands of layers before the value. */

@@ -26,3 +26,45 @@ test.each([
   );
   expect(unitAxis(indexGraphs(document), document.graph, 'y')).toBe(axis);
 });
+
+test.each([
+  ['a layer', [], -1],
+  ['a Transpose', [[1, 0]], 0],
+  [
+    'two that undo each other',
+    [
+      [1, 0],
+      [1, 0],
+    ],
+    1,
+  ],
+  [
+    'two of another rank',
+    [
+      [2, 0, 1],
+      [2, 0, 1],
+    ],
+    1,
+  ],
+] as const)(
+  'the units behind %s and any number of elementwise operators have their axis',
+  async (_, orders, axis) => {
+    const moves = orders.map((perm, at) =>
+      node('Transpose', [`t${at}`], [`t${at + 1}`], { perm: [...perm] }),
+    );
+    const { document } = await modelFromBytes(
+      model({
+        nodes: [
+          node('MatMul', ['a', 'w'], ['t0']),
+          ...moves,
+          node('Identity', [`t${orders.length}`], ['x0']),
+          ...deep,
+        ],
+        initializers: [floats('w', [2, 2], [1, 2, 3, 4])],
+        inputs: [value('a', 1, [2, 2])],
+        outputs: [value(x, 1)],
+      }),
+    );
+    expect(unitAxis(indexGraphs(document), document.graph, x)).toBe(axis);
+  },
+);
