@@ -54,6 +54,7 @@ test('one table names the web providers: other files name one only for what it a
       'calibrate/for-target.ts', // the fixes of WebGL
       'node/provider-by-name.ts', // webgpu-native
       'providers/node/diagnose.ts', // the WebGPU of onnxruntime-node
+      'providers/node/native-libraries.ts', // tried in a process of its own
       'providers/node/provider.ts', // ONNX Runtime's own WebGPU in Node, which needs Vulkan
       'providers/web-providers.ts',
       'providers/webgl/prepare.ts', // the target of its cure
