@@ -128,7 +128,8 @@ async function startPage(name: WebProvider, settings: BrowserSettings): Promise<
   const isSlow = software === true && softwareArgs.length > 0;
   if (missing === undefined && !isSlow) return first;
   await first.page.close();
-  return attempt([...(missing === undefined ? HARDWARE : SOFTWARE), ...softwareArgs]);
+  // Named, since a browser that may choose finds the software GPU for WebGPU only now and then beside drivers of Mesa.
+  return attempt([...SOFTWARE, ...softwareArgs]);
 }
 
 /** Returns the files of the page: its HTML, the harness and ONNX Runtime Web. */
