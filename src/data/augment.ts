@@ -93,19 +93,11 @@ export function drawChange(kinds: readonly Augmentation[], random: Random): Imag
 
 /** Rounds the shift to whole places of the coarsest of the images that share a change. */
 export function wholeShift(change: ImageChange, images: readonly ImageLayout[]): ImageChange {
-  const round = (share: number, sizes: readonly number[]) => {
-    const least = Math.min(...sizes);
+  const round = (share: number, side: 'width' | 'height') => {
+    const least = Math.min(...images.map((image) => image[side]));
     return Math.round(share * least) / least;
   };
-  const right = round(
-    change.right,
-    images.map(({ width }) => width),
-  );
-  const down = round(
-    change.down,
-    images.map(({ height }) => height),
-  );
-  return { ...change, right, down };
+  return { ...change, right: round(change.right, 'width'), down: round(change.down, 'height') };
 }
 
 /** Changes an image in place. `scratch` holds as many elements as the image. Without `erase`, no rectangle is erased. */

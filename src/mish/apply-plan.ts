@@ -73,7 +73,7 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
       });
     }
     known.delete(key(scope, output));
-    // int8 makes the scales around the site anew, so a skip for the scale that was there is no doubt about the result.
+    // The site was skipped for its old scales. int8 makes new ones, so that the reason holds no longer.
     const isRescaled = plan.int8 !== undefined && 'reason' in entry && entry.reason === 'quantized';
     const doubt = 'reason' in entry && !isRescaled ? ASKED + entry.why : entry.doubt;
     return { ...entry, doubt, beta, leak: leak || undefined };

@@ -34,7 +34,7 @@ function isBeforeActivation(index: GraphIndex, scope: Scope, { outputs }: Node):
   });
 }
 
-/** What a QuantizeLinear node clips. */
+/** How a QuantizeLinear node turns negative numbers to 0. */
 interface Clipping {
   readonly quantization: Quantization;
   /** Whether negative results are certain to be possible; otherwise their sign is unknown. */

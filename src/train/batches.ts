@@ -78,10 +78,10 @@ export function batchReader(samples: Samples, rows: TargetRows, options: BatchOp
     async read(indices, epoch) {
       await samples.read(indices, feeds);
       rows.read(indices, targets);
-      if (epoch === undefined) return;
+      if (epoch === undefined || images.length === 0) return;
       for (const [place, index] of indices.entries()) {
         const drawn = drawChange(augment, createRandom(seedOf(seed, epoch, index, 1)));
-        const change = images.length === 0 ? drawn : wholeShift(drawn, layouts);
+        const change = wholeShift(drawn, layouts);
         for (const { data, layout, length, scratch, erase } of images)
           changeImage(data.subarray(place * length, (place + 1) * length), layout, change, scratch, erase);
       }

@@ -3,10 +3,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { preview } from 'vite';
 import { expect, onTestFinished, test } from 'vitest';
 import { cli } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
@@ -26,15 +25,6 @@ const BROWSERS = {
   },
 } as const;
 
-const TYPES: Readonly<Record<string, string>> = {
-  '.css': 'text/css',
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.mjs': 'text/javascript',
-  '.svg': 'image/svg+xml',
-  '.wasm': 'application/wasm',
-};
-
 /** What the page’s script does: LeNet-5 swapped and run, repaired and trained, and four activations compared. */
 const DRIVER = `
 const all = (selector) => [...document.querySelectorAll(selector)].filter((one) => one.getClientRects().length > 0);
@@ -53,7 +43,7 @@ const fill = async (name, value) => {
   for (const type of ['input', 'change']) control.dispatchEvent(new Event(type, { bubbles: true }));
 };
 const lines = () => all('main')[0].innerText;
-const said = {};
+const answers = {};
 const PARTS = {
   async run() {
     await press(/^LeNet-5$/);
@@ -88,39 +78,37 @@ const PARTS = {
     return lines().match(/^(ReLU|LeakyReLU|Swish|Mish)\\t/gm).join('');
   },
 };
-const send = () => fetch('said', { method: 'POST', body: JSON.stringify(said) });
+const send = () => fetch('answers', { method: 'POST', body: JSON.stringify(answers) });
 for (const [name, part] of Object.entries(PARTS)) {
-  said.at = name;
+  answers.at = name;
   await send();
-  said[name] = await part().catch(String);
+  answers[name] = await part().catch(String);
 }
-said.at = 'end';
+answers.at = 'end';
 await send();
 `;
 
-/** Serves the exported page with the driver in it. The last of what the driver sent is in `said`. */
-async function servePage(folder: string) {
-  const state = { said: {} as Record<string, string> };
-  const answer = async (request: IncomingMessage, response: ServerResponse) => {
-    if (request.method === 'POST') {
-      state.said = JSON.parse(await text(request));
-      response.end();
-      return;
-    }
-    const name = new URL(request.url ?? '/', 'http://host').pathname;
-    const content = await readFile(join(folder, name)).catch(() => undefined);
-    response.writeHead(content === undefined ? 404 : 200, {
-      'Content-Type': TYPES[extname(name)] ?? 'application/octet-stream',
-    });
-    response.end(content);
-  };
-  const server = createServer((request, response) => void answer(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
+/** Serves the exported page. The last of what the driver sent is in `answers`. */
+async function servePage(site: string) {
+  const state = { answers: {} };
+  const server = await preview({
+    plugins: [
+      {
+        name: 'answers',
+        configurePreviewServer({ middlewares }) {
+          middlewares.use('/answers', async (request, response) => {
+            state.answers = JSON.parse(await text(request));
+            response.end();
+          });
+        },
+      },
+    ],
+    build: { outDir: site },
+    preview: { host: '127.0.0.1', port: 0 },
+    logLevel: 'silent',
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/index.html`, state };
+  onTestFinished(() => server.close());
+  return { url: server.resolvedUrls?.local[0] ?? '', state };
 }
 
 test.for(Object.entries(BROWSERS))(
@@ -144,8 +132,8 @@ test.for(Object.entries(BROWSERS))(
       env: { ...process.env, WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1' },
     });
     onTestFinished(() => void process.kill(-(browser.pid ?? 0), 'SIGKILL'));
-    await expect.poll(() => state.said, { timeout: 240_000, interval: 200 }).toMatchObject({ at: 'end' });
-    expect(state.said).toEqual({
+    await expect.poll(() => state.answers, { timeout: 240_000, interval: 200 }).toMatchObject({ at: 'end' });
+    expect(state.answers).toEqual({
       at: 'end',
       run: expect.stringContaining('from 91.80 % to 87.60 %'),
       repair: expect.stringMatching(/^scores\s+calibrated\s+3\d/),

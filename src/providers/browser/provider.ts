@@ -128,7 +128,7 @@ async function startPage(name: WebProvider, settings: BrowserSettings): Promise<
   const isSlow = software === true && softwareArgs.length > 0;
   if (missing === undefined && !isSlow) return first;
   await first.page.close();
-  // Named, since a browser that may choose finds the software GPU for WebGPU only now and then beside drivers of Mesa.
+  // The software GPU is named: beside Mesa's drivers, Chromium finds it for WebGPU only in some of its starts.
   return attempt([...SOFTWARE, ...softwareArgs]);
 }
 

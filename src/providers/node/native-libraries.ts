@@ -15,8 +15,13 @@ export function nativeFolder(): string {
  */
 export function loaderSays(provider: string, folder = nativeFolder()): string | undefined {
   for (const part of ['shared', provider]) {
-    const message = loadError(join(folder, `libonnxruntime_providers_${part}.so`));
-    if (message !== undefined) return message;
+    try {
+      process.dlopen({ exports: {} }, join(folder, `libonnxruntime_providers_${part}.so`));
+    } catch (error) {
+      const message = messageOf(error);
+      // A library that loads is not an addon of Node: Node's error about that means success here.
+      if (!message.includes('did not self-register')) return message;
+    }
   }
   return undefined;
 }
@@ -45,16 +50,4 @@ export function webgpuSays(model: Uint8Array): Promise<string | undefined> {
       resolve(error === null ? undefined : said || 'Failed to get a WebGPU adapter');
     });
   });
-}
-
-/** Loads a library and returns the system loader's error; undefined if it loads. */
-function loadError(library: string): string | undefined {
-  try {
-    process.dlopen({ exports: {} }, library);
-    return undefined;
-  } catch (error) {
-    const message = messageOf(error);
-    // A library that loads is not an addon of Node: Node's error about that means success here.
-    return message.includes('did not self-register') ? undefined : message;
-  }
 }

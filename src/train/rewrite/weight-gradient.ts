@@ -145,16 +145,8 @@ function byTaps(tape: Tape, conv: BlockedGradient): string {
   const [height = 1, across = 1] = kernel;
   const [top = 0, left = 0, bottom = 0, right = 0] = pads;
   const blocks = (n * inWholeBlocks(channels, block)) / block;
-  const padded = tape.pad(tape.reshape(x, [blocks, rows, inWidth, block]), [
-    0,
-    top,
-    left,
-    0,
-    0,
-    bottom,
-    right,
-    0,
-  ]);
+  const around = [0, top, left, 0, 0, bottom, right, 0];
+  const padded = tape.pad(tape.reshape(x, [blocks, rows, inWidth, block]), around);
   const g = channelsFirst(tape, conv.g, dy, block);
   const parts = Array.from({ length: height * across }, (_, tap) => {
     const begins = [Math.floor(tap / across), tap % across].map((at, axis) => at * (dilations[axis] ?? 1));
