@@ -43,13 +43,15 @@ export interface PartTimes {
 const MIN_SEEN = 3;
 /** Minimum time whose ratio to another tells something. */
 const MIN_SECONDS = 1e-6;
+/** Of two activations in one net, a part of the one takes less than this many times what the same part of the other takes, both in steps. */
+const MOST_APART = 8;
 /** A forward pass takes a third of a training step: the gradients take twice as long. */
 const PASSES_PER_STEP = 3;
 
 /**
  * Keeps times. The time of a part that was seen often enough is the mean of its later times. The time of another part is what was measured
  * before, else an estimate from its number of samples; both are multiplied by the ratio of what other kinds took to what was expected
- * of them.
+ * of them, as far as that is plausible.
  */
 export function partTimes(samples: SampleCounts): PartTimes {
   const kept = keptMeans();
@@ -74,26 +76,33 @@ export function partTimes(samples: SampleCounts): PartTimes {
     return samples[part] * passOf(kind);
   }
 
-  /** Returns what kinds took, divided by what was expected of them; undefined if none was seen. */
-  function ratioOf(part: PartName): number | undefined {
-    let [took, wanted] = [0, 0];
+  /** Returns the seconds of a part, from what kinds took and what was expected of them; undefined if none was seen. */
+  function scaled(kind: string, part: PartName): number | undefined {
+    let [took, wanted, steps] = [0, 0, 0];
     // Steps that were measured for one kind tell nothing about the ratio of another.
     const needsOwn = part === 'steps' && [...before.values()].some(({ steps }) => steps !== undefined);
-    for (const kind of kinds) {
-      const value = seen(kind, part);
-      if (value === undefined || (needsOwn && before.get(kind)?.steps === undefined)) continue;
+    for (const other of kinds) {
+      const value = seen(other, part);
+      if (value === undefined || (needsOwn && before.get(other)?.steps === undefined)) continue;
       took += value;
-      wanted += expected(kind, part);
+      wanted += expected(other, part);
+      if (part !== 'steps') steps += get(other, 'steps');
     }
-    return wanted >= MIN_SECONDS ? took / wanted : undefined;
+    if (wanted < MIN_SECONDS) return undefined;
+    const value = (took / wanted) * expected(kind, part);
+    const isMeasured = [...before.values()].some((times) => part !== 'open' && times[part] !== undefined);
+    if (steps === 0 || !isMeasured) return value;
+    // A measurement that was disturbed must not multiply what all others are thought to take.
+    const bySteps = (took / steps) * get(kind, 'steps');
+    return Math.min(MOST_APART * bySteps, Math.max(bySteps / MOST_APART, value));
   }
 
   function get(kind: string, part: PartName): number {
     const value = seen(kind, part);
     const isPooled = part !== 'steps' && part !== 'open' && kept.count(kind, part) < MIN_SEEN;
     if (value !== undefined && !isPooled) return value;
-    const ratio = ratioOf(part);
-    if (ratio !== undefined) return ratio * expected(kind, part);
+    const found = scaled(kind, part);
+    if (found !== undefined) return found;
     const isMeasured = part !== 'open' && [...before.values()].some((times) => times[part] !== undefined);
     if (part === 'open' || part === 'steps') return isMeasured ? expected(kind, part) : 0;
     if (part === 'score' && !isMeasured) return ratioOfFirsts() * expected(kind, part);

@@ -79,3 +79,24 @@ test('jobs go to the worker that is free first', () => {
   expect(makespan([1, 1, 5, 1], 2)).toBe(6);
   expect([makespan([], 4), makespan([2], 4)]).toEqual([0, 2]);
 });
+
+test('a measurement that was disturbed does not multiply the time of all other trainings', () => {
+  fc.assert(
+    fc.property(seconds(0.001, 0.1), seconds(1, 10), fc.integer({ min: 2, max: 20 }), (short, end, count) => {
+      const trainings = Array.from({ length: count }, (_, index) => ({ kind: index === 0 ? 'a' : 'b' }));
+      let time = 0;
+      const clock = trainingsClock(trainings, { epochs: 1, samples: SAMPLES, now: () => time });
+      clock.measured('a', { steps: 1, score: 0, end: short });
+      clock.measured('b', { steps: 1, score: 0, end });
+      const [first] = trainings;
+      if (first === undefined) return;
+      clock.begun(first);
+      time += 1000;
+      clock.epoch(first, 1, 1);
+      time += 1000 * end;
+      clock.finished(first);
+      // Each of the others takes as long as the first.
+      expect(clock.secondsLeft()).toBeLessThanOrEqual((count - 1) * (1 + 8 * end) * (1 + 1e-9));
+    }),
+  );
+});
