@@ -58,21 +58,22 @@ export function alphaOf(node: Node): number | string | undefined {
   return alpha?.f ?? Math.fround(0.01);
 }
 
-const ACTIVATION = /relu/i;
-const RECURRENT: readonly string[] = ['RNN', 'LSTM', 'GRU'];
+const RELU = /relu/i;
 
-/** Explains why a ReLU inside an operator cannot be replaced; undefined without such a ReLU. Ignores function calls. */
+/** The values of attributes that name a ReLU: Relu, relu6, leaky_relu. */
+const NAME = /^[a-z]*_?relu\d?$/i;
+
+/**
+ * Explains why a ReLU inside an operator cannot be replaced; undefined without such a ReLU. Ignores function calls. Any text of an
+ * operator from another domain may name a ReLU: FusedConv, FusedGemm, the blocked Conv of a model that ONNX Runtime saved, ATen.
+ */
 export function fusedActivation(node: Node): string | undefined {
-  const { opType, domain } = node;
-  if (node.attributes.length === 0 && domain === '') return undefined;
-  const inside = attribute(node, 'activations')?.strings?.find((name) => ACTIVATION.test(name));
-  if (inside !== undefined && (domain !== '' || RECURRENT.includes(opType)))
-    return `${inside} is built into the ${opType} operator`;
-  if (domain === '') return undefined;
-  // FusedConv, FusedGemm, NhwcFusedConv, MoE, and the blocked Conv of a model that ONNX Runtime saved.
-  const fused = attribute(node, 'activation')?.s ?? attribute(node, 'activation_type')?.s;
-  if (fused !== undefined && ACTIVATION.test(fused)) return `${fused} is fused into ${opType}`;
-  // com.microsoft.QLinearLeakyRelu and similar operators compute on quantised integers.
-  if (/^QLinear/.test(opType) && ACTIVATION.test(opType)) return `${opType} computes on quantised integers`;
-  return undefined;
+  const { opType, domain, attributes } = node;
+  if (domain === '' && !/^(RNN|LSTM|GRU)$/.test(opType)) return undefined;
+  const named = attributes.flatMap(({ s, strings }) => s ?? strings ?? []).find((text) => NAME.test(text));
+  // A mixture of experts without the attribute uses relu.
+  const inside =
+    named ?? (/^Q?MoE$/.test(opType) && !attribute(node, 'activation_type') ? 'relu' : undefined);
+  if (inside !== undefined) return `${inside} is fused into ${opType}`;
+  return RELU.test(opType) ? `${opType} is an operator of ${domain}, not of ONNX` : undefined;
 }

@@ -94,7 +94,7 @@ export async function findSites(
       const kind = whole && part?.isLast ? kindNamed(whole.kind) : kindOf(node);
       if (kind === undefined) {
         const why = calls.callee(node) === undefined ? fusedActivation(node) : undefined;
-        if (why === undefined || (to.name === 'relu' && why.startsWith('Relu '))) continue;
+        if (why === undefined || (to.name === 'relu' && /^relu /i.test(why))) continue;
         const inside = { node, scope, kind: node.opType, alpha: undefined, type: undefined };
         skipped.push({ ...inside, ...(choice([node]) ?? { reason: 'fused', why }) });
         continue;
