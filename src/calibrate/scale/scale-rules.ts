@@ -24,6 +24,17 @@ export interface Visitor extends PinnedSets {
 const JOINT: ReadonlySet<string> = new Set(['Add', 'Sub', 'Max', 'Min', 'Sum', 'Mean', 'Concat']);
 /** Operators whose output has the product of the scales of their first two inputs, and the scale of their third. */
 const PRODUCTS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Mul']);
+/** Further operators that are positively homogeneous in their first input; `swap --fold` ends at them. */
+const HOMOGENEOUS: ReadonlySet<string> = new Set([
+  ...['Gather', 'GatherElements', 'GatherND', 'ReverseSequence', 'Neg', 'Abs', 'CumSum', 'Trilu'],
+  ...['ReduceL1', 'ReduceL2', 'LpPool', 'GlobalLpPool'],
+]);
+/** Operators that multiply their first input by their second, whatever follows inside. */
+const RECURRENT: ReadonlySet<string> = new Set(['RNN', 'GRU', 'LSTM']);
+/** Operators whose output has the scale of the factor and of the offset that they read after their input. */
+export const SCALED_NORMS: ReadonlySet<string> = new Set([
+  ...['InstanceNormalization', 'LayerNormalization', 'GroupNormalization', 'RMSNormalization'],
+]);
 
 /**
  * Applies the rule of a node's operator. Returns the work that has to wait for the rules of all other nodes: a product
@@ -53,7 +64,7 @@ export function visitNode(visitor: Visitor, node: Node): (() => void)[] {
   if (opType === 'Constant' && operand(outputs[0] ?? '').weight !== undefined) return [];
   if (readsShape(node)) pinAll(outputs);
   else if (domain !== '') pinNode();
-  else if (isHomogeneous(node, graph, index)) {
+  else if (isHomogeneous(node, graph, index) || HOMOGENEOUS.has(opType)) {
     if (operand(inputs[0] ?? '').weight !== undefined) pinNode();
     else {
       join(inputs[0]);
@@ -66,7 +77,17 @@ export function visitNode(visitor: Visitor, node: Node): (() => void)[] {
     pinAll(inputs.slice(1));
   } else if (opType === 'BatchNormalization' && slotsAfter(node, 0, graph) !== undefined)
     visitNorm(visitor, node, y, pinNode);
-  else if (PRODUCTS.has(opType)) {
+  else if (SCALED_NORMS.has(opType)) {
+    for (const name of inputs.slice(1)) join(name);
+    pinAll([inputs[0] ?? '', ...outputs.slice(1)]);
+  } else if (RECURRENT.has(opType)) {
+    const [x, weight] = inputs.slice(0, 2).map(operand);
+    if (x?.number === undefined || weight?.weight === undefined) pinNode();
+    else {
+      take(weight.weight, undefined, x.number, why);
+      pinAll([...inputs.slice(2), ...outputs]);
+    }
+  } else if (PRODUCTS.has(opType) || (opType === 'Einsum' && inputs.length === 2)) {
     join(inputs[2]);
     return visitProduct(visitor, node, y, pinNode);
   } else if (opType === 'Div') return visitQuotient(visitor, node, y, pinNode);

@@ -6,6 +6,7 @@ import { splice } from '../../onnx/splice.js';
 import { readWeight, type Weight, weightOf } from '../../onnx/weights.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import { elementCount } from '../../providers/tensor.js';
+import { SCALED_NORMS } from './scale-rules.js';
 
 // Exporters write equal constants once, such as the bound of all clamps. Readers of one constant would share one scale.
 
@@ -22,6 +23,7 @@ const SCALED: ReadonlySet<string> = new Set([
   'Mul',
   'Concat',
   'BatchNormalization',
+  ...SCALED_NORMS,
 ]);
 /** Operators whose bias takes a scale. Weights that layers share stay shared: a network may tie them on purpose. */
 const WITH_BIAS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);

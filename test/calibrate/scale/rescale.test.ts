@@ -9,7 +9,7 @@ import { splice } from '../../../src/onnx/splice.js';
 import { modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { casesOf } from '../../support/heavy.js';
 import { tensorOf, weightsOf } from '../../support/linear-ops.js';
-import { type ModelParts, model, node, value } from '../../support/model.js';
+import { ints, type ModelParts, model, node, value } from '../../support/model.js';
 import { describeGraph, feedsOf, modelOf, randomGraph } from '../../support/random-graph.js';
 import { type Feed, f32, run } from '../../support/run.js';
 
@@ -130,6 +130,32 @@ const NETS: readonly Net[] = [
     ],
     more: [tensorOf('k', [1, 4, 1, 1], [0.1, -0.2, 0.3, 0]), tensorOf('q', [4, 1, 1], [-2, 1, 3, -1])],
     folded: { r0: 0, r1: 1 },
+  },
+  {
+    name: 'layers of recurrences, of an Einsum and of normalisations',
+    nodes: [
+      ...[conv('x', 'h0', 'w0', 'b0'), relu('h0', 'r0'), node('Reshape', ['r0', 'rows'], ['a'])],
+      node('GRU', ['a', 'wr', 'rr'], ['', 'g'], { hidden_size: 4, linear_before_reset: 1 }),
+      ...[node('Einsum', ['g', 'we'], ['e'], { equation: 'abc,dc->bd' }), relu('e', 'r1')],
+      ...[node('Neg', ['r1'], ['n']), node('Reshape', ['n', 'grid'], ['c']), conv('c', 'h1', 'w1', 'b1')],
+      ...[
+        node('InstanceNormalization', ['h1', 'o0', 's0'], ['i']),
+        relu('i', 'r2'),
+        conv('r2', 'h2', 'w2', 'b2'),
+      ],
+      ...[node('LayerNormalization', ['h2', 's1', 'o1'], ['l']), relu('l', 'r3'), ...head('r3')],
+    ],
+    more: [
+      ...[
+        tensorOf('wr', [1, 12, 24], weightsOf([1, 12, 24], 80)),
+        tensorOf('rr', [1, 12, 4], weightsOf([1, 12, 4], 81)),
+      ],
+      ...[tensorOf('we', [16, 4], weightsOf([16, 4], 82)), ...vectors('s0', 'o0')],
+      ...[tensorOf('s1', [2], [0.5, 2]), tensorOf('o1', [2], [-0.3, 0.7])],
+      ...[ints('rows', [3], [6, 1, 24]), ints('grid', [4], [1, 4, 2, 2])],
+    ],
+    parts: { opset: 17 },
+    folded: { r0: 0, r1: 1, r2: 2, r3: 3 },
   },
   {
     name: 'an output of the model, a Sigmoid behind it, and a body that reads it',
