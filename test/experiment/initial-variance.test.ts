@@ -37,9 +37,12 @@ test.each(LINEAR_LAYERS)(
     // An output either depends on nothing but the first filter, or not on it.
     const first = await run(Array.from(values, (one, at) => (numbers?.[at] === 0 ? one : 0)));
     const rest = await run(Array.from(values, (one, at) => (numbers?.[at] === 0 ? 0 : one)));
-    for (const [at, one] of y.entries()) {
-      expect(Math.min(Math.abs(first[at] ?? 0), Math.abs(rest[at] ?? 0))).toBe(0);
-      expect((first[at] ?? 0) + (rest[at] ?? 0)).toBeCloseTo(one, 4);
-    }
+    // One comparison for all: a call of expect for each of 330,000 outputs takes seconds.
+    const wrong = y.filter((one, at) => {
+      const [ofFirst = 0, ofRest = 0] = [first[at], rest[at]];
+      const isOfOne = Math.min(Math.abs(ofFirst), Math.abs(ofRest)) === 0;
+      return !isOfOne || !(Math.abs(ofFirst + ofRest - one) < 0.5e-4);
+    });
+    expect(wrong).toEqual([]);
   },
 );

@@ -4,8 +4,9 @@ import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 
 // Says what each file of tests takes, on Linux: `CPU_TIMES=/tmp/times.txt python3 test/bench/cpu.py npx vitest run
 // --no-file-parallelism` writes a line for each file, with the seconds of processor time of Vitest, its workers, and all
-// processes that they start, and the system's part of them; before it, a line for each of its tests that takes long, with
-// the short ones before it, and the first with what the file does before its tests.
+// processes that they start, the system's part of them, that of the tests' process, and the number of assertions; before it,
+// a line for each of its tests that takes long, with the short ones before it, and the first with what the file does before
+// its tests.
 
 const HERTZ = 100;
 const LONG_SECONDS = 0.3;
@@ -60,23 +61,34 @@ function ticksBelow(root: number): Ticks {
 }
 
 const root = Number(process.env.CPU_ROOT ?? process.ppid);
-const before = ticksBelow(root);
 const file = relative(process.cwd(), expect.getState().testPath ?? '?');
 
-/** Appends a line, unless the time is below a limit: seconds in all, and the system's part of them. */
-function write(from: Ticks, what: string, leastSeconds = 0): Ticks {
-  const now = ticksBelow(root);
+/** Processor time so far, and calls of `expect`. */
+interface Used extends Ticks {
+  readonly here: NodeJS.CpuUsage;
+  readonly assertions: number;
+}
+
+let assertions = 0;
+const used = (): Used => ({ ...ticksBelow(root), here: process.cpuUsage(), assertions });
+
+/** Appends a line, unless the time is below a limit. */
+function write(from: Used, what: string, leastSeconds = 0): Used {
+  const now = used();
   const [user, system] = [(now.user - from.user) / HERTZ, (now.system - from.system) / HERTZ];
-  const line = `${(user + system).toFixed(2)} ${system.toFixed(2)} ${what}\n`;
+  const here = (now.here.user + now.here.system - from.here.user - from.here.system) / 1e6;
+  const line = `${(user + system).toFixed(2)} ${system.toFixed(2)} ${here.toFixed(2)} ${now.assertions - from.assertions} ${what}\n`;
   if (user + system > leastSeconds) appendFileSync(process.env.CPU_TIMES ?? '', line);
   return now;
 }
 
+const before = used();
 let [beforeTest, begun] = [before, 0];
 beforeEach(() => {
   begun = performance.now();
 });
 afterEach(({ task }) => {
+  assertions += expect.getState().assertionCalls;
   if (performance.now() - begun < LONG_MS) return;
   beforeTest = write(beforeTest, `${file}: ${task.name}`, LONG_SECONDS);
 });
