@@ -12,6 +12,9 @@ import type { InitialValues, TrainedCopy } from '../train/trainer-options.js';
 export const INITIAL_RULE =
   'Initialised anew: the weights that fine-tuning would move. Weights of Conv, Gemm, MatMul and Einsum: normal numbers of deviation gain / √fan-in (He), with the gain of the activation; of RNN, GRU and LSTM: of deviation 1 / √fan-in, whose activations stay; biases 0; scales 1; running means 0 and variances 1; slopes of PRelu 0.25; embeddings: normal numbers of deviation 0.02. A seed gives all activations the same normal numbers.';
 
+/** Number of the rule: raise it where a change draws other numbers, so that runs of both rules do not mix. */
+export const INITIAL_RULE_VERSION = 3;
+
 /** Deviation of the rows of an embedding. */
 const EMBEDDING_DEVIATION = 0.02;
 /** Slope of PRelu. */

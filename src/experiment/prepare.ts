@@ -1,7 +1,6 @@
 // Prepares an experiment: data, models and all that its runs share.
 import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
-import { sha256 } from '../base/sha256.js';
 import { dataDigest, type Prepared } from '../finetune/prepare.js';
 import { type DataParts, type LabelledPart, someOf, splitData } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
@@ -10,6 +9,7 @@ import type { OnProvider } from '../providers/provider.js';
 import { withSession } from '../providers/with-session.js';
 import { resolveSettings } from '../train/trainer-options.js';
 import { type Architecture, activationNames, architectureOf, normsOf } from './architecture.js';
+import { experimentDigest } from './digest.js';
 import { gainOf } from './gain.js';
 import { inputScaleDoubt } from './input-scale.js';
 import { checkLandscape, DEFAULT_POINTS, DEFAULT_SPAN } from './landscape.js';
@@ -98,10 +98,8 @@ export async function prepareExperiment(
     curve: curveOf(tested),
     gains: new Map(activations.map((name) => [name, gainOf(name, options.beta)])),
     keys: seeds.flatMap((seed) => activations.map((activation) => ({ activation, seed }))),
-    digest: await digestOf({
+    digest: await experimentDigest({
       ...(options.beta === undefined ? {} : { beta: options.beta }),
-      ...(has(model, ['RNN', 'GRU', 'LSTM']) ? { recurrent: 'new' } : {}), // earlier versions kept their weights
-      ...(has(model, ['Einsum']) ? { einsum: 'fan-in' } : {}), // earlier versions took another fan-in
       ...{ settings: resolveSettings(settings), batchNorm, model: await model.fingerprint() },
       sites: architecture.sites.map(({ label }) => label),
       data: [await dataDigest(data), test && (await dataDigest(test)), train.count, tested.count],
@@ -139,11 +137,4 @@ function seedsOf({ seeds = DEFAULT_SEEDS, seed = 0 }: ExperimentOptions): number
 function curveOf(test: LabelledPart): LabelledPart {
   const order = permutation(test.count, createRandom(seedOf(CURVE_SEED)));
   return someOf(test, order.subarray(0, MAX_CURVE_SAMPLES).toSorted());
-}
-
-const has = ({ document }: LoadedModel, operators: readonly string[]) =>
-  document.graph.nodes.some(({ opType }) => operators.includes(opType));
-
-function digestOf(facts: object): Promise<string> {
-  return sha256(new TextEncoder().encode(JSON.stringify(facts)));
 }

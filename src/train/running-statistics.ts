@@ -2,8 +2,9 @@ import { OnnxMishError } from '../base/error.js';
 import { type Node, nodeLabel, type OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
-import { batchNorms } from './batch-norms.js';
+import { batchNorms, staysFrozen } from './batch-norms.js';
 import { rootWeights } from './trainable.js';
+import type { TrainerOptions } from './trainer-options.js';
 
 /** Advice for a model in which two layers share a tensor. */
 const SEPARATE =
@@ -11,13 +12,13 @@ const SEPARATE =
 
 /**
  * Throws `bad-usage` for a batch normalisation whose running statistics are a trained weight, too, as exporters store equal tensors of
- * a new network once, or which cannot move although they should: another layer has them, too.
+ * a new network once, or which cannot move although they should: another layer has them, too. Those that `freeze` matches stay.
  */
 export function checkRunningStatistics(
   document: OnnxDocument,
   index: GraphIndex,
   weights: readonly Weight[],
-  moves: boolean,
+  { moves, freeze }: { readonly moves: boolean; readonly freeze: TrainerOptions['freeze'] },
 ): void {
   const { graph } = document;
   const trained = new Set(weights.map(({ name }) => name));
@@ -27,12 +28,13 @@ export function checkRunningStatistics(
       fix: SEPARATE,
     });
   for (const node of batchNorms(graph)) {
+    const mustMove = moves && !staysFrozen(node, freeze);
     for (const [at, kind] of ['mean', 'variance'].entries()) {
       const name = node.inputs[3 + at] ?? '';
       const shared = rootWeights(document, index, name).find((weight) => trained.has(weight.name));
       if (shared !== undefined)
         throw refused(node, `the running ${kind} is also the weight '${shared.name}', which is trained`);
-      if (moves && !isOwnTensor(graph, index, node, 3 + at))
+      if (mustMove && !isOwnTensor(graph, index, node, 3 + at))
         throw refused(node, `the running ${kind} '${name}' has no tensor of its own, so that it cannot move`);
     }
   }

@@ -99,7 +99,7 @@ export async function planTraining(
   const probe = await probeWithSession(model, feeds, options);
   const trainsNorms =
     settings.batchNorm === 'auto' ? batch >= MIN_BATCH_NORM_SAMPLES : settings.batchNorm !== 'frozen';
-  checkRunningStatistics(model.document, index, weights, trainsNorms);
+  checkRunningStatistics(model.document, index, weights, { moves: trainsNorms, freeze: options.freeze });
   const coupled = batch > 1 ? await coupledSamples(model, feeds, output, options) : [];
   const optimizer = accumulating(graphOptimizer(settings.optimizer), runsPerStep(plain.batch, wanted));
   const step = trainingStep(model.document, index, probe, {

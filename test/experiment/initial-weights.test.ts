@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { initialWeights } from '../../src/experiment/initial-weights.js';
+import { crc32 } from '../../src/base/crc32.js';
+import { INITIAL_RULE_VERSION, initialWeights } from '../../src/experiment/initial-weights.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { trainableWeights } from '../../src/train/trainable.js';
 import { floats, model, node, value } from '../support/model.js';
@@ -111,3 +112,10 @@ test.each([
     expect(new Set(Array.from(values.get('b') ?? []))).toEqual(new Set([0]));
   },
 );
+
+test('a version of the rule has its numbers', async () => {
+  const numbers = [...(await valuesOf(1, 1)).values()].flatMap((values) => Array.from(values));
+  const rounded = JSON.stringify(numbers.map((number) => Math.round(number * 1e4)));
+  // Where the numbers change on purpose, raise INITIAL_RULE_VERSION with them: runs of both would mix.
+  expect([INITIAL_RULE_VERSION, crc32(new TextEncoder().encode(rounded))]).toEqual([3, 498107490]);
+});
