@@ -18,10 +18,15 @@ export interface ImageLayout {
   readonly channelStride: number;
 }
 
-/** Returns the layout of a sample; undefined if the sample is not an image. The channel axis is the shorter outer one. */
-export function imageLayout(dims: readonly number[]): ImageLayout | undefined {
+/**
+ * Returns the layout of a sample; undefined if the sample is not an image. Without `channelsLast`, the channel axis is the shorter outer
+ * one.
+ */
+export function imageLayout(dims: readonly number[], channelsLast?: boolean): ImageLayout | undefined {
   const [first = 0, , third = 0] = dims;
-  return dims.length === 3 && elementCount(dims) > 0 ? layoutOf(dims, first > third) : undefined;
+  return dims.length === 3 && elementCount(dims) > 0
+    ? layoutOf(dims, channelsLast ?? first > third)
+    : undefined;
 }
 
 /** Returns the layout of [channels, height, width], or of [height, width, channels]. */
@@ -31,16 +36,27 @@ function layoutOf([a = 1, b = 1, c = 1]: readonly number[], channelsLast: boolea
     : { channels: a, height: b, width: c, pixelStride: 1, channelStride: b * c };
 }
 
+/** Hints at the layout of targets. */
+export interface PlacesHints {
+  /** Axis of class scores, 0 or the last. */
+  readonly classAxis?: number | undefined;
+  /** Whether the channels are on the last axis. */
+  readonly channelsLast?: boolean | undefined;
+  /** Whether the places may be coarser than pixels. */
+  readonly mayBeCoarse?: boolean | undefined;
+}
+
 /**
- * Returns the layout of targets that have a value at each place of an image, which may be a coarser one. `classAxis` is the axis
- * of class scores, 0 or the last; without it, height and width must have the ratio of the image's. Undefined for other targets.
+ * Returns the layout of targets that have a value at each place of an image. Without an axis of class scores, height and width must
+ * have the ratio of the image's. Undefined for other targets.
  */
 export function placesLayout(
   dims: readonly number[],
   { height, width }: ImageLayout,
-  classAxis: number | undefined,
+  { classAxis, channelsLast: isLast, mayBeCoarse = false }: PlacesHints,
 ): ImageLayout | undefined {
-  const orders = classAxis === undefined ? [false, true] : [classAxis !== 0];
+  const orders =
+    classAxis !== undefined ? [classAxis !== 0] : isLast === undefined ? [false, true] : [isLast];
   const isPlaces = (one: ImageLayout) => one.height * one.width > 1;
   const found = orders.flatMap((channelsLast) => {
     const [places = 0, classes = 0] = channelsLast ? dims : dims.toReversed();
@@ -51,7 +67,7 @@ export function placesLayout(
   const all = found.filter(isPlaces);
   return (
     all.find((one) => one.height === height && one.width === width) ??
-    all.find((one) => one.height * width === one.width * height) ??
+    all.find((one) => one.height * width === one.width * height && (mayBeCoarse || one.height >= height)) ??
     (classAxis === undefined ? undefined : all[0])
   );
 }

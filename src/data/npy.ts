@@ -80,7 +80,8 @@ function parse(bytes: Uint8Array, name: string): { tensor: ArrayTensor; fortran:
       `its type '${type}' is not among bool, int8 to int64, uint8 to uint64 and float16 to float64`,
       conversionOf(type),
     );
-  if (type.startsWith('>')) throw bad('it is big-endian', "Save it as little-endian: array.astype('<f4')");
+  if (type.startsWith('>'))
+    throw bad('it is big-endian', `Save it as little-endian: array.astype('<${type.slice(1)}')`);
   const dims = shape.split(',').flatMap((part) => (part.trim() === '' ? [] : [Number(part)]));
   const data = dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0) && arrayFor(elemType, 0);
   if (!data) throw bad(`its shape (${shape}) is not a valid shape`);

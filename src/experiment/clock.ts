@@ -1,7 +1,9 @@
 // The time that is left of an experiment.
+
+import { MAX_UNIT_SAMPLES } from '../finetune/limits.js';
 import type { TrainingTimes } from '../train/part-times.js';
 import { type TrainingsClock, trainingsClock } from '../train/trainings-clock.js';
-import { DEFAULT_LANDSCAPE_IMAGES, MAX_MEASURED_SAMPLES } from './judge-run.js';
+import { DEFAULT_LANDSCAPE_IMAGES } from './judge-run.js';
 import { DEFAULT_POINTS } from './landscape.js';
 import type { Experiment, RunKey } from './prepare.js';
 import type { RunEpoch } from './train-run.js';
@@ -42,7 +44,7 @@ export function experimentClock(
     ...{ epochs: settings.epochs, workers, now },
     samples: {
       ...{ train: parts.train.count, score: curve.count, point: images },
-      end: parts.test.count + Math.min(MAX_MEASURED_SAMPLES, parts.test.count),
+      end: parts.test.count + Math.min(MAX_UNIT_SAMPLES, parts.test.count),
     },
   });
   const find = ({ activation, seed }: RunKey) => {

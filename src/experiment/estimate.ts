@@ -1,5 +1,6 @@
 // How long an experiment takes.
 
+import { MAX_UNIT_SAMPLES } from '../finetune/limits.js';
 import { excerptOf, type LabelledPart } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import type { TrainingTimes } from '../train/part-times.js';
@@ -7,7 +8,6 @@ import { stepTimer } from '../train/step-timer.js';
 import type { ModelTrainer } from '../train/train-model.js';
 import { DEFAULT_BATCH_SAMPLES } from '../train/trainer-options.js';
 import { landscapeSize } from './clock.js';
-import { MAX_MEASURED_SAMPLES } from './judge-run.js';
 import type { Experiment } from './prepare.js';
 import { openRun } from './train-run.js';
 
@@ -42,7 +42,7 @@ export async function measureRun(
     return {
       steps,
       score: secondsOf(curve.count),
-      end: secondsOf(test.count) + secondsOf(Math.min(MAX_MEASURED_SAMPLES, test.count)),
+      end: secondsOf(test.count) + secondsOf(Math.min(MAX_UNIT_SAMPLES, test.count)),
       point: secondsOf(landscapeSize(experiment).images),
     };
   } finally {

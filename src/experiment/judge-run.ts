@@ -1,6 +1,7 @@
 // Measures of a trained run: score, units, landscape and derivative.
 import { scoreOf } from '../finetune/arm.js';
 import { feedsOf } from '../finetune/feeds.js';
+import { MAX_UNIT_SAMPLES } from '../finetune/limits.js';
 import { firstOf } from '../finetune/split-data.js';
 import { editedModel } from '../finetune/start.js';
 import { countUnits } from '../finetune/units.js';
@@ -13,8 +14,6 @@ import { lossLandscape, trainedWeights } from './landscape.js';
 import type { Experiment, RunKey } from './prepare.js';
 import type { ExperimentRun } from './report-schema.js';
 
-/** Maximum number of test samples on which units and inputs of activations are measured. */
-export const MAX_MEASURED_SAMPLES = 256;
 /** Default number of test samples of a landscape. */
 export const DEFAULT_LANDSCAPE_IMAGES = 500;
 /** Seed of the directions of all landscapes. */
@@ -32,7 +31,7 @@ export async function judgeRun(
   const from = modelOf(experiment, activation);
   const trained = await editedModel(from, splice(from.document.source, await trainer.edits()));
   const inputs = architecture.sites.map(({ input }) => input);
-  const feeds = feedsOf(parts.test, trained, MAX_MEASURED_SAMPLES);
+  const feeds = feedsOf(parts.test, trained, MAX_UNIT_SAMPLES, { hasRest: true });
   const counts = [...(await countUnits(trained, inputs, feeds, options)).values()];
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const units =

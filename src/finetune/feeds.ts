@@ -5,26 +5,34 @@ import { batchArrays } from '../train/batches.js';
 import { RUN_SAMPLES } from './limits.js';
 import type { LabelledPart } from './split-data.js';
 
+export interface FeedSizes {
+  /** Maximum number of samples in a run. */
+  readonly maxBatch?: number | undefined;
+  /** Whether samples that do not fill a run have a smaller one, if the model takes any number; they are left out by default. */
+  readonly hasRest?: boolean | undefined;
+}
+
 /** Returns runs of the first samples of a part, which are read on each pass. A model's fixed batch size decides on theirs. */
 export function feedsOf(
   { inputs: samples, count }: LabelledPart,
   { document: { graph } }: EditableModel,
   maxSamples: number,
-  maxBatch = RUN_SAMPLES,
+  { maxBatch = RUN_SAMPLES, hasRest = false }: FeedSizes = {},
 ): LazyFeeds & { readonly samples: number } {
   const fixed = graph.inputs
     .filter(({ name }) => !graph.initializers.has(name))
     .map(({ dims }) => dims?.[0])
     .find((dim) => typeof dim === 'number' && dim > 0);
   const batch = typeof fixed === 'number' ? fixed : Math.min(RUN_SAMPLES, maxBatch, count);
-  const runs = Math.floor(Math.min(count, maxSamples) / batch);
-  async function* read() {
-    for (let run = 0; run < runs; run++) {
-      const feed = batchArrays(samples, batch);
-      const indices = Uint32Array.from({ length: batch }, (_, place) => run * batch + place);
+  const most = Math.min(count, maxSamples);
+  const read = hasRest && fixed === undefined ? most : most - (most % batch);
+  async function* feeds() {
+    for (let start = 0; start < read; start += batch) {
+      const indices = Uint32Array.from({ length: Math.min(batch, read - start) }, (_, at) => start + at);
+      const feed = batchArrays(samples, indices.length);
       await samples.read(indices, feed);
       yield feed;
     }
   }
-  return { length: runs, samples: runs * batch, [Symbol.asyncIterator]: read };
+  return { length: Math.ceil(read / batch), samples: read, [Symbol.asyncIterator]: feeds };
 }

@@ -108,7 +108,7 @@ async function unitsOf(
     (site) => site.scope === original.document.graph && outputs.has(site.node.outputs[0] ?? ''),
   );
   const names = measured.map(inputOf);
-  const feeds = feedsOf(parts.test, original, MAX_UNIT_SAMPLES);
+  const feeds = feedsOf(parts.test, original, MAX_UNIT_SAMPLES, { hasRest: true });
   const count = (model: LoadedModel) => countUnits(model, names, feeds, options);
   const [before, after] = [await count(original), await count(swapped)];
   const beside = control && (await count(control));

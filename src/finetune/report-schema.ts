@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { describeIssue } from '../base/describe-issue.js';
 import { OnnxMishError } from '../base/error.js';
 import { hostSchema, shareInterval, toolSchema } from '../validate/report-schema-measures.js';
+import { MAX_UNIT_SAMPLES } from './limits.js';
 
 /** Version of the report's format; a changed meaning or a removed field needs a new version. */
 export const FINETUNE_SCHEMA = 'onnx-mish/finetune@1';
@@ -192,7 +193,11 @@ export const finetuneSchema = z.object({
     })
     .describe('Scores on the test part before training'),
   runs: z.array(run).describe('A training for each arm and seed'),
-  units: z.array(units).describe('Units whose input was never positive, for each measured site'),
+  units: z
+    .array(units)
+    .describe(
+      `Units whose input was never positive on at most ${MAX_UNIT_SAMPLES} test samples, for each measured site`,
+    ),
   comparison: comparison.nullable().describe('The swapped model against its control; null without a control'),
   latency: latency.nullable().describe('Time of a run where the models were trained; null without a control'),
   conclusion: z.string().describe('The result in a sentence'),

@@ -85,7 +85,7 @@ const tooFew = (count: number) =>
 /** Returns training samples as data for the repair. */
 function repairData(part: LabelledPart, model: LoadedModel): Dataset<LazyFeeds> & { samples: number } {
   const maxBatch = Math.max(1, Math.floor(part.count / FEW_REPAIR_RUNS));
-  const feeds = feedsOf(part, model, MAX_REPAIR_SAMPLES, maxBatch);
+  const feeds = feedsOf(part, model, MAX_REPAIR_SAMPLES, { maxBatch });
   return { source: 'npz', samples: feeds.samples, feeds };
 }
 

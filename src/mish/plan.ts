@@ -11,10 +11,12 @@ export interface Plan {
   readonly to?: ReplacementName | undefined;
   /** The provider that decides the operators of an activation other than Mish. */
   readonly target?: Target | undefined;
+  /** The opset that the swap raises the model to; absent if it stays. */
+  readonly opset?: number | undefined;
   /** The form of Mish; `native` for other activations. */
   readonly form: FormName;
   /** For an approximate form: the largest difference of a site from Mish. A swap with the plan does not read it. */
-  readonly bound?: number;
+  readonly bound?: number | undefined;
   /** How sites between quantised tensors are swapped; absent if their scales stay. */
   readonly int8?: Int8Way | undefined;
   readonly beta: number;
@@ -47,6 +49,7 @@ const SCHEMA = 'onnx-mish/plan@1';
 export function planOf({
   to,
   target,
+  opset,
   form,
   bound,
   int8,
@@ -56,13 +59,13 @@ export function planOf({
 }: Pick<SwapReport, 'to' | 'target' | 'form' | 'beta' | 'sites' | 'skipped'> & Partial<SwapReport>): Plan {
   const planned = sites.map(({ beta: own, ...site }) => (own === beta ? site : { ...site, beta: own }));
   const activation = to === 'mish' ? {} : { to, target };
-  const within = bound === undefined ? {} : { bound };
   return {
     schema: SCHEMA,
     ...activation,
+    opset,
     form,
-    ...within,
-    ...(int8 && { int8: int8.way }),
+    bound,
+    int8: int8?.way,
     beta,
     sites: planned,
     skipped,
@@ -87,35 +90,43 @@ export function parsePlan(json: unknown, where = 'plan'): Plan {
     schema,
     to = 'mish',
     target,
+    opset,
     form = to === 'mish' ? undefined : 'native',
     int8,
     beta = 1,
     sites,
     skipped = [],
   } = json as Record<string, unknown>;
+  const oneOf = (key: string, given: unknown, all: readonly unknown[]) => {
+    if (!all.includes(given)) bad(`${key} has to be one of ${all.join(', ')}`);
+  };
+  const ofType = (key: string, given: unknown, type: string) => {
+    if (typeof given !== type) bad(`${key} has to be a ${type}`);
+  };
   if (schema !== SCHEMA) bad(`schema has to be '${SCHEMA}'`);
-  if (typeof form !== 'string' || !Object.hasOwn(FORMS, form))
-    bad(`form has to be one of ${Object.keys(FORMS).join(', ')}`);
-  if (!REPLACEMENTS.includes(to as ReplacementName)) bad(`to has to be one of ${REPLACEMENTS.join(', ')}`);
-  if (target !== undefined && !TARGETS.includes(target as Target))
-    bad(`target has to be one of ${TARGETS.join(', ')}`);
-  if (int8 !== undefined && typeof int8 !== 'string') bad('int8 has to be a string');
-  if (typeof beta !== 'number') bad('beta has to be a number');
+  oneOf('form', form, Object.keys(FORMS));
+  oneOf('to', to, REPLACEMENTS);
+  if (target !== undefined) oneOf('target', target, TARGETS);
+  if (int8 !== undefined) ofType('int8', int8, 'string');
+  if (opset !== undefined) ofType('opset', opset, 'number');
+  ofType('beta', beta, 'number');
   if (!Array.isArray(sites)) return bad('sites has to be a list');
   if (!Array.isArray(skipped)) bad('skipped has to be a list');
   sites.forEach((site: unknown, index) => {
     const { scope, output, beta, leak } = (site ?? {}) as Record<string, unknown>;
-    if (typeof scope !== 'string') bad(`sites[${index}].scope has to be a string`);
-    if (typeof output !== 'string') bad(`sites[${index}].output has to be a string`);
-    if (beta !== undefined && typeof beta !== 'number') bad(`sites[${index}].beta has to be a number`);
+    const at = `sites[${index}].`;
+    ofType(`${at}scope`, scope, 'string');
+    ofType(`${at}output`, output, 'string');
+    if (beta !== undefined) ofType(`${at}beta`, beta, 'number');
     if (leak !== undefined && !(typeof leak === 'number' && Math.abs(leak) <= MAX_SLOPE))
-      bad(`sites[${index}].leak has to be a number from -${MAX_SLOPE} to ${MAX_SLOPE}`);
+      bad(`${at}leak has to be a number from -${MAX_SLOPE} to ${MAX_SLOPE}`);
   });
   return {
     schema: SCHEMA,
     ...(to === 'mish' ? {} : { to: to as ReplacementName, target: target as Target }),
+    opset: opset as number | undefined,
     form: form as FormName,
-    ...(int8 ? { int8: int8 as Int8Way } : {}),
+    int8: int8 as Int8Way | undefined,
     beta: beta as number,
     sites,
     skipped: skipped as unknown[],

@@ -113,7 +113,8 @@ export async function swapDocument(
   document: OnnxDocument,
   options: SwapOptions = {},
 ): Promise<{ output: Spliced; report: SwapReport }> {
-  return withOpset(document, options.opset, (raised) => swapRaised(document, options, raised));
+  const opset = options.opset ?? options.plan?.opset;
+  return withOpset(document, opset, (raised) => swapRaised(document, { ...options, opset }, raised));
 }
 
 async function swapRaised(
@@ -179,6 +180,7 @@ async function swapRaised(
   const report: SwapReport = {
     to: to.name,
     ...(recipes && target ? { target } : {}),
+    opset: options.opset,
     form: form.name,
     ...bound,
     beta,

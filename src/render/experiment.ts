@@ -2,6 +2,7 @@ import { fixedPercent } from '../base/fixed-percent.js';
 import { integer, plural } from '../base/plural.js';
 import type { ExperimentReport, ExperimentResult, ExperimentRun } from '../experiment/report-schema.js';
 import { amountText } from '../finetune/compare-arms.js';
+import { MAX_UNIT_SAMPLES } from '../finetune/limits.js';
 import { activationLabel } from '../mish/activations.js';
 import { clean as cleanText } from './clean.js';
 import { figure, joinSections, mapText, percent, short } from './figures.js';
@@ -43,7 +44,7 @@ const MAX_MISSING = 20;
 
 const LEGEND = [
   'Mean ± standard deviation over the seeds, on the test part. Difference: mean of the paired differences, with its 95 % interval.',
-  'Never positive: channels or features whose input to the activation was never positive on test samples; with ReLU such units are dead.',
+  `Never positive: channels or features whose input to the activation was never positive on at most ${MAX_UNIT_SAMPLES} test samples; with ReLU such units are dead.`,
 ];
 
 /** Returns what was exchanged: `ReLU, Mish at 19 sites; 1 activation stays as it is.` */

@@ -50,10 +50,12 @@ export function renderJunit(report: Report): string {
     name: 'conclusion',
     outcome: safe.passed ? 'passed' : 'failure',
     message: [
-      ...(safe.conclusion === undefined ? [] : [safe.conclusion.replace(/\.$/, '')]),
+      ...(safe.conclusion === undefined ? [] : [safe.conclusion]),
       safe.providers.some(({ status }) => status === 'ran') ? 'See the providers' : 'No provider ran',
       ...safe.notes,
-    ].join('. '),
+    ]
+      .map((text) => text.replace(/([^.?!])$/, '$1.'))
+      .join(' '),
   };
   const suites = [
     ...safe.providers.map((row) => providerSuite(row, safe.verdicts)),

@@ -14,6 +14,7 @@ import {
 import type { Samples } from '../data/samples.js';
 import type { ScoreLayout } from '../metrics/score-layout.js';
 import { arrayFor, elementCount, type Tensor, type TypedArray } from '../providers/tensor.js';
+import type { OutputPlaces } from './image-places.js';
 import type { TargetRows } from './targets.js';
 
 /** A batch's arrays: `read` fills them, and they hold until the next call. */
@@ -36,6 +37,10 @@ export interface BatchOptions {
   readonly layout: ScoreLayout | undefined;
   readonly seed: number;
   readonly augment: readonly Augmentation[];
+  /** Returns whether the channels of an input are on its last axis; undefined where the model does not tell. */
+  readonly channelsLast?: ((input: string) => boolean | undefined) | undefined;
+  /** The places of the image in the output, if the model shows that it has them. */
+  readonly places?: OutputPlaces | undefined;
 }
 
 /** Returns the order of the samples in an epoch. Epochs count from 1. */
@@ -104,7 +109,7 @@ function imagesOf(
   { inputs }: Samples,
   feeds: Readonly<Record<string, NumberTensor>>,
   targets: Float32Array,
-  { outputDims, layout, augment }: BatchOptions,
+  { outputDims, layout, augment, channelsLast, places: known }: BatchOptions,
 ): Images[] {
   const found: Images[] = [];
   const add = (data: TypedArray, layout: ImageLayout, dims: readonly number[], erase: boolean) => {
@@ -112,7 +117,7 @@ function imagesOf(
     found.push({ data, layout, length, scratch: data.slice(0, length), erase });
   };
   for (const [name, { dims }] of Object.entries(inputs)) {
-    const [layout, data] = [imageLayout(dims), feeds[name]?.data];
+    const [layout, data] = [imageLayout(dims, channelsLast?.(name)), feeds[name]?.data];
     if (layout !== undefined && data !== undefined) add(data, layout, dims, true);
   }
   const [first] = found;
@@ -122,14 +127,24 @@ function imagesOf(
     });
   }
   if (layout?.places === 1) return found;
-  const places = placesLayout(outputDims, first.layout, layout && layout.axis - 1);
+  const hints = { ...known, classAxis: layout && layout.axis - 1 };
+  const places = placesLayout(outputDims, first.layout, { ...hints, mayBeCoarse: known !== undefined });
   if (places !== undefined) add(targets, places, outputDims, false);
-  else if (layout !== undefined && augment.some((kind) => kind.startsWith('flip'))) {
-    throw new OnnxMishError(
-      'bad-usage',
-      `a flip cannot move the ${plural(layout.places, 'label')} of a sample: the places of the output [${outputDims}] are not those of the image`,
-      { fix: 'Leave out the flips' },
-    );
+  else if (augment.some((kind) => kind.startsWith('flip'))) {
+    const refused = (what: string, why: string) =>
+      new OnnxMishError('bad-usage', `a flip cannot move the ${what} of a sample: ${why}`, {
+        fix: 'Leave out the flips',
+      });
+    if (layout !== undefined)
+      throw refused(
+        plural(layout.places, 'label'),
+        `the places of the output [${outputDims}] are not those of the image`,
+      );
+    if (placesLayout(outputDims, first.layout, { ...hints, mayBeCoarse: true }) !== undefined)
+      throw refused(
+        `targets [${outputDims}]`,
+        'they may be places of the image or a matrix, and the layers between them and the image do not tell',
+      );
   }
   return found;
 }

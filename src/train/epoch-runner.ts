@@ -1,10 +1,12 @@
 // Runs the steps of an epoch.
 import { stopIfAborted } from '../base/abort.js';
+import { indexGraphs } from '../onnx/graph-index.js';
 import { type BatchOptions, batchReader, epochOrder } from './batches.js';
 import { asDivergence, maxLossOf } from './divergence.js';
 import type { Epoch } from './epoch.js';
 import { predictionsPerSample } from './evaluate.js';
 import { lossExplainer } from './explain-loss.js';
+import { outputPlaces, readsChannelsLast } from './image-places.js';
 import { createLossCheck } from './loss-check.js';
 import { recentMean } from './recent-mean.js';
 import { rateAt } from './schedule.js';
@@ -75,9 +77,10 @@ export async function createEpochRunner(
         const begin = performance.now();
         const done = (epoch - 1) * stepsPerEpoch + at + 1;
         await reader.read(order.subarray(at * batch, (at + 1) * batch), epoch);
+        const labels = teacher && reader.targets.slice();
         await teacher?.mix(reader.feeds, reader.targets);
         rate = rateAt(schedule, done);
-        const result = await stepper.step(reader.feeds, reader.targets, rate);
+        const result = await stepper.step(reader.feeds, reader.targets, rate, labels);
         await check.compare(result.loss, reader, rate);
         mean.add(result.loss, result.counted);
         correct += result.correct ?? Number.NaN;
@@ -102,13 +105,19 @@ export async function createEpochRunner(
   };
 }
 
-const readerOptions = (
-  { batch, outputDims, step }: TrainingPlan,
+function readerOptions(
+  { batch, outputDims, step, model: { document }, data }: TrainingPlan,
   { loss, seed, augment }: ResolvedSettings,
-): BatchOptions => ({
-  ...{ batch, outputDims, seed, augment },
-  layout: loss === 'cross-entropy' ? step.layout : undefined,
-});
+): BatchOptions {
+  const index = indexGraphs(document);
+  const inputs = Object.keys(data.samples.inputs);
+  return {
+    ...{ batch, outputDims, seed, augment },
+    layout: loss === 'cross-entropy' ? step.layout : undefined,
+    channelsLast: (input) => readsChannelsLast(document, index, input),
+    places: outputPlaces(document, index, inputs, step.scores),
+  };
+}
 
 /** Adds up the losses of batches. Those with fewer predictions that count weigh less. */
 function meanLoss() {

@@ -49,6 +49,8 @@ export interface CrossEntropyOptions {
   readonly layout?: ScoreLayout | undefined;
   /** Whether the targets of a place may be all 0; by default those of a pixel may, and those of a sample may not. */
   readonly ignores?: boolean | undefined;
+  /** The targets that predictions are compared with; by default those of the loss. */
+  readonly labels?: string | undefined;
 }
 
 /**
@@ -60,7 +62,12 @@ export function crossEntropy(
   tape: Tape,
   scores: string,
   targets: string,
-  { smoothing = 0, layout = scoreLayout(tape.dims(scores).slice(1)), ignores }: CrossEntropyOptions = {},
+  {
+    smoothing = 0,
+    layout = scoreLayout(tape.dims(scores).slice(1)),
+    ignores,
+    labels = targets,
+  }: CrossEntropyOptions = {},
 ): Loss {
   const [samples = 1] = tape.dims(scores);
   const { classes, places, axis } = layout;
@@ -89,7 +96,7 @@ export function crossEntropy(
   const loss = tape.node('Neg', [tape.node('Mul', [flatSum(tape, products), share])]);
   const gradient = tape.node('Mul', [tape.node('Sub', [weighted(tape.node('Exp', [logs])), mixed]), share]);
   const largest = (x: string) => tape.node('ArgMax', [x], { axis, keepdims: 1 });
-  const equal = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(targets)])], { to: 1 });
+  const equal = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(labels)])], { to: 1 });
   const right = counts === undefined ? equal : tape.node('Mul', [equal, counts]);
   return { loss, gradients: [[scores, gradient]], correct: flatSum(tape, right), counted };
 }
@@ -107,15 +114,18 @@ function logSoftmax(tape: Tape, x: string, axis: number): string {
   return tape.node('Transpose', [tape.node('LogSoftmax', [exchanged], { axis: last })], { perm });
 }
 
-/** Adds the mean binary cross-entropy of scores before the sigmoid to a tape. Targets are 0 to 1. */
-export function binaryCrossEntropy(tape: Tape, scores: string, targets: string): Loss {
+/**
+ * Adds the mean binary cross-entropy of scores before the sigmoid to a tape. Targets are 0 to 1. Predictions are compared with
+ * `labels`.
+ */
+export function binaryCrossEntropy(tape: Tape, scores: string, targets: string, labels = targets): Loss {
   const share = tape.floats([1 / elementCount(tape.dims(scores))]);
   const product = tape.node('Mul', [scores, targets]);
   const each = tape.node('Sub', [tape.node('Softplus', [scores]), product]);
   const loss = tape.node('Mul', [flatSum(tape, each), share]);
   const difference = tape.node('Sub', [tape.node('Sigmoid', [scores]), targets]);
   const positive = (x: string, bound: number) => tape.mask('Greater', x, tape.floats([bound]));
-  const wrong = tape.node('Abs', [tape.node('Sub', [positive(scores, 0), positive(targets, 0.5)])]);
+  const wrong = tape.node('Abs', [tape.node('Sub', [positive(scores, 0), positive(labels, 0.5)])]);
   const right = tape.node('Sub', [tape.floats([elementCount(tape.dims(scores))]), flatSum(tape, wrong)]);
   return { loss, gradients: [[scores, tape.node('Mul', [difference, share])]], correct: right };
 }

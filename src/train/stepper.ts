@@ -9,8 +9,11 @@ import type { TrainingStep } from './training-step.js';
 
 /** An open session of a training step, with the state that passes from run to run. */
 export interface Stepper {
-  /** Takes a step and returns the loss before the step. Throws `run-failed`, `aborted`. */
-  step(feeds: Tensors, targets: Float32Array, rate: number): Promise<StepResult>;
+  /**
+   * Takes a step and returns the loss before the step. Predictions are compared with `labels`, by default the targets. Throws
+   * `run-failed`, `aborted`.
+   */
+  step(feeds: Tensors, targets: Float32Array, rate: number, labels?: Float32Array): Promise<StepResult>;
   /** Returns a copy of the state by input name: weights, running statistics and the optimiser's state. */
   state(): ReadonlyMap<string, Float32Array>;
   /** Copies the state into arrays, by input name. */
@@ -53,7 +56,7 @@ export interface FailedStep {
 }
 
 /** A training step, or one whose targets are among the feeds. */
-export type SteppedGraph = TrainingGraph & Partial<Pick<TrainingStep, 'targets'>>;
+export type SteppedGraph = TrainingGraph & Partial<Pick<TrainingStep, 'targets' | 'labels'>>;
 
 /**
  * Creates a stepper from an open session of a training step. The state alternates between two sets of arrays, so that
@@ -70,14 +73,19 @@ export function createStepper(session: Session, step: SteppedGraph, options: Ste
   load(initial);
 
   return {
-    async step(feeds, targets, rate) {
+    async step(feeds, targets, rate, labels = targets) {
       stopIfAborted(signal);
       const scalars = optimizer.scalarsAt(stepsTaken + 1, rate);
       const inputs: Record<string, Tensor> = { ...feeds };
-      if (step.targets !== undefined)
-        inputs[step.targets.name] = { elemType: 'f32', dims: step.targets.dims, data: targets };
-      for (const [place, name] of step.scalars.entries())
-        inputs[name] = { elemType: 'f32', dims: [], data: Float32Array.of(scalars[place] ?? 0) };
+      const add = (name: string, dims: readonly number[], data: Float32Array) => {
+        inputs[name] = { elemType: 'f32', dims, data };
+      };
+      if (step.targets !== undefined) {
+        const { name, dims } = step.targets;
+        add(name, dims, targets);
+        if (step.labels !== undefined) add(step.labels, dims, labels);
+      }
+      for (const [place, name] of step.scalars.entries()) add(name, [], Float32Array.of(scalars[place] ?? 0));
       const outputs: Record<string, Tensor> = {};
       for (const [place, { input, output }] of step.state.entries()) {
         const [from, to] = [current[place], next[place]];

@@ -105,6 +105,7 @@ export async function planTraining(
   const step = trainingStep(model.document, index, probe, {
     ...{ weights, output, optimizer, loss: settings.loss, labelSmoothing: settings.labelSmoothing },
     ...{ targetDims: targetDims(options.targets), omitted: prepared.omitted },
+    mixesTargets: options.teacher !== undefined,
     ignores: hasTarget(options.targets, settings.ignoreLabel),
     batchNorm: trainsNorms ? 'train' : 'frozen',
     freeze: options.freeze,

@@ -18,6 +18,8 @@ export interface StepOptions extends GraphOptions {
   readonly omitted?: Node | undefined;
   /** Whether the targets of a sample may be all 0, because its label is ignored. */
   readonly ignores?: boolean | undefined;
+  /** Whether a teacher's outputs are mixed into the targets; predictions are then compared with the targets of the data. */
+  readonly mixesTargets?: boolean | undefined;
   /** Shape of the targets of one sample, which can tell the axis of the classes. */
   readonly targetDims?: readonly number[] | undefined;
 }
@@ -26,6 +28,8 @@ export interface StepOptions extends GraphOptions {
 export interface TrainingStep extends TrainingGraph {
   /** Name of the targets' input, and their shape, which equals the output's shape. */
   readonly targets: { readonly name: string; readonly dims: readonly number[] };
+  /** Name of the input for the targets of the data; undefined if nothing is mixed into them. */
+  readonly labels: string | undefined;
   /** The tensor that the loss reads: the output, or the input of a final activation that the loss includes. */
   readonly scores: string;
   /** Where the classes are in the scores. */
@@ -33,6 +37,7 @@ export interface TrainingStep extends TrainingGraph {
 }
 
 const TARGETS = `${TRAIN_PREFIX}targets`;
+const LABELS = `${TRAIN_PREFIX}labels`;
 
 /** Writes a copy of a model as a training step, for a loss of an output against targets of its shape. */
 export function trainingStep(
@@ -44,12 +49,15 @@ export function trainingStep(
   const scores = scoresOf(document, index, options);
   const targets = { name: TARGETS, dims: probe.dims(scores) };
   const layout = layoutOf(document, index, probe, targets.dims, options);
+  const hasLabels = options.mixesTargets === true && options.loss !== 'mse';
+  const labels = hasLabels ? LABELS : undefined;
   const loss = {
     reads: [scores],
-    inputs: [[targets.name, targets.dims] as const],
-    add: (tape: Tape, [name = scores]: readonly string[]) => lossOf(tape, name, layout, options),
+    inputs: [TARGETS, ...(hasLabels ? [LABELS] : [])].map((name) => [name, targets.dims] as const),
+    add: (tape: Tape, [name = scores]: readonly string[]) =>
+      lossOf(tape, name, { ...options, layout, labels }),
   };
-  return { ...trainingGraph(document, index, probe, loss, options), targets, scores, layout };
+  return { ...trainingGraph(document, index, probe, loss, options), targets, labels, scores, layout };
 }
 
 /** Returns the tensor that the loss reads: the output, or the input of a final activation that the loss includes. */
@@ -84,9 +92,17 @@ function layoutOf(
 function lossOf(
   tape: Tape,
   scores: string,
-  layout: ScoreLayout,
-  { loss, labelSmoothing: smoothing, ignores }: StepOptions,
+  {
+    loss,
+    labelSmoothing: smoothing,
+    layout,
+    ignores,
+    labels,
+  }: StepOptions & Pick<TrainingStep, 'layout' | 'labels'>,
 ): Loss {
-  if (loss === 'cross-entropy') return crossEntropy(tape, scores, TARGETS, { smoothing, layout, ignores });
-  return loss === 'bce' ? binaryCrossEntropy(tape, scores, TARGETS) : meanSquaredError(tape, scores, TARGETS);
+  if (loss === 'cross-entropy')
+    return crossEntropy(tape, scores, TARGETS, { smoothing, layout, ignores, labels });
+  return loss === 'bce'
+    ? binaryCrossEntropy(tape, scores, TARGETS, labels)
+    : meanSquaredError(tape, scores, TARGETS);
 }

@@ -44,9 +44,10 @@ describe('reads', () => {
 
 describe('refuses', () => {
   const one = raw(Float32Array.of(1));
-  test.each([
+  test.each<[string, Uint8Array, RegExp, string?]>([
     ['pickled objects', npy('|O', [1], one), /pickled/],
-    ['big-endian numbers', npy('>f4', [1], one), /big-endian/],
+    ['big-endian numbers', npy('>f4', [1], one), /big-endian/, "array.astype('<f4')"],
+    ['big-endian integers', npy('>i8', [1], one), /big-endian/, "array.astype('<i8')"],
     ['strings', npy('<U3', [1], one), /is not among bool/],
     ['complex numbers', npy('<c8', [1], raw(Float32Array.of(1, 2))), /is not among bool/],
     ['big-endian strings', npy('>U3', [1], one), /'>U3' is not among bool/],
@@ -55,10 +56,11 @@ describe('refuses', () => {
     ['something else', new TextEncoder().encode('hello, world'), /not an \.npy/],
     ['a file cut in its header', npy('<f4', [1], one).subarray(0, 40), /header/],
     ['a negative shape', npy('<f4', [-1], one), /not a valid shape/],
-  ])('%s', (_, bytes, message) => {
+  ])('%s', (_, bytes, message, fix = '') => {
     expect(() => parseNpy(bytes, 'a.npy')).toThrow(message);
+    const advice = fix === '' ? {} : { fix: expect.stringContaining(fix) };
     expect(() => parseNpy(bytes, 'a.npy')).toThrow(
-      expect.objectContaining({ code: 'bad-data', where: 'a.npy' }),
+      expect.objectContaining({ code: 'bad-data', where: 'a.npy', ...advice }),
     );
   });
 

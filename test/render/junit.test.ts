@@ -43,8 +43,19 @@ describe('JUnit XML', () => {
     expect(passing).not.toMatch(/<(failure|error|skipped)/);
     expect(xml).toContain('original top-1 91.2 % (88.4 to 93.4), top-5 99.0 % (97.7 to 99.6)');
     const empty = renderJunit({ ...real, providers: [], verdicts: [], passed: false });
-    expect(empty).toMatch(/<failure message="[^"]*No provider ran"\/>/);
+    expect(empty).toMatch(/<failure message="[^"]*No provider ran\."\/>/);
   });
+
+  test.each([[[]], [['a note']], [['a note.', 'Is it one?', 'another']]])(
+    'has the conclusion and the notes as whole sentences: %j',
+    (notes) => {
+      const text = renderJunit({ ...real, conclusion: 'It is 1.5 % slower.', notes });
+      const ends = notes.map((note) => ` ${note}${/[.?]$/.test(note) ? '' : '.'}`);
+      expect(text).toContain(
+        `<system-out>It is 1.5 % slower. See the providers.${ends.join('')}</system-out>`,
+      );
+    },
+  );
 });
 
 describe('read by an XML parser', () => {

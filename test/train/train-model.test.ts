@@ -312,6 +312,29 @@ describe('a training', () => {
     for (const [at, weight] of OPTIMUM.entries()) expect(weights.get('w')?.[at]).toBeCloseTo(weight, 5);
   });
 
+  test.each([
+    ['cross-entropy', 2, classes],
+    ['bce', 1, { elemType: 'f32', dims: [96, 1], data: Float32Array.from(classes) }],
+  ] as const)(
+    'counts predictions by the labels, not by a teacher of any share: %s',
+    async (loss, outputs, labels) => {
+      const accuracyBeside = async (teacher: ProviderTrainerOptions['teacher']) => {
+        const { epochs } = await trained(linearModel(outputs), {
+          ...{ ...classification, loss, targets: labels, epochs: 1, rate: 1e-30, teacher },
+          initial: (_, weights) =>
+          new Map(weights.map(({ name }) => [name, Float32Array.from({ length: name === 'w' ? 3 * outputs : outputs }, (_, at) => Math.sin(at + 1))])), // biome-ignore format: one call
+        });
+        return epochs[0]?.accuracy;
+      };
+      const alone = await accuracyBeside(undefined);
+      expect(alone).toBeGreaterThan(0);
+      expect(alone).toBeLessThan(1);
+      // The teacher is right and wrong where the model is not: it answers class 0 everywhere.
+      for (const share of [0.1, 0.5, 0.6, 1])
+        expect(await accuracyBeside({ model: linearModel(outputs), share })).toBe(alone);
+    },
+  );
+
   test('stops if another provider computes another first loss', async () => {
     const wrong: Provider = {
       ...provider,

@@ -140,9 +140,9 @@ function progressPrinter(update: (step: string) => void): (progress: KeepProgres
   };
 }
 
-function nothingKept({ budget, of, mostHarmless }: BudgetResult): string {
+function nothingKept({ budget, of, mostHarmless, evaluations }: BudgetResult): string {
   const limits = budget.map(limitText).join(' and ');
-  const problem = `no site (of ${integer(of)}) keeps ${limits}`;
+  const problem = `none of the ${plural(evaluations, 'model')} that were tried, of ${plural(of, 'site')}, keeps ${limits}`;
   if (mostHarmless === null) return problem;
   const { label, searched, heldOut } = mostHarmless;
   const on = ({ harm, samples }: JudgedSet, which: string) =>

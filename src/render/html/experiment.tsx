@@ -1,5 +1,6 @@
 import { plural } from '../../base/plural.js';
 import type { ExperimentReport, ExperimentRun } from '../../experiment/report-schema.js';
+import { MAX_UNIT_SAMPLES } from '../../finetune/limits.js';
 import { activationLabel } from '../../mish/activations.js';
 import {
   describeExchange,
@@ -97,8 +98,8 @@ function Results({ report }: Props) {
         <p class="soft">
           Mean ± standard deviation over the seeds, on the test part, which took part in no choice. The
           difference is the mean of the paired differences from the baseline, with Student’s 95 % interval.
-          Never positive: channels or features whose input to the activation was never positive on test
-          samples.
+          Never positive: channels or features whose input to the activation was never positive on at most{' '}
+          {MAX_UNIT_SAMPLES} test samples.
         </p>
         <Table head={RUN_HEAD} rows={runRows(report)} />
         {diverged.map(({ activation, seed, diverged: why }) => (

@@ -1,3 +1,4 @@
+import { MAX_UNIT_SAMPLES } from '../../finetune/limits.js';
 import type { FinetuneReport } from '../../finetune/report-schema.js';
 import { figure } from '../figures.js';
 import {
@@ -87,9 +88,9 @@ function Units({ report }: Props) {
           rows={unitRows(report).map(([site, ...counts]) => [<Name text={String(site)} />, ...counts])}
         />
         <p class="soft">
-          Units (channels or features) whose input was never positive on the test samples: in the original
-          before, in the swapped model after, in the control after. ReLU outputs only 0 there and passes no
-          gradient; smooth activations pass one.
+          Units (channels or features) whose input was never positive on at most {MAX_UNIT_SAMPLES} test
+          samples: in the original before, in the swapped model after, in the control after. ReLU outputs only
+          0 there and passes no gradient; smooth activations pass one.
         </p>
       </div>
     </>
