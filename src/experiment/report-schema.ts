@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { describeIssue } from '../base/describe-issue.js';
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import { MAX_UNIT_SAMPLES } from '../finetune/limits.js';
 import { score, trainingFields } from '../finetune/report-schema.js';
 import { hostSchema, toolSchema } from '../validate/report-schema-measures.js';
@@ -52,7 +53,7 @@ const derivative = z.object({
 const units = z.object({
   count: count.describe('Number of units: channels or features of all sites'),
   neverPositive: count.describe(
-    `Units whose input was never positive on at most ${MAX_UNIT_SAMPLES} test samples`,
+    `Units whose input was never positive on at most ${plural(MAX_UNIT_SAMPLES, 'test sample')}`,
   ),
 });
 

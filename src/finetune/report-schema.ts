@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { describeIssue } from '../base/describe-issue.js';
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import { hostSchema, shareInterval, toolSchema } from '../validate/report-schema-measures.js';
 import { MAX_UNIT_SAMPLES } from './limits.js';
 
@@ -196,7 +197,7 @@ export const finetuneSchema = z.object({
   units: z
     .array(units)
     .describe(
-      `Units whose input was never positive on at most ${MAX_UNIT_SAMPLES} test samples, for each measured site`,
+      `Units whose input was never positive on at most ${plural(MAX_UNIT_SAMPLES, 'test sample')}, for each measured site`,
     ),
   comparison: comparison.nullable().describe('The swapped model against its control; null without a control'),
   latency: latency.nullable().describe('Time of a run where the models were trained; null without a control'),

@@ -44,7 +44,7 @@ const MAX_MISSING = 20;
 
 const LEGEND = [
   'Mean ± standard deviation over the seeds, on the test part. Difference: mean of the paired differences, with its 95 % interval.',
-  `Never positive: channels or features whose input to the activation was never positive on at most ${MAX_UNIT_SAMPLES} test samples; with ReLU such units are dead.`,
+  `Never positive: channels or features whose input to the activation was never positive on at most ${plural(MAX_UNIT_SAMPLES, 'test sample')}; with ReLU such units are dead.`,
 ];
 
 /** Returns what was exchanged: `ReLU, Mish at 19 sites; 1 activation stays as it is.` */

@@ -85,7 +85,7 @@ function describeCurves({ runs, to }: FinetuneReport): string {
   return plainTable(['model', 'seed', 'training loss by epoch', 'validation'], rows, 4);
 }
 
-const UNITS_LEGEND = `Units (channels or features) whose input was never positive on at most ${MAX_UNIT_SAMPLES} test samples: in the original before, in the swapped model after, in the control after.`;
+const UNITS_LEGEND = `Units (channels or features) whose input was never positive on at most ${plural(MAX_UNIT_SAMPLES, 'test sample')}: in the original before, in the swapped model after, in the control after.`;
 
 function unitsTable(report: FinetuneReport, most: number, hint: string | undefined): string[] {
   if (report.units.length === 0) return [];
