@@ -21,17 +21,10 @@ import { symmetricModel } from './repair/symmetric-inputs.js';
 export interface Common
   extends Pick<
     RepairOptions & TuneOptions,
-    | 'original'
-    | 'train'
-    | 'validation'
-    | 'costs'
-    | 'share'
-    | 'isTimed'
-    | 'seed'
-    | 'provider'
-    | 'session'
-    | 'signal'
+    'original' | 'train' | 'validation' | 'costs' | 'share' | 'seed' | 'provider' | 'session' | 'signal'
   > {
+  /** When repairs end, as `performance.now()` counts. */
+  readonly deadline: number;
   /** Operations that made `original`, for the record. */
   readonly operations: readonly Omit<Operation, 'version'>[];
 }
@@ -133,6 +126,10 @@ async function tuneOrNot(
   notes: string[],
 ): Promise<Tuned | null> {
   if (steps === 0) return null;
+  if (performance.now() > common.deadline) {
+    notes.push('no gradient steps: the time was over');
+    return null;
+  }
   const { document } = repaired;
   // All layers, also before the first site: early layers can compensate errors of later layers.
   const modelInputs = new Set(document.graph.inputs.map(({ name }) => name));
@@ -144,7 +141,7 @@ async function tuneOrNot(
     });
     if (tuned !== undefined && (tuned.steps > 0 || steps !== undefined)) return tuned;
     if (tuned !== undefined) {
-      notes.push('no gradient steps: twelve steps would take longer than a minute');
+      notes.push('no gradient steps: there was no time for twelve steps');
       return null;
     }
     notes.push(

@@ -40,6 +40,8 @@ export interface TuneOptions extends StepRuns {
   readonly steps: number | undefined;
   /** Maximum number of steps of all rounds; with it, their work and not the clock limits them. */
   readonly maxSteps?: number | undefined;
+  /** When to end, as `performance.now()` counts; default never. */
+  readonly deadline?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
@@ -218,7 +220,7 @@ async function distil(
     return loss;
   };
   const found = await inRounds(options.steps, {
-    ...{ validationLoss, onProgress, restart, step, limit },
+    ...{ validationLoss, onProgress, restart, step, limit, deadline: options.deadline },
     async stepMs() {
       restart();
       const start = performance.now();

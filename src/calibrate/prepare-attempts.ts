@@ -6,11 +6,10 @@ import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import { type Attempt, finishAttempt, type SolvedSwap, solveSwap } from './attempt.js';
 import type { CalibrateOptions } from './options.js';
+import type { PreparedSamples } from './prepare-samples.js';
 import { type SharpenedOriginal, sharpenedOriginal } from './scale/sharpened.js';
 import { findCandidates, refuseAutoBeta } from './select/candidates.js';
-import type { SampleSubsets } from './split-samples.js';
-import { affordableSamples, mayTime, PART_SECONDS } from './work/budget.js';
-import type { RunCosts } from './work/run-costs.js';
+import { affordableSamples, PART_SECONDS } from './work/budget.js';
 
 /** Start of all attempts: the sites to swap, and the original with their sharpness in its weights. */
 export interface PreparedAttempts {
@@ -34,10 +33,10 @@ const MAX_SOLVED = 2;
 /** Finds the sites and folds their sharpness. Throws as `swapDocument` and `sharpenedOriginal` do. */
 export async function prepareAttempts(
   original: LoadedModel,
-  { train, validation }: Pick<SampleSubsets, 'train' | 'validation'>,
-  costs: RunCosts,
+  { subsets, costs, deadline }: Pick<PreparedSamples, 'subsets' | 'costs' | 'deadline'>,
   options: CalibrateOptions & OnProvider,
 ): Promise<PreparedAttempts> {
+  const { train, validation } = subsets;
   const { seed = 0, rows = DEFAULT_ROWS, provider, session, signal, onProgress } = options;
   const beta = options.beta === 'auto' ? refuseAutoBeta(options) : options.beta;
   const {
@@ -51,7 +50,7 @@ export async function prepareAttempts(
     samples: affordableSamples(PART_SECONDS.inputs, costs.work),
     onProgress: (done, of) => onProgress?.('measuring what goes into the sites', Math.min(done, of - 1), of),
   });
-  const run = { costs, isTimed: mayTime(options), seed, provider, session, signal, train, validation };
+  const run = { costs, deadline, seed, provider, session, signal, train, validation };
   const common = { ...run, original: base.original, operations: base.operations };
   const solved = new Map<string, SolvedSwap>();
   return {

@@ -9,7 +9,7 @@ import { refuseAutoBeta } from './select/candidates.js';
 import { checkOutputs, dataFor } from './select/compare-with-original.js';
 import { checkBudget } from './select/search-sharpness.js';
 import { MAX_DEFAULT_SAMPLES, type SampleSubsets, splitSamples } from './split-samples.js';
-import { affordableSamples, mayTime, PART_SECONDS } from './work/budget.js';
+import { affordableSamples, mayTime, PART_SECONDS, repairDeadline } from './work/budget.js';
 import { fitSamples } from './work/fit-samples.js';
 import { type RunCosts, scaledCosts } from './work/run-costs.js';
 import { drawWindows, findWindows, imagesOfWindow, type Windows } from './work/windows.js';
@@ -28,6 +28,8 @@ export interface PreparedSamples {
   /** Costs of the training samples. */
   readonly costs: RunCosts;
   readonly subsets: PreparedSubsets;
+  /** When repairs have to end, as `performance.now()` counts. */
+  readonly deadline: number;
   /** Number of samples in a run. */
   readonly batch: number;
   /** Number of samples in each subset; windows of a sample count as one. */
@@ -54,6 +56,7 @@ export async function prepareSamples(
   options: CalibrateOptions & OnProvider,
 ): Promise<PreparedSamples> {
   const { seed = 0, samples = MAX_DEFAULT_SAMPLES } = options;
+  const deadline = repairDeadline(options);
   if (options.beta === 'auto') refuseAutoBeta(options);
   checkOutputs(original.document.graph.outputs, options.outputs);
   options.onProgress?.('preparing the samples', 0, 1);
@@ -66,7 +69,7 @@ export async function prepareSamples(
   const split = splitSamples(dataset, { samples, batch, seed, tests });
   checkBudget(options.budget, labelsOf(dataset) !== undefined);
   const prepared: PreparedSamples = {
-    ...{ dataset, costs, batch, notes },
+    ...{ dataset, costs, deadline, batch, notes },
     subsets: { ...split, held: joined(split.validation, split.test), measured: split.test },
     counts: {
       fit: await countSamples(dataset, split.train.feeds),

@@ -45,7 +45,7 @@ export async function repairSwap(
       onRun: (done, of) => onProgress('comparing the outputs', done, of),
     });
   const prepare = (more: Pick<CalibrateOptions, 'leaky'>) =>
-    prepareAttempts(original, subsets, samples.costs, { ...options, ...more });
+    prepareAttempts(original, samples, { ...options, ...more });
   const { prepared, leaky } = await chooseLeaky(prepare, compare, validation, options);
   const { swap, measuredIn, plan, base } = prepared;
   const count = (subset: Subset) => Math.round(subset.runs * batch);

@@ -36,6 +36,8 @@ export interface RoundsOptions extends Omit<TrainOptions, 'steps' | 'rate'> {
   begin(values: readonly Float32Array[]): void;
   /** Measures the time of a step in milliseconds; default 0. */
   readonly stepMs?: (() => Promise<number>) | undefined;
+  /** When all rounds end, as `performance.now()` counts, if the clock's other limits do not end them before; default never. */
+  readonly deadline?: number | undefined;
   /** Limit of all rounds; by default, the clock limits them. */
   readonly limit?: StepLimit | undefined;
 }
@@ -47,19 +49,20 @@ export interface RoundsOptions extends Omit<TrainOptions, 'steps' | 'rate'> {
  */
 export async function inRounds(steps: number | undefined, options: RoundsOptions): Promise<Trained> {
   if (steps !== undefined) return train({ ...options, steps });
-  const { limit } = options;
+  const { limit, deadline = Number.POSITIVE_INFINITY } = options;
   const start = performance.now();
+  const most = Math.min(MAX_ROUNDS_MS, deadline - start);
   const loss = await options.validationLoss();
   const lossMs = limit === undefined ? performance.now() - start : 0;
   const stepMs = Math.max(1e-3, limit?.stepMs ?? (await options.stepMs?.()) ?? 0);
   const affordable = Math.floor(MAX_VALIDATIONS_MS / Math.max(1, lossMs));
   const validations = Math.max(MIN_VALIDATIONS, Math.min(VALIDATIONS, affordable));
-  const isOver = () => limit === undefined && performance.now() - start > MAX_ROUNDS_MS;
+  const isOver = () => limit === undefined && performance.now() - start > most;
   let rate = LEARNING_RATE;
   let found: Trained = { before: loss, after: loss, values: undefined, steps: 0 };
   for (let count = 0; count < MAX_ROUNDS; count++) {
     const elapsed = limit === undefined ? performance.now() - start : found.steps * stepMs;
-    const fitting = Math.floor((MAX_ROUNDS_MS - elapsed - validations * lossMs) / stepMs);
+    const fitting = Math.floor((most - elapsed - validations * lossMs) / stepMs);
     const some = Math.min(ROUND_STEPS, fitting, (limit?.maxSteps ?? Infinity) - found.steps);
     if (elapsed > MAX_BEGIN_MS || some < MIN_ROUND_STEPS) break;
     const { before, after, values, ...round } = await train({

@@ -96,6 +96,30 @@ test('a round ends early where steps get slower than the one that was timed', as
   }
 });
 
+test('rounds end at a deadline that is nearer than their own limit', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    for (const [seconds, most] of [
+      [20, 20],
+      [1, 0],
+      [-5, 0],
+    ] as const) {
+      const { options } = slope(1, 0);
+      const step = (rate: number) => {
+        vi.advanceTimersByTime(1000);
+        return options.step(rate);
+      };
+      const deadline = performance.now() + 1000 * seconds;
+      const { steps } = await inRounds(undefined, { ...options, step, stepMs: async () => 100, deadline });
+      expect(steps).toBeLessThanOrEqual(most + 1);
+      if (most > 0) expect(steps).toBeGreaterThan(12);
+      else expect(steps).toBe(0);
+    }
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test('slow validations are fewer, and leave time for steps', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   try {

@@ -19,8 +19,8 @@ export interface RepairOptions extends Omit<SolveOptions, 'multiplier' | 'iterat
   readonly costs: RunCosts;
   /** Share of the time for solving layers; default 1. */
   readonly share?: number | undefined;
-  /** Whether layers get fewer samples where those before took longer than planned; default false. */
-  readonly isTimed?: boolean | undefined;
+  /** When to end, as `performance.now()` counts; default never. Layers get fewer samples where those before took longer than planned. */
+  readonly deadline?: number | undefined;
   /** Outputs of the swapped sites, in the main graph, in bodies and in functions. */
   readonly sites: ReadonlySet<string>;
   /** Returns whether to repair a layer; default all. */
@@ -73,20 +73,25 @@ const MAX_ROUNDING_SHARE = 1e-12;
  * Throws `run-failed`, `bad-data`, `aborted`.
  */
 export async function repairLayers(options: RepairOptions): Promise<Repaired> {
-  const { swapped, sites, provider, signal, share = 1, isTimed = false, include = () => true } = options;
+  const { swapped, sites, provider, signal, share = 1, deadline = Number.POSITIVE_INFINITY } = options;
   const { document } = swapped;
-  const { layers, leftAlone } = linearLayers(document, indexGraphs(document), sites);
+  const { layers, ...found } = linearLayers(document, indexGraphs(document), sites);
+  const leftAlone = [...found.leftAlone];
   const fresh = namer(document);
   const edits: Edit[] = [];
   const repaired: LayerRepair[] = [];
   const multiplier = await openMultiplier(provider);
   try {
-    const chosen = layers.filter(include);
+    const chosen = layers.filter(options.include ?? (() => true));
     const loads = chosen.map((layer) => loadOf(geometryOf(layer), layer.y, options.costs));
-    const plan = samplePlan(loads, options.rows, { share, isTimed });
+    const plan = samplePlan(loads, options.rows, { share, deadline });
     const iterations = iterationsFor(chosen, options.rows, share);
     for (const [index, layer] of chosen.entries()) {
       stopIfAborted(signal);
+      if (performance.now() > deadline) {
+        leftAlone.push({ label: layer.label, op: layer.op, why: 'the time was over' });
+        continue;
+      }
       const onRun = (done: number) => options.onProgress?.(index + done, chosen.length, layer.label);
       onRun(0);
       const seed = options.seed * 1009 + index; // different positions for each layer

@@ -13,34 +13,36 @@ const MIN_TIMED_SHARE = 0.1;
 export interface SamplePlanOptions {
   /** Share of the time for solving layers. */
   readonly share: number;
-  /** Whether layers get fewer samples where those before took long by the clock. */
-  readonly isTimed: boolean;
+  /** When all layers have to be solved, as `performance.now()` counts; infinity where no clock may decide. */
+  readonly deadline: number;
 }
 
 /**
- * Plans samples as `planSamples` does. With `isTimed`, where the layers so far took so long that all would exceed the time for rows and
- * solutions, the others get fewer samples.
+ * Plans samples as `planSamples` does. With a deadline, where the layers so far took so long that all would exceed the time for rows and
+ * solutions, or the deadline, the others get fewer samples.
  */
 export function samplePlan(
   loads: readonly LayerLoad[],
   rows: number,
-  { share, isTimed }: SamplePlanOptions,
+  { share, deadline }: SamplePlanOptions,
 ): SamplePlan {
   const seconds = share * PART_SECONDS.rows;
-  const most = isTimed ? seconds + share * PART_SECONDS.large : Number.POSITIVE_INFINITY;
   const start = performance.now();
-  let samples = planSamples(loads, rows, seconds);
+  const left = (deadline - start) / 1000;
+  const most =
+    left === Number.POSITIVE_INFINITY ? left : Math.min(seconds + share * PART_SECONDS.large, left);
+  let samples = planSamples(loads, rows, Math.min(seconds, most));
   let at = 0;
   let planned = 0;
   return {
     next() {
       const elapsed = (performance.now() - start) / 1000;
       const speed = planned / elapsed;
-      const left = loads.slice(at);
-      const work = left.reduce((sum, load, index) => sum + workOf(load, samples[at + index] ?? 0), 0);
+      const others = loads.slice(at);
+      const work = others.reduce((sum, load, index) => sum + workOf(load, samples[at + index] ?? 0), 0);
       if (elapsed > MIN_TIMED_SHARE * most && elapsed + secondsFor(work) / speed > most) {
         const affordable = Math.max(0, most - elapsed) * speed;
-        samples = [...samples.slice(0, at), ...planSamples(left, rows, affordable)];
+        samples = [...samples.slice(0, at), ...planSamples(others, rows, affordable)];
       }
       const [load, count = 0] = [loads[at], samples[at]];
       if (load !== undefined) planned += secondsFor(workOf(load, count));

@@ -20,6 +20,22 @@ export const PART_SECONDS = {
   large: 30,
 } as const;
 
+/** Seconds of a calibration where a clock may decide. */
+const MAX_SECONDS = 180;
+/** Factor of that time for the search of a sharpness. */
+const SEARCH_FACTOR = 3;
+/** Seconds kept for comparing the models in the end. */
+const END_SECONDS = 25;
+
+/** Returns when repairs that begin now have to end, as `performance.now()` counts; infinity where no clock may decide. */
+export function repairDeadline(
+  options: Parameters<typeof mayTime>[0] & { readonly beta?: number | 'auto' | undefined },
+): number {
+  if (!mayTime(options)) return Number.POSITIVE_INFINITY;
+  const seconds = (options.beta === 'auto' ? SEARCH_FACTOR : 1) * MAX_SECONDS;
+  return performance.now() + 1000 * (seconds - END_SECONDS);
+}
+
 /** Returns whether a clock may decide about samples: a given number of steps promises the same file on a busy machine. */
 export function mayTime(options: {
   readonly steps?: number | undefined;

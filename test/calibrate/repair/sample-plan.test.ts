@@ -19,11 +19,11 @@ function loadsOf(count: number, most: number, seed: number): LayerLoad[] {
 }
 
 /** Solves all layers `slowness` times slower than planned, after `overhead` seconds each. Returns samples and seconds. */
-function solved(loads: readonly LayerLoad[], slowness: number, overhead: number, isTimed = true) {
+function solved(loads: readonly LayerLoad[], slowness: number, overhead: number, most = MOST) {
   vi.useFakeTimers({ toFake: ['performance'] });
   try {
     const start = performance.now();
-    const plan = samplePlan(loads, ROWS, { share: 1, isTimed });
+    const plan = samplePlan(loads, ROWS, { share: 1, deadline: start + 1000 * most });
     const samples = loads.map((load) => {
       const count = plan.next();
       vi.advanceTimersByTime(1000 * (overhead + slowness * secondsFor(workOf(load, count))));
@@ -44,8 +44,15 @@ test('layers that take as long as planned get the planned samples, and so do all
     const loads = loadsOf(12, most, seed);
     const planned = planSamples(loads, ROWS, SECONDS);
     expect(solved(loads, 1, 0.5).samples).toEqual(planned);
-    expect(solved(loads, 40, 3, false).samples).toEqual(planned);
+    expect(solved(loads, 40, 3, Number.POSITIVE_INFINITY).samples).toEqual(planned);
   }
+});
+
+test('a deadline that is nearer leaves fewer samples', () => {
+  const loads = loadsOf(12, 0.1, 1);
+  const { samples, seconds } = solved(loads, 1, 0.1, 15);
+  expect(seconds).toBeLessThan(30);
+  expect(samples.at(-1)).toBeLessThan(solved(loads, 1, 0.1).samples.at(-1) ?? 0);
 });
 
 test('slow layers leave the others fewer samples, so that the time is kept but for the least that each needs', () => {
