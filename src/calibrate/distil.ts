@@ -120,7 +120,8 @@ export async function tune(given: TuneOptions): Promise<Tuned | undefined> {
         terms,
         moved.map(({ weight }) => weight),
       );
-      return withOpen(repaired, step.model, options, (student) =>
+      const trained = { ...options, session: { ...options.session, forRunInto: true } };
+      return withOpen(repaired, step.model, trained, (student) =>
         withOpen(repaired, judge.model, options, (judging) =>
           distil(moved, { teacher, student, judging, terms, step, optimizer, runs, first, limit }, options),
         ),

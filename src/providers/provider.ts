@@ -32,6 +32,8 @@ export interface SessionOptions {
   readonly arena?: boolean | undefined;
   /** Whether onnxruntime-node plans the memory of a run as one block, beside what the first run took; default true. */
   readonly memoryPattern?: boolean | undefined;
+  /** Whether most runs are `runInto`: onnxruntime-node then copies no results, if the model is given as bytes; default false. */
+  readonly forRunInto?: boolean | undefined;
   /** Level of graph optimisation; default 'all'. */
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all' | undefined;
   /** Whether nodes without a kernel on the provider may run on the CPU; default false. */

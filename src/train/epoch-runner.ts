@@ -40,7 +40,7 @@ export async function createEpochRunner(
   const session = await model
     // Each step takes the same memory; a planned block would lie beside what the first step took, and saves no time.
     .withEdited(step.model, (copy) =>
-      options.provider.open(copy, { memoryPattern: false, ...options.session }),
+      options.provider.open(copy, { memoryPattern: false, forRunInto: true, ...options.session }),
     )
     .catch(async (error: unknown) => {
       await teacher?.close();

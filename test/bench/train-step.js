@@ -70,7 +70,7 @@ export async function openStep(name, options) {
     const data = Float32Array.from({ length: batch * size(net.dims) }, (_, at) => Math.sin(at * 0.7391));
     const feeds = { [net.input]: { elemType: 'f32', dims: [batch, ...net.dims], data } };
     const provider = wasm ? await wasmProvider() : m.nodeProvider('cpu');
-    const settings = { threads, profile, memoryPattern: false };
+    const settings = { threads, profile, memoryPattern: false, forRunInto: true };
     const open = (copy) => provider.open(copy, settings);
     const base = process.resourceUsage().maxRSS / 1024;
     const probe = await m.probeModel(model.document, feeds, (exposed) =>

@@ -1,9 +1,13 @@
+import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
 import { withCopyBeside } from '../../files/edited-copy.js';
+import { dataFiles } from '../../files/external-data.js';
+import { withDocument } from '../../files/with-document.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
 import { editableModel } from '../loaded-model.js';
 import { isPath, type ProviderName, type RunnableModel, type SessionOptions } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
+import { CONTAINER, withContainer } from './run-into.js';
 import { ort } from './runtime.js';
 import { usableThreads } from './usable-threads.js';
 
@@ -39,6 +43,14 @@ export function create(
   );
 }
 
+/** Throws if a data file is not a regular file. ONNX Runtime opens every file that a model names; on a pipe it would wait for ever. */
+export async function checkDataFiles(
+  model: RunnableModel,
+  options: SessionOptions | undefined,
+): Promise<void> {
+  if (isPath(model)) await withDocument(model, (read) => dataFiles(read, dirname(model), options));
+}
+
 interface Opened {
   readonly session: Ort.InferenceSession;
   /** Time to create this session. */
@@ -61,8 +73,14 @@ export async function openTensors(
     const session = await create(name, runnable, options, profilePrefix);
     return { session, createMs: performance.now() - start, notes };
   };
-  const opened = await open(model, []);
-  const others = opened.session.outputMetadata.flatMap((output) => (output.isTensor ? [] : output.name));
+  const opened =
+    (options?.forRunInto === true && !isPath(model)
+      ? // Before opset 11 there is no such operator.
+        await open(withContainer(model), []).catch(() => undefined)
+      : undefined) ?? (await open(model, []));
+  const others = opened.session.outputMetadata.flatMap((output) =>
+    output.isTensor || output.name === CONTAINER ? [] : output.name,
+  );
   if (others.length === 0) return opened;
   await opened.session.release(); // before the model is read, which may fail
   return withDocumentOf(model, async (document) => {

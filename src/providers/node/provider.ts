@@ -1,8 +1,5 @@
-import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
 import { type ErrorDetails, messageOf, OnnxMishError } from '../../base/error.js';
-import { dataFiles } from '../../files/external-data.js';
-import { withDocument } from '../../files/with-document.js';
 import {
   type Availability,
   isPath,
@@ -14,10 +11,11 @@ import {
 } from '../provider.js';
 import type { Tensors } from '../tensor.js';
 import { unavailable } from '../unavailable.js';
-import { create, openTensors } from './create-session.js';
+import { checkDataFiles, create, openTensors } from './create-session.js';
 import { diagnose } from './diagnose.js';
 import { loaderSays, webgpuSays } from './native-libraries.js';
 import { profileFolder } from './profile-file.js';
+import { CONTAINER, createRunInto } from './run-into.js';
 import { ort } from './runtime.js';
 import { usableThreads } from './usable-threads.js';
 import { fromResults, toOrt, valueInfo } from './values.js';
@@ -100,11 +98,6 @@ function adviceOn(
   return { fix, option: isInMemory ? { form: 'exp' } : { retarget: { form: 'exp' } } };
 }
 
-/** Throws if a data file is not a regular file. ONNX Runtime opens every file that a model names; on a pipe it would wait for ever. */
-async function checkDataFiles(model: RunnableModel, options: SessionOptions | undefined): Promise<void> {
-  if (isPath(model)) await withDocument(model, (read) => dataFiles(read, dirname(model), options));
-}
-
 /** Opens a session. No function in here may refer to `model`: the session would keep the bytes of the model in memory. */
 async function open(
   name: ProviderName,
@@ -149,10 +142,14 @@ async function open(
       threads: options?.threads === undefined ? null : usableThreads(options.threads),
     },
     run: async (feeds) => fromResults(await call(convert(feeds))),
-    async runInto(feeds, into) {
-      const empty = Object.fromEntries(fetches.map((name) => [name, null]));
-      return fromResults(await call(convert(feeds), { ...empty, ...convert(into) }));
-    },
+    runInto: createRunInto(
+      async (feeds, into, others) => {
+        const empty = Object.fromEntries(others.map((other) => [other, null]));
+        return fromResults(await call(convert(feeds), { ...empty, ...convert(into) }));
+      },
+      fetches,
+      session.outputNames[0] === CONTAINER,
+    ),
     async time(feeds) {
       const ready = convert(feeds);
       const begin = performance.now();
