@@ -85,33 +85,36 @@ test.each([
   [13, 5],
   [15, 3],
 ])(
-  'a batch normalisation in training mode is doubted as such, and in inference mode not: opset %i',
+  'a batch normalisation in training mode is doubted as such, and in inference mode or of weights not: opset %i',
   async (opset, outputs) => {
-    const bytes = (mode: number) =>
+    const bytes = (mode: number, of: string) =>
       model({
         opset,
         nodes: [
+          node('Identity', [of], ['i']),
           node(
             'BatchNormalization',
-            ['x', 's', 's', 's', 's'],
-            ['y', 'm', 'v', 'n', 'w'].slice(0, mode === 1 ? outputs : 1),
+            ['i', 's', 's', 's', 's'],
+            ['b', 'm', 'v', 'n', 'w'].slice(0, mode === 1 ? outputs : 1),
             opset < 14 ? {} : { training_mode: mode },
           ),
+          node('Mul', ['x', 'b'], ['y']),
         ],
         inputs: [value('x', 1, ['T', WIDTH])],
         outputs: [value('y', 1, ['T', WIDTH])],
-        initializers: [floats('s', [WIDTH], [1, 2, 3])],
+        initializers: [floats('s', [WIDTH], [1, 2, 3]), floats('weights', [1, WIDTH], [1, 2, 3])],
       });
     const x = {
       elemType: 'f32',
       dims: [6, WIDTH],
       data: Float32Array.from({ length: 18 }, (_, at) => Math.sin(at)),
     };
-    for (const [mode, said] of [
-      [1, 'is in training mode, so the outputs of a sample depend on the others in its run'],
-      [0, undefined],
+    for (const [mode, of, said] of [
+      [1, 'x', 'is in training mode, so the outputs of a sample depend on the others in its run'],
+      [0, 'x', undefined],
+      [1, 'weights', undefined],
     ] as const) {
-      const loaded = await modelFromBytes(bytes(mode));
+      const loaded = await modelFromBytes(bytes(mode, of));
       await withSession(loaded.file, { provider: nodeProvider('cpu') }, async (session) => {
         const { feeds } = sampledFeeds({ x }, session.inputs, { dims: { T: 1 } });
         const doubt = await sampleDoubt(
