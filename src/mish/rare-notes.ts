@@ -39,28 +39,31 @@ export function noteOnImpliedRelus(count: number): string[] {
 /** Layers on integers, which have scales of their own and may contain a ReLU. */
 const LAYERS = /^(QLinear(Conv|MatMul)|QGemm)$/;
 
-/** Returns the note on layers that compute on integers, and on the ReLUs that may be inside. */
+/** Layers that ONNX Runtime's optimiser writes, which may contain an activation. */
+const OPTIMISED = /^com\.microsoft\.((Nhwc)?Fused(Conv|Gemm)|nchwc\.Conv)$/;
+
+/** Returns the notes on layers that compute on integers or that ONNX Runtime optimised, and on the ReLUs that may be inside. */
 export function noteOnOperators({ scopes }: Pick<OnnxDocument, 'scopes'>): string[] {
-  const count = scopes.reduce(
-    (sum, { nodes }) => sum + nodes.filter(({ opType }) => LAYERS.test(opType)).length,
-    0,
+  const nodes = scopes.flatMap((scope) => scope.nodes);
+  return describeLayers(
+    nodes.map(({ domain, opType }) => [domain === '' ? opType : `${domain}.${opType}`, 1]),
   );
-  return describeLayers(count);
 }
 
-/** Returns the note for counts of operators, as in an inspection. */
-export function noteOnCounts(operators: Readonly<Record<string, number>>): string[] {
-  const counts = Object.entries(operators).map(([name, count]) =>
-    LAYERS.test(name.split('.').at(-1) ?? '') ? count : 0,
-  );
-  return describeLayers(counts.reduce((sum, count) => sum + count, 0));
-}
+/** Returns the notes for counts of operators, as in an inspection. */
+export const noteOnCounts = (operators: Readonly<Record<string, number>>): string[] =>
+  describeLayers(Object.entries(operators));
 
-function describeLayers(count: number): string[] {
-  if (count === 0) return [];
+function describeLayers(counts: readonly (readonly [string, number])[]): string[] {
+  const onIntegers = counts.filter(([name]) => LAYERS.test(name.split('.').at(-1) ?? ''));
+  const count = onIntegers.reduce((sum, [, each]) => sum + each, 0);
   const nodes = count === 1 ? 'a layer computes' : `${plural(count, 'layer')} compute`;
+  const integers = `${nodes} on integers as QLinearConv, QLinearMatMul or QGemm, and ReLUs inside stay; quantise the float model with QuantizeLinear and DequantizeLinear instead (QuantFormat.QDQ of onnxruntime.quantization)`;
+  const optimised =
+    'ONNX Runtime optimised this model, and activations inside its FusedConv, FusedGemm and blocked Conv stay; swap the model as it was before that';
   return [
-    `${nodes} on integers as QLinearConv, QLinearMatMul or QGemm, and ReLUs inside stay; quantise the float model with QuantizeLinear and DequantizeLinear instead (QuantFormat.QDQ of onnxruntime.quantization)`,
+    ...(count === 0 ? [] : [integers]),
+    ...(counts.some(([name]) => OPTIMISED.test(name)) ? [optimised] : []),
   ];
 }
 

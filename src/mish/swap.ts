@@ -173,7 +173,8 @@ async function swapRaised(
   const noteOptions: NoteOptions = {};
   const inForm = int8 ? sites.filter(int8.isInForm) : sites;
   const notes = await notesOf(inForm, form, to, advice, noteOptions, output.size);
-  if (sites.length === 0 || int8) notes.push(...(await notesOnLayers(document)));
+  if (sites.length === 0 || int8 || skipped.some(({ reason }) => reason === 'fused'))
+    notes.push(...(await notesOnLayers(document)));
   for (const note of oldWeights) noteOptions[note] = { undo: false };
   notes.push(...(await notesOnImplied(document, analysis, options, noteOptions)));
   notes.push(...(await notesOnChoice(document, analysis, [...sites, ...skipped], options, noteOptions)));

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { FORMS } from '../../src/mish/forms.js';
 import { notesOn } from '../../src/mish/notes.js';
 import { noteOnSize } from '../../src/mish/rare-notes.js';
+import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
 import type { FloatType } from '../../src/onnx/types.js';
 import { model, node } from '../support/model.js';
@@ -99,3 +100,23 @@ test('a file of more than 2 GiB less a byte is too large for others, and the not
   expect(rest).toEqual([]);
   expect(note).toMatch(/^2,147,483,648 bytes are more than protobuf’s 2 GiB, .*external data/);
 });
+
+test.each([
+  ['com.microsoft', 'FusedConv', true],
+  ['com.microsoft', 'FusedGemm', true],
+  ['com.microsoft', 'NhwcFusedConv', true],
+  ['com.microsoft.nchwc', 'Conv', true],
+  ['com.example', 'FusedConv', false],
+])(
+  'activations that ONNX Runtime fused are told with a way out, also beside sites: %s %s',
+  async (domain, op, isTold) => {
+    for (const beside of ['Relu', 'Tanh']) {
+      const bytes = model({
+        nodes: [node(op, ['x', 'w'], ['c'], { activation: 'Relu' }, { domain }), node(beside, ['c'], ['y'])],
+      });
+      const { report } = await swap(bytes);
+      expect(report.skipped.map(({ why }) => why)).toEqual([`Relu is fused into ${op}`]);
+      expect(report.notes.some((note) => note.includes('swap the model as it was before'))).toBe(isTold);
+    }
+  },
+);

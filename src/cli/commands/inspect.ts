@@ -114,7 +114,8 @@ function describe(path: string, model: Inspection, all: boolean): string {
   ];
 
   lines.push('', `${plural(model.sites.length, 'site')} to swap`);
-  if (model.sites.length === 0) lines.push(...noteOnCounts(model.operators).map((note) => `  note: ${note}`));
+  if (model.sites.length === 0 || model.skipped.some(({ reason }) => reason === 'fused'))
+    lines.push(...noteOnCounts(model.operators).map((note) => `  note: ${note}`));
   for (const note of notesWithFlags(model.notes, model.noteOptions)) lines.push(`  note: ${clean(note)}`);
   for (const note of noteOnImpliedRelus(model.impliedRelus ?? 0))
     lines.push(`  note: ${withFlags(note, { swap: { int8: 'exact' } })}`);
