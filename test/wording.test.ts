@@ -185,3 +185,25 @@ describe('a count', () => {
     expect(findAll(/=== 1 \? '' : 's'|=== 1 \? '(\w+)' : '\1s'\}/)).toEqual([]);
   });
 });
+
+test('a word of a command has double quotes, which the command line of Windows knows, too; only `!`, which bash reads in them, has single ones', () => {
+  const roots = [
+    new URL('../src/', import.meta.url),
+    new URL('../docs/', import.meta.url),
+    new URL('../README.md', import.meta.url),
+  ];
+  const files = roots.flatMap((url) => {
+    const path = fileURLToPath(url);
+    if (path.endsWith('.md')) return [path];
+    return readdirSync(path, { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.(tsx?|md)$/.test(file) && !/^(node_modules|api|\.vitepress)\b/.test(file))
+      .map((file) => join(path, file));
+  });
+  const commands = files.flatMap((file) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => /^\s*(\$ )?onnx-mish [a-z]+ |--(keep|require|exclude) ['"]/.test(line)),
+  );
+  expect(commands.length).toBeGreaterThan(80);
+  expect(commands.filter((line) => / '[^'!\s]*[*><=/.][^'\s]*'(?=[\s`),]|$)/.test(line))).toEqual([]);
+});

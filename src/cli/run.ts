@@ -33,7 +33,7 @@ const EXAMPLES = `
 Examples:
   $ onnx-mish swap model.onnx                      write model.mish.onnx
   $ onnx-mish swap model.onnx --target cpu         the form that is fast on CPUs
-  $ onnx-mish swap 'zoo/**/*.onnx' --out-dir out   many models, folders and all
+  $ onnx-mish swap "zoo/**/*.onnx" --out-dir out   many models, folders and all
   $ onnx-mish validate model.onnx model.mish.onnx  how far apart, and how fast
   $ onnx-mish undo model.mish.onnx                 the original, byte for byte
   $ onnx-mish help swap                            the options of a command

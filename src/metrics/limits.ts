@@ -56,7 +56,7 @@ export function parseLimit<Name extends LimitedMetric>(
 ): MetricLimit<Name> {
   const bad = (what: string, fix: string) => new OnnxMishError('bad-usage', what, { fix });
   const [, name = '', sign = '', number = ''] = /^\s*([^<>=]*?)\s*([<>=]+)\s*(.*?)\s*$/.exec(text) ?? [];
-  if (sign === '') throw bad(`the limit '${text}' has no >= or <=`, "Write it as 'agreement>=0.99'");
+  if (sign === '') throw bad(`the limit '${text}' has no >= or <=`, 'Write it as "agreement>=0.99"');
   const measure = metrics.find((metric) => metric === name.replaceAll('_', '-'));
   if (measure === undefined)
     throw bad(`'${name}' is not a measure`, `Choose from ${metrics.map(example).join(', ')}`);

@@ -57,8 +57,8 @@ export interface Transformed<Report> {
  * outputName('models/net.onnx', 'mish'); // models/net.mish.onnx
  */
 export function outputName(input: string, tag: string): string {
-  const { dir, name, ext } = parse(input);
-  const folder = dir === '' || dir.endsWith('/') ? dir : `${dir}/`;
+  const { base, name, ext } = parse(input);
+  const folder = input.slice(0, input.lastIndexOf(base));
   return `${folder}${name}.${tag}${ext || '.onnx'}`;
 }
 

@@ -24,7 +24,7 @@ export interface Visitor extends PinnedSets {
 const JOINT: ReadonlySet<string> = new Set(['Add', 'Sub', 'Max', 'Min', 'Sum', 'Mean', 'Concat']);
 /** Operators whose output has the product of the scales of their first two inputs, and the scale of their third. */
 const PRODUCTS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Mul']);
-/** Further operators that are positively homogeneous in their first input; `swap --fold` ends at them. */
+/** Further operators that are positively homogeneous in their first input; a swap that folds β ends at them. */
 const HOMOGENEOUS: ReadonlySet<string> = new Set([
   ...['Gather', 'GatherElements', 'GatherND', 'ReverseSequence', 'Neg', 'Abs', 'CumSum', 'Trilu'],
   ...['ReduceL1', 'ReduceL2', 'LpPool', 'GlobalLpPool'],

@@ -46,7 +46,7 @@ Examples:
   $ onnx-mish calibrate model.onnx --data samples.npz --target webgl -o public/model.onnx --report repair.html
   $ onnx-mish calibrate quantised.onnx --data samples.npz --int8 qlinear
   $ onnx-mish calibrate model.onnx --data samples.npz --to hardswish
-  $ onnx-mish calibrate model.onnx --data samples.npz --beta auto --keep 'agreement>=0.99'
+  $ onnx-mish calibrate model.onnx --data samples.npz --beta auto --keep "agreement>=0.99"
   $ onnx-mish calibrate model.onnx --images train --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --samples 1000`;
 
 export function command(): Command {

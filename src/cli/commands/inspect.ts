@@ -47,11 +47,11 @@ ${MANY_HELP}
 
 Examples:
   $ onnx-mish inspect model.onnx
-  $ onnx-mish inspect model.onnx --json | jq '.operators'
-  $ onnx-mish inspect 'zoo/**/*.onnx'
+  $ onnx-mish inspect model.onnx --json | jq ".operators"
+  $ onnx-mish inspect "zoo/**/*.onnx"
   $ onnx-mish inspect model.onnx --data samples.npz --report activations.html
   $ onnx-mish inspect model.onnx --images photos --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
-  $ onnx-mish inspect model.onnx --data random --dim batch=1 --json | jq '.activations.sites'`,
+  $ onnx-mish inspect model.onnx --data random --dim batch=1 --json | jq ".activations.sites"`,
     )
     .action(run);
 }

@@ -50,7 +50,7 @@ Examples:
   $ onnx-mish retarget yolov4.onnx --target webgl   WebGL has no Softplus and no Mish; the exp form runs
   $ onnx-mish retarget resnet.onnx --target webgl   without Mish: writes what WebGL computes wrong so that it is right
   $ onnx-mish retarget model.onnx --form native
-  $ onnx-mish retarget 'zoo/**/*.mish.onnx' --target webgl --out-dir public/models`,
+  $ onnx-mish retarget "zoo/**/*.mish.onnx" --target webgl --out-dir public/models`,
     )
     .action(run);
 }

@@ -30,7 +30,7 @@ export async function runSharpen(input: string, flags: Flags): Promise<void> {
   const { keep, samples, seed, dryRun } = flags;
   if (keep === undefined) {
     throw new OnnxMishError('bad-usage', '--beta auto needs a budget', {
-      fix: "Give one with samples: --keep 'agreement>=0.99' --data samples.npz",
+      fix: 'Give one with samples: --keep "agreement>=0.99" --data samples.npz',
     });
   }
   if (input === '-') {

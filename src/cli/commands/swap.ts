@@ -129,13 +129,13 @@ Examples:
   $ onnx-mish swap model.onnx --target webgl -o public/model.onnx
   $ onnx-mish swap model.onnx --to hardswish --target wasm
   $ onnx-mish swap model.mish.onnx --to leakyrelu --alpha 0.1
-  $ onnx-mish swap model.onnx --only leakyrelu --exclude '/head/*'
+  $ onnx-mish swap model.onnx --only leakyrelu --exclude "/head/*"
   $ onnx-mish swap model.onnx --dry-run --json > plan.json
   $ onnx-mish swap model.onnx --plan plan.json
-  $ onnx-mish swap model.onnx --data samples.npz --keep 'agreement>=0.99'
-  $ onnx-mish swap model.onnx --data samples.npz --keep 'sqnr>=20' --beta auto
-  $ onnx-mish swap model.onnx --images test-set --keep 'top1-drop<=0.5' --keep 'sqnr>=10' --dry-run
-  $ onnx-mish swap 'zoo/**/*.onnx' '!zoo/old/**' --target cpu --out-dir out --shard 2/5 --json > 2.jsonl
+  $ onnx-mish swap model.onnx --data samples.npz --keep "agreement>=0.99"
+  $ onnx-mish swap model.onnx --data samples.npz --keep "sqnr>=20" --beta auto
+  $ onnx-mish swap model.onnx --images test-set --keep "top1-drop<=0.5" --keep "sqnr>=10" --dry-run
+  $ onnx-mish swap "zoo/**/*.onnx" '!zoo/old/**' --target cpu --out-dir out --shard 2/5 --json > 2.jsonl
   $ cat model.onnx | onnx-mish swap - -o - > swapped.onnx`;
 
 async function run(
@@ -227,6 +227,6 @@ async function dryFile(input: string, options: SwapOptions & DataAccess): Promis
 
 /** Throws `bad-usage` if an option is given that needs --keep. */
 function checkStray(command: Command): void {
-  const fix = "Add a limit, for example --keep 'agreement>=0.99' or --keep 'sqnr>=30'";
+  const fix = 'Add a limit, for example --keep "agreement>=0.99" or --keep "sqnr>=30"';
   refuseSampleOptions(command, '--keep', fix);
 }

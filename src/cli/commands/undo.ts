@@ -26,7 +26,7 @@ ${MANY_HELP}
 
 Examples:
   $ onnx-mish undo model.mish.onnx -o model.onnx
-  $ onnx-mish undo 'zoo/**/*.mish.onnx' --out-dir originals`,
+  $ onnx-mish undo "zoo/**/*.mish.onnx" --out-dir originals`,
     )
     .action(run);
 }

@@ -39,8 +39,8 @@ Examples:
   $ onnx-mish validate model.onnx model.mish.onnx --data digits.npz --labels y --max-top1-drop 1
   $ onnx-mish validate model.onnx model.mish.onnx --images test-set --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   $ onnx-mish validate model.onnx model.mish.onnx --json > report.json
-  $ onnx-mish validate 'zoo/**/*.onnx' --swapped-dir out --min-sqnr 10 --shard 2/5 --json > 2.jsonl
-  $ onnx-mish validate model.onnx --data samples.npz --require 'sqnr>=30' --require 'agreement>=0.99'`;
+  $ onnx-mish validate "zoo/**/*.onnx" --swapped-dir out --min-sqnr 10 --shard 2/5 --json > 2.jsonl
+  $ onnx-mish validate model.onnx --data samples.npz --require "sqnr>=30" --require "agreement>=0.99"`;
 
 export function command(): Command {
   const providers = new Option(

@@ -25,7 +25,7 @@ export const COST_NOTE = {
   /** Prints what the swap costs on CPUs, and the command that measures it for this model. */
   say({ input, output, report }: SwappedFile): void {
     const names = namesOf(input, output);
-    const command = ['onnx-mish validate', ...names.map(shellWord)].join(' ');
+    const command = ['onnx-mish validate', ...names.map((name) => shellWord(name))].join(' ');
     sayNote(`a run takes ${costOf(report)}${besideOf(report)}; ${command} measures yours`);
   },
 };
@@ -45,7 +45,9 @@ function namesOf(input: string, output: string): readonly [string, string] {
 }
 
 /** Quotes a path for a shell, if it needs quotes. A leading dash would make an option of it. */
-function shellWord(path: string): string {
-  if (path.startsWith('-')) return shellWord(`./${path}`);
+export function shellWord(path: string, platform = process.platform): string {
+  if (path.startsWith('-')) return shellWord(`./${path}`, platform);
+  // A path on Windows has no double quote, and cmd knows no other.
+  if (platform === 'win32') return /^[\w./\\@+,:=-]+$/.test(path) ? path : `"${path}"`;
   return /^[\w./@%+,:=-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
