@@ -96,7 +96,7 @@ describe('the page on pipelines', () => {
     const lines = block('sh').trim().split('\n');
     expect(lines).toHaveLength(3);
     for (const line of lines) {
-      expect(line).toMatch(/^onnx-mish .*'models/);
+      expect(line).toMatch(/^onnx-mish .*"models/);
       const { code, stderr } = await shell(line, folder);
       expect([code, stderr.replace(COST_NOTE, '')], line).toEqual([0, '']);
     }

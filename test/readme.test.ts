@@ -107,7 +107,7 @@ describe('the README and the documentation', () => {
       const words = line
         .split(/\s+/)
         .slice(1)
-        .map((word) => word.replace(/^'(.*)'$/, '$1'));
+        .map((word) => word.replace(/^"(.*)"$/, '$1'));
       // The second swap of the list would be refused, rightly: the first one's output is there.
       const force = words[0] === 'swap' && existsSync(join(folder, 'model.mish.onnx')) ? ['--force'] : [];
       const { code, stdout, bytes, stderr } = await cli([...words, ...force], { cwd: folder });

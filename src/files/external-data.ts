@@ -3,13 +3,13 @@ import { type FileHandle, lstat, open, realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
-import type { OptionHint } from '../base/option-hint.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { OpenData } from '../onnx/weights.js';
 import { onFile, unlessAbsent } from './file-error.js';
 import { type ModelFile, openModel, readExactly } from './model-file.js';
 import { isSameFile, statOf } from './same-file.js';
 import { refuseChange } from './unchanged.js';
+import { isWindowsPath } from './windows-name.js';
 import type { Batch } from './write-atomically.js';
 import { writeExactly } from './write-model.js';
 
@@ -33,9 +33,6 @@ export interface DataAccess {
 
 const INSIDE = 'Put the data file into the model’s folder, and write its location relative to that folder';
 
-/** Matches names that mean a drive, a stream or a device on Windows, or whose end Windows drops. */
-const WINDOWS_ONLY = /[:*?"<>|]|[. ]([\\/]|$)|(^|[\\/])(con|prn|aux|nul|com\d|lpt\d)(\.|[\\/]|$)/i;
-
 /**
  * Returns the external data files of a model in a folder. Throws `external-data` with the name of a tensor if a file
  * is not a regular file. Unless outside data is allowed, also throws for an absolute location, and for one that
@@ -52,7 +49,7 @@ export async function dataFiles(
     const location = tensor.external?.get('location') ?? '';
     if (found.has(location)) continue;
     const owner = `tensor '${tensor.name}' in ${scope}`;
-    const refuse = (what: string, fix = INSIDE, option?: OptionHint) =>
+    const refuse = (what: string, fix = INSIDE, option?: OnnxMishError['option']) =>
       new OnnxMishError('external-data', `the data of ${owner} ${what}`, {
         where: document.source.name,
         fix,
@@ -66,7 +63,7 @@ export async function dataFiles(
     if (location.includes('\0')) throw refuse(`has a NUL character in its location, '${location}'`);
     if (isAbsolute(location) || /^([a-z]:|[\\/])/i.test(location)) {
       outside(`has the absolute location '${location}'`);
-    } else if (process.platform === 'win32' && WINDOWS_ONLY.test(location)) {
+    } else if (process.platform === 'win32' && !isWindowsPath(location)) {
       throw refuse(`has a location that is not a valid file name on Windows: '${location}'`);
     }
     const path = resolve(folder, location);

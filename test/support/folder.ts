@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { onTestFinished } from 'vitest';
 
 /** A folder of its own for one test, removed at the test's end. */
@@ -40,7 +40,9 @@ export function folderAt(path: string): Folder {
       return entries
         .map(
           (entry) =>
-            join(entry.parentPath, entry.name).slice(path.length + 1) + (entry.isDirectory() ? '/' : ''),
+            join(entry.parentPath, entry.name)
+              .slice(path.length + 1)
+              .replaceAll(sep, '/') + (entry.isDirectory() ? '/' : ''),
         )
         .sort();
     },
