@@ -60,12 +60,12 @@ const CPU_TIMES = process.env.CPU_TIMES ? ['./test/support/cpu-times.ts'] : [];
 export default defineConfig(({ mode }) => {
   const exclude = [...configDefaults.exclude, ...(mode === 'quick' ? SLOW : [])];
   return {
+    plugins: isBuilt ? [fromDist] : [],
     test: {
       projects: [
         {
           extends: true,
           mode,
-          plugins: isBuilt ? [fromDist] : [],
           test: {
             name: 'shared',
             include: ['test/**/*.test.ts'],

@@ -1,16 +1,16 @@
+import fs from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
-import { expect, test, vi } from 'vitest';
+import { syncBuiltinESMExports } from 'node:module';
+import { expect, test } from 'vitest';
 import { writeAtomically } from '../../src/files/write-atomically.js';
 import { tempFolder } from '../support/folder.js';
 import { failure } from '../support/graph.js';
 
 // FAT and some network file systems have no hard links, with which a name is taken in one step elsewhere.
-vi.mock('node:fs', async (original) => ({
-  ...(await original<typeof import('node:fs')>()),
-  linkSync: () => {
-    throw Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' });
-  },
-}));
+fs.linkSync = () => {
+  throw Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' });
+};
+syncBuiltinESMExports();
 
 test('without hard links a file is written all the same', async () => {
   const folder = await tempFolder();

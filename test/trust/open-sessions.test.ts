@@ -116,7 +116,7 @@ async function outcomeOf(job: Job, large?: number, stopAt = Number.POSITIVE_INFI
 
 /** Some numbers of 1 to `count`, the last among them; more at whole size. */
 const someOf = (count: number): number[] => {
-  const most = Math.min(count, isHeavy ? 80 : 9);
+  const most = Math.min(count, isHeavy ? 80 : 5);
   return [...new Set(Array.from({ length: most }, (_, at) => Math.ceil(((at + 1) * count) / most)))];
 };
 
