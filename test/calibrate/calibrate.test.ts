@@ -84,8 +84,15 @@ async function plain(input: Uint8Array): Promise<Uint8Array> {
 const rows = rowsOf(SAMPLES, 1);
 const fresh = rowsOf(400, 2);
 
+let first: ReturnType<typeof calibrated> | undefined;
+/** Calibrates the net without further options, once for all tests. */
+const calibratedNet = () => {
+  first ??= calibrated(net, rows);
+  return first;
+};
+
 test('the outputs come nearer to the original’s, on samples outside the training', async () => {
-  const { bytes, report } = await calibrated(net, rows);
+  const { bytes, report } = await calibratedNet();
   expect(report.kept).toBe('calibrated');
   expect(report.samples).toMatchObject({ source: 'npz', seed: 0, fit: 120, held: 20, judged: 20 });
   expect(report.layers.map(({ label, op }) => [label, op])).toEqual([
@@ -107,7 +114,7 @@ test.each([
     expect(report).toMatchObject({ form, kept: 'calibrated' });
     const { mish } = await inspect(bytes);
     expect(mish.map((one) => one.form)).toEqual([form, form]);
-    const exact = await calibrated(net, rows);
+    const exact = await calibratedNet();
     const [error, least] = [await rmse(net, bytes, fresh), await rmse(net, exact.bytes, fresh)];
     expect(error).toBeLessThan(times * least);
     const swapped = (await swap(net, { form })).output;
@@ -149,7 +156,7 @@ test('an output of whole numbers, such as the class that scikit-learn adds, does
     outputs: [value('label', 7, ['N']), ...parts.outputs],
   });
   const { report } = await calibrated(withClass, rows);
-  const { swapped, kept } = (await calibrated(net, rows)).report;
+  const { swapped, kept } = (await calibratedNet()).report;
   expect(report.kept).toBe(kept);
   expect(report.swapped).toEqual(swapped);
   const { report: byClass } = await calibrated(withClass, rows, { outputs: ['label'] });
@@ -349,7 +356,7 @@ test('a layer after an If whose branches hold the sites is repaired', async () =
 
 describe('the record', () => {
   test('has the operation, and nothing for undo', async () => {
-    const { bytes } = await calibrated(net, rows);
+    const { bytes } = await calibratedNet();
     const { history, mish } = await inspect(bytes);
     expect(mish).toHaveLength(2);
     expect(history.find(({ operation }) => operation === 'calibrate')).toMatchObject({ sites: 2 });
