@@ -1,6 +1,7 @@
 import { isHomogeneous, readsShape, slotsAfter } from '../../mish/homogeneous.js';
-import { type Node, nodeLabel, type Scope } from '../../onnx/document.js';
+import { attribute, type Node, nodeLabel, type Scope } from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
+import { floatType } from '../../onnx/types.js';
 import type { Weight } from '../../onnx/weights.js';
 import type { PinnedSets, TensorNumber } from './pinned-sets.js';
 
@@ -64,7 +65,7 @@ export function visitNode(visitor: Visitor, node: Node): (() => void)[] {
   if (opType === 'Constant' && operand(outputs[0] ?? '').weight !== undefined) return [];
   if (readsShape(node)) pinAll(outputs);
   else if (domain !== '') pinNode();
-  else if (isHomogeneous(node, graph, index) || HOMOGENEOUS.has(opType)) {
+  else if (isHomogeneous(node, graph, index) || HOMOGENEOUS.has(opType) || isFloatCast(node)) {
     if (operand(inputs[0] ?? '').weight !== undefined) pinNode();
     else {
       join(inputs[0]);
@@ -93,6 +94,11 @@ export function visitNode(visitor: Visitor, node: Node): (() => void)[] {
   } else if (opType === 'Div') return visitQuotient(visitor, node, y, pinNode);
   else pinNode();
   return [];
+}
+
+/** Returns whether a node gives floats of another type, or of the same as Keras writes them. */
+function isFloatCast(node: Node): boolean {
+  return node.opType === 'Cast' && floatType(attribute(node, 'to')?.i) !== undefined;
 }
 
 /** Scales the mean with the input, the offset with the output, and the factor with the ratio. */

@@ -137,7 +137,12 @@ const NETS: readonly Net[] = [
       ...[conv('x', 'h0', 'w0', 'b0'), relu('h0', 'r0'), node('Reshape', ['r0', 'rows'], ['a'])],
       node('GRU', ['a', 'wr', 'rr'], ['', 'g'], { hidden_size: 4, linear_before_reset: 1 }),
       ...[node('Einsum', ['g', 'we'], ['e'], { equation: 'abc,dc->bd' }), relu('e', 'r1')],
-      ...[node('Neg', ['r1'], ['n']), node('Reshape', ['n', 'grid'], ['c']), conv('c', 'h1', 'w1', 'b1')],
+      ...[
+        node('Cast', ['r1'], ['f1'], { to: 1 }),
+        node('Neg', ['f1'], ['n']),
+        node('Reshape', ['n', 'grid'], ['c']),
+        conv('c', 'h1', 'w1', 'b1'),
+      ],
       ...[
         node('InstanceNormalization', ['h1', 'o0', 's0'], ['i']),
         relu('i', 'r2'),
