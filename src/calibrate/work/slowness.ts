@@ -4,8 +4,9 @@ import type { Tensors } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
 import { secondsFor } from './budget.js';
 
-/** Number of timed runs after the first; other programs slow some of them. */
-const TIMED_RUNS = 3;
+/** Time of the runs that are timed after the first: other programs interrupt some of many short runs. */
+const TIMED_MS = 400;
+const MAX_TIMED_RUNS = 200;
 /** A first run of this time is not repeated. */
 const LONG_RUN_MS = 1000;
 
@@ -30,9 +31,13 @@ export async function measureSlowness(
       await session.run(await feed());
       return performance.now() - start;
     };
-    let least = await timed();
-    for (let count = 0; count < TIMED_RUNS && least < LONG_RUN_MS; count++)
-      least = Math.min(least, await timed());
-    return Math.max(1, least / expected);
+    const first = await timed();
+    if (first >= LONG_RUN_MS) return Math.max(1, first / expected);
+    let [total, runs] = [0, 0];
+    while (total < TIMED_MS && runs < MAX_TIMED_RUNS) {
+      total += await timed();
+      runs++;
+    }
+    return Math.max(1, total / runs / expected);
   });
 }
