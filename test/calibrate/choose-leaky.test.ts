@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createRandom, normal } from '../../src/base/random.js';
+import { chooseLeaky } from '../../src/calibrate/choose-leaky.js';
 import type { CalibrateOptions } from '../../src/calibrate/options.js';
+import type { CompareCandidate } from '../../src/calibrate/select/compare-with-original.js';
+import { driftMeter } from '../../src/metrics/drift.js';
 import { calibrate } from '../../src/node/calibrate-files.js';
 import { renderCalibration } from '../../src/render/index.js';
 import { failure } from '../support/graph.js';
@@ -91,6 +94,37 @@ describe('LeakyRelu', () => {
     const narrow = await calibrated(net(3, 0.01));
     expect([narrow.leaky, narrow.sites[0]?.leak]).toEqual([null, undefined]);
   });
+});
+
+test.each([
+  { rows: 64, mish: [63, 24], mixture: [62, 40], taken: true },
+  { rows: 64, mish: [63, 24], mixture: [62, 26], taken: false },
+  { rows: 1000, mish: [984, 24], mixture: [969, 40], taken: false },
+  { rows: 1000, mish: [984, 24], mixture: [980, 40], taken: true },
+])('the nearer kind is taken unless it agrees on fewer samples beyond chance: %j', async (one) => {
+  const shares = new Map<object, readonly number[]>();
+  const prepare = async ({ leaky }: Pick<CalibrateOptions, 'leaky'>) => ({
+    plan: {},
+    swap: { sites: [{ kind: 'leakyrelu', alpha: 0.3, ...(leaky === 'mixture' ? { leak: 0.3 } : {}) }] },
+    async tryOut() {
+      const repaired = {};
+      shares.set(repaired, leaky === 'mixture' ? one.mixture : one.mish);
+      return { repaired };
+    },
+  });
+  const compare: CompareCandidate = async (candidate) => {
+    const [right = 0, sqnr = 0] = shares.get(candidate) ?? [];
+    const drift = { ...driftMeter('y').result(), top1: right / one.rows, maxAbs: 1, sqnr };
+    return { drift: [drift], accuracy: null, difference: null, original: null };
+  };
+  const { leaky } = await chooseLeaky(
+    prepare as unknown as Parameters<typeof chooseLeaky>[0],
+    compare,
+    { feeds: [], runs: 0, indices: [] },
+    one.rows,
+    {},
+  );
+  expect(leaky !== null).toBe(one.taken);
 });
 
 describe('outputs', () => {
