@@ -23,6 +23,8 @@ export interface Site {
   readonly inner?: readonly Node[] | undefined;
   /** Names of the constants that those nodes read. */
   readonly constants?: readonly string[] | undefined;
+  /** The reason why those nodes cannot be replaced. */
+  readonly obstacle?: readonly [reason: SkipReason, why: string] | undefined;
   /** Largest difference between those nodes and the exact activation: absolute up to 1, relative beyond. */
   readonly difference?: number | undefined;
 }
@@ -54,6 +56,8 @@ export type SkipReason =
   | 'slope'
   /** A quantisation scale was calibrated for this activation. */
   | 'quantized'
+  /** A constant of its nodes is an input of the model as well, which may override it. */
+  | 'overridable'
   /** It is built into another operator. */
   | 'fused'
   /** The options `include`, `exclude` or `only` omit it. */

@@ -20,7 +20,11 @@ export interface WrittenActivation extends Identity {
   readonly inner: readonly Node[];
   /** Names of the constants that the nodes read. */
   readonly constants: readonly string[];
+  /** Name of one of them that is an input as well, as every initializer is before IR 4. */
+  readonly override: string | undefined;
 }
+
+type Found = Omit<WrittenActivation, 'override'>;
 
 /** Functions within this difference count as equal; if the constants are rounded more coarsely, that rounding applies. */
 const TOLERANCE = 1e-6;
@@ -56,9 +60,21 @@ export function findWritten(document: OnnxDocument, analysis: Analysis): readonl
   const { index } = analysis;
   let all = known.get(index);
   if (all === undefined) {
-    const regions = createRegions(document, analysis);
+    const isInput = (scope: Scope, name: string) =>
+      index.isInput(scope, name) && !scope.initializers.has(name);
+    const defaults = { ...analysis, index: { ...index, isInput } };
+    const regions = createRegions(document, defaults);
     const identities = new Map<number, Identity | null>();
-    all = document.scopes.flatMap((scope) => findIn(scope, analysis, regions, identities));
+    const overrides = (scope: Scope, name: string) => {
+      const home = index.home(scope, name);
+      return home !== undefined && index.isInput(home, name);
+    };
+    all = document.scopes.flatMap((scope) =>
+      findIn(scope, defaults, regions, identities).map((written) => ({
+        ...written,
+        override: written.constants.find((name) => overrides(scope, name)),
+      })),
+    );
     known.set(index, all);
   }
   return all;
@@ -69,7 +85,7 @@ function findIn(
   analysis: Analysis,
   regions: Regions,
   identities: Map<number, Identity | null>,
-): WrittenActivation[] {
+): Found[] {
   const { index, types } = analysis;
   const leads = new Uint8Array(scope.nodes.length);
   for (const node of scope.nodes) {
@@ -91,7 +107,7 @@ function findIn(
   }
   const canJoin = (node: Node) => ((leads[node.index] ?? 0) & (PART | CONSTANT)) === PART;
   const claimed = new Set<Node>();
-  const found: WrittenActivation[] = [];
+  const found: Found[] = [];
   // Backwards, so that the last node comes before its predecessors.
   for (const node of scope.nodes.toReversed()) {
     if (leads[node.index] !== (BENDS | COMPOSES | PART) || claimed.has(node) || IDENTITIES.has(node.opType))
@@ -106,8 +122,8 @@ function findIn(
   return found.reverse();
 
   /** Finds the largest group of nodes that ends in this node and is a known activation: ReLU6 of a ReLU includes the ReLU. */
-  function match(node: Node): WrittenActivation | undefined {
-    let best: WrittenActivation | undefined;
+  function match(node: Node): Found | undefined {
+    let best: Found | undefined;
     regions.eachEndingIn(scope, node, canJoin, (structure, regionOf) => {
       const known = identities.get(structure);
       if (known === null) return;
@@ -145,7 +161,7 @@ function findIn(
 }
 
 /** Returns whether a caller needs the function: Mish, a possible site, or a function that contains a site. */
-function isWanted({ name, node, inner }: WrittenActivation): boolean {
+function isWanted({ name, node, inner }: Found): boolean {
   return (
     kindNamed(name) !== undefined ||
     kindOf(node) !== undefined ||
@@ -218,15 +234,16 @@ function isWhole(
   region: Region,
   { name }: Identity,
   x: string,
-  smaller: WrittenActivation | undefined,
+  smaller: Found | undefined,
   regions: Regions,
 ): boolean {
   const [last, ...inner] = region.nodes;
   if (last === undefined) return false;
   // A Relu of a Relu counts as two sites; a ReLU written without such nodes is a site as a whole.
   if (name === 'relu' && region.nodes.some(({ opType }) => ACTIVATIONS.has(opType))) return false;
-  const isPlain = ({ opType }: Node) => ACTIVATIONS.has(opType) || IDENTITIES.has(opType);
-  if ((name === 'leakyrelu' || name === 'prelu') && region.nodes.every(isPlain)) return false;
+  // So does a LeakyReLU of a LeakyReLU: the last node or the smaller region is one, and what it reads is another.
+  const isLeaky = (one: string | undefined) => one === 'leakyrelu' || one === 'prelu';
+  const isTwice = isLeaky(name) && (ACTIVATIONS.has(last.opType) || isLeaky(smaller?.name));
   const { operands } = region;
   const samples = operands.map((name) => [name, name === x ? SAMPLES : OTHERS] as const);
   const values = regions.evaluate(region, new Map(samples));
@@ -235,7 +252,8 @@ function isWhole(
     const [a, b] = [values.get(one ?? ''), values.get(other ?? '')];
     return a?.every((value, at) => Math.abs(value - (b?.[at] ?? Number.NaN)) <= most) ?? false;
   };
-  if (operands.length === 1 && smaller?.name === name && isSame(smaller.x, x, tolerance)) return false;
+  if (isTwice || (operands.length === 1 && smaller?.name === name && isSame(smaller.x, x, tolerance)))
+    return false;
   const made = new Set(inner.flatMap(({ outputs }) => outputs));
   // In a coarse element type, x + 0.001 is within the tolerance, and yet no part of the activation before it.
   return !last.inputs.some(

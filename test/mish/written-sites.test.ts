@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createRandom } from '../../src/base/random.js';
 import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
+import { planOf } from '../../src/mish/plan.js';
 import { mish } from '../../src/mish/reference.js';
 import { graph } from '../support/bodies.js';
 import { ops, swapped } from '../support/graph.js';
@@ -129,6 +130,60 @@ describe.each(Object.entries(WRITTEN))('%s', (kind, expressions) => {
     }
   });
 });
+
+/** Returns an expression of an expression. */
+const of = (outer: Expression, inner: Expression): Expression =>
+  outer === 'x'
+    ? inner
+    : typeof outer === 'number'
+      ? outer
+      : { ...outer, args: outer.args.map((arg) => of(arg, inner)) };
+
+const LEAKY: Expression[] = [
+  ...(WRITTEN.leakyrelu ?? []),
+  { op: 'LeakyRelu', args: [x], attributes: { alpha: { f: 0.25 } } },
+];
+
+test('a LeakyReLU of a LeakyReLU is two sites, however each is written', async () => {
+  const random = createRandom(8);
+  for (const [first, inner] of LEAKY.entries())
+    for (const [second, outer] of LEAKY.entries())
+      for (const vary of [false, true]) {
+        const parts = spell(of(outer, inner), { type: 'f32', opset: 13, random, vary });
+        const initializers = parts.initializers?.map((one) => ({ ...one, dims: [] })) ?? [];
+        const { sites } = await inspect(model({ ...parts, initializers }));
+        const found = sites.map(({ kind, alpha }) => `${kind} ${alpha}`);
+        expect(found, `${second} of ${first}`).toEqual(['leakyrelu 0.25', 'leakyrelu 0.25']);
+      }
+});
+
+test.each([3, 8])(
+  'activations whose constants are inputs are skipped with this reason: IR %i',
+  async (ir) => {
+    for (const [kind, expressions] of Object.entries(WRITTEN))
+      for (const expression of expressions) {
+        const opset = ir === 3 ? 8 : 13;
+        const parts = spell(expression, { type: 'f32', opset, random: createRandom(1), vary: false });
+        const initializers = parts.initializers?.map((one) => ({ ...one, dims: [] })) ?? [];
+        if (initializers.length === 0) continue;
+        const more = initializers.map(({ name }) => value(name ?? '', 1, []));
+        const bytes = model({ ...parts, ir, initializers, inputs: [...(parts.inputs ?? []), ...more] });
+        const { bytes: after, report } = await swapped(bytes, { only: [kind] });
+        expect(after, JSON.stringify(expression)).toEqual(bytes);
+        expect(report.skipped.filter(({ reason }) => reason === 'overridable')).toMatchObject([
+          {
+            kind,
+            output: 'y',
+            why: expect.stringMatching(/^its constant 'v\d+' is an input of the model as well/),
+          },
+        ]);
+        // Moved into a plan, it stays.
+        const plan = planOf(report);
+        const asked = { ...plan, sites: [{ scope: 'graph', output: 'y' }] };
+        await expect(swapped(bytes, { plan: asked })).rejects.toMatchObject({ code: 'bad-plan' });
+      }
+  },
+);
 
 /** Spellings of ReLU without a Relu node. */
 const RELUS: Expression[] = [

@@ -34,6 +34,9 @@ export function command(): Command {
     .addHelpText(
       'after',
       `
+The sites are those of swap without more options. Its --form, --leaky, --beta and --int8 may leave others alone, or fewer;
+swap --dry-run takes them and writes nothing.
+
 With samples (--data or --images) the model is run on the CPU, and for each site that could be swapped, in the main
 graph, it is shown what goes into the activation:
   never    the share of units (channels, or features after MatMul and Gemm) that are never above 0: dead under ReLU
