@@ -58,10 +58,9 @@ export function planOf({
   skipped,
 }: Pick<SwapReport, 'to' | 'target' | 'form' | 'beta' | 'sites' | 'skipped'> & Partial<SwapReport>): Plan {
   const planned = sites.map(({ beta: own, ...site }) => (own === beta ? site : { ...site, beta: own }));
-  const activation = to === 'mish' ? {} : { to, target };
   return {
     schema: SCHEMA,
-    ...activation,
+    ...(to === 'mish' ? {} : { to, target }),
     opset,
     form,
     bound,

@@ -130,7 +130,7 @@ export async function findSites(
       else if (x === '' || y === '' || node.outputs.length > 1)
         skip('malformed', 'it lacks its input or output');
       else if (obstacle !== undefined) skip('malformed', obstacle);
-      else if (asWhole?.obstacle) skip(...asWhole.obstacle);
+      else if (site.obstacle) skip(...site.obstacle);
       else if (integer !== undefined) {
         const where = elemType === undefined ? ' in a call of the function' : '';
         skip('integer', `its elements are ${typeName(integer)}${where}, and ${to.label} is for floats`);

@@ -113,7 +113,7 @@ export async function swapDocument(
   document: OnnxDocument,
   options: SwapOptions = {},
 ): Promise<{ output: Spliced; report: SwapReport }> {
-  const opset = options.opset ?? options.plan?.opset;
+  const { opset = options.plan?.opset } = options;
   return withOpset(document, opset, (raised) => swapRaised(document, { ...options, opset }, raised));
 }
 
