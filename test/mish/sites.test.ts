@@ -101,14 +101,14 @@ describe('kinds', () => {
     domains: { other: 1 },
   };
 
-  test('relu and leakyrelu unless told otherwise; the rest is not even mentioned', async () => {
-    expect(await found(parts)).toEqual({ sites: ['relu', 'leaky'], skipped: {} });
+  test('relu and leakyrelu unless told otherwise; of the rest only a Relu of another domain is told', async () => {
+    expect(await found(parts)).toEqual({ sites: ['relu', 'leaky'], skipped: { foreign: 'fused' } });
   });
 
   test('only relu: the other is reported as left out', async () => {
     expect(await found(parts, { only: ['relu'] })).toEqual({
       sites: ['relu'],
-      skipped: { leaky: 'excluded' },
+      skipped: { leaky: 'excluded', foreign: 'fused' },
     });
   });
 
