@@ -184,6 +184,7 @@ function channelsFirst(tape: Tape, x: string, [n = 1, c = 1, ...places]: readonl
  *
  * @param made The output gradient with its channels before the samples; `dims` is its shape with the samples first.
  * @param seen The input, likewise.
+ * @param shares Number of equal shares of the samples; above 1, both tensors begin with an axis of the shares.
  */
 export function byShifts(
   tape: Tape,
@@ -191,6 +192,7 @@ export function byShifts(
   seen: Shaped,
   { kernel, pads }: Window,
   shape: readonly number[],
+  shares = 1,
 ): string {
   const [n = 1, m = 1, outRows = 1, width = 1] = made.dims;
   const [, c = 1, rows = 1, inWidth = 1] = seen.dims;
@@ -198,28 +200,42 @@ export function byShifts(
   const [top = 0, left = 0] = pads;
   const x = tape.reshape(seen.name, [c * n * rows, inWidth]);
   const g = tape.reshape(made.name, [m * n, outRows * width]);
-  const places = n * rows * width;
+  const places = (n * rows * width) / shares;
+  const before = shares === 1 ? [] : [shares];
   const columns = Array.from({ length: across }, (_, column) => {
     const begin = left - column;
-    return tape.reshape(tape.pad(x, [0, begin, 0, width - inWidth - begin]), [c, places]);
+    return tape.reshape(tape.pad(x, [0, begin, 0, width - inWidth - begin]), [...before, c, places]);
   });
   const shifted = Array.from({ length: height }, (_, row) => {
     const begin = row - top;
-    return tape.reshape(tape.pad(g, [0, begin * width, 0, (rows - outRows - begin) * width]), [m, places]);
+    return tape.reshape(tape.pad(g, [0, begin * width, 0, (rows - outRows - begin) * width]), [
+      ...before,
+      m,
+      places,
+    ]);
   });
-  const parts = shifted.flatMap((row) => columns.map((column) => timesTransposed(tape, row, column)));
-  return joinedTaps(tape, parts, shape);
+  const parts = shifted.flatMap((row) => columns.map((column) => timesTransposed(tape, row, column, shares)));
+  return joinedTaps(tape, parts, shape, shares);
 }
 
-/** Adds a × bᵀ. ONNX Runtime computes it at the speed of its convolutions, and aᵀ × b at half of that if the sums are long. */
-export const timesTransposed = (tape: Tape, a: string, b: string) => gemm(tape, [a, b], { transB: 1 });
+/** Adds a × bᵀ, for each share if there are several. ONNX Runtime computes it at the speed of its convolutions, and aᵀ × b at half of that if the sums are long. */
+export const timesTransposed = (tape: Tape, a: string, b: string, shares = 1) =>
+  shares === 1
+    ? gemm(tape, [a, b], { transB: 1 })
+    : tape.node('FusedMatMul', [a, b], { transB: 1 }, 'com.microsoft');
 
-/** Joins the gradients of all places of the window, [outputs, inputs] each, to one in the shape of the weights. */
-export function joinedTaps(tape: Tape, parts: readonly string[], shape: readonly number[]): string {
+/** Joins the gradients of all places of the window, [outputs, inputs] each or for each share, to one in the shape of the weights. */
+export function joinedTaps(
+  tape: Tape,
+  parts: readonly string[],
+  shape: readonly number[],
+  shares = 1,
+): string {
   const [m = 1, c = 1] = shape;
-  const all = parts.map((part) => tape.reshape(part, [m, 1, c]));
-  if (all.length === 1) return tape.reshape(all[0] ?? '', shape);
-  const joined = tape.node('Concat', all, { axis: 1 });
+  const all = parts.map((part) => tape.reshape(part, [shares, m, 1, c]));
+  const whole = all.length === 1 ? (all[0] ?? '') : tape.node('Concat', all, { axis: 2 });
+  const joined = shares === 1 ? whole : tape.sum(whole, [0]);
+  if (all.length === 1) return tape.reshape(joined, shape);
   return tape.reshape(lastToMiddle(tape, joined, [m, all.length, c]), shape);
 }
 

@@ -120,20 +120,42 @@ function byRows(tape: Tape, conv: BlockedGradient): string {
   return finished(tape, back, [m, c, height, across], dw);
 }
 
-/** Adds the plain copy of a blocked tensor with its channels before the samples, [C, N × H × W]. */
-function channelsFirst(tape: Tape, x: string, dims: readonly number[], block: number): string {
+/** Adds the plain copy of a blocked tensor with its channels before the samples, [C, N × H × W], or [shares, C, N / shares × H × W]. */
+function channelsFirst(
+  tape: Tape,
+  x: string,
+  dims: readonly number[],
+  block: number,
+  shares: number,
+): string {
   const [n = 1, channels = 1, high = 1, wide = 1] = dims;
-  const c = inWholeBlocks(channels, block);
-  const parts = tape.reshape(x, [n, c / block, high * wide * block]);
-  const single = n === 1 ? parts : tape.node('Transpose', [parts], { perm: [1, 0, 2] });
-  return tape.reshape(toPlain(tape, tape.reshape(single, [1, c, n * high, wide]), channels), [channels, -1]);
+  const blocks = inWholeBlocks(channels, block) / block;
+  const each = n / shares;
+  const isMoved = each > 1 && blocks > 1;
+  const parts = tape.reshape(x, [shares, each, blocks, high * wide * block]);
+  const moved = isMoved ? tape.node('Transpose', [parts], { perm: [0, 2, 1, 3] }) : x;
+  const plain = toPlain(tape, tape.reshape(moved, [shares, blocks * block, each * high, wide]), channels);
+  return tape.reshape(plain, [...(shares === 1 ? [] : [shares]), channels, -1]);
+}
+
+/** Number of results up to which ONNX Runtime leaves a matrix product to a single thread, and number of places from which shares pay. */
+const [FEW_RESULTS, MANY_PLACES] = [32 * 32, 8192];
+
+/** Returns into how many shares of the samples the products of a gradient are split; measured in test/bench/train.md. */
+function sharesOf(
+  [n = 1, , rows = 1, width = 1]: readonly number[],
+  [m = 1, c = 1]: readonly number[],
+): number {
+  if (m * c > FEW_RESULTS || n * rows * width < MANY_PLACES) return 1;
+  return [4, 2].find((shares) => n % shares === 0) ?? 1;
 }
 
 /** Shifts x and the gradient in the plain layout. */
 function byShiftsOfBlocks(tape: Tape, { x, g, dx, dy, dw, window, block }: BlockedGradient): string {
-  const seen = { name: channelsFirst(tape, x, dx, block), dims: dx };
-  const made = { name: channelsFirst(tape, g, dy, block), dims: dy };
-  return byShifts(tape, made, seen, window, dw);
+  const shares = sharesOf(dx, dw);
+  const seen = { name: channelsFirst(tape, x, dx, block, shares), dims: dx };
+  const made = { name: channelsFirst(tape, g, dy, block, shares), dims: dy };
+  return byShifts(tape, made, seen, window, dw, shares);
 }
 
 /** Multiplies the gradient by what each place of the window reads: for any stride and dilation. */
@@ -147,7 +169,8 @@ function byTaps(tape: Tape, conv: BlockedGradient): string {
   const blocks = (n * inWholeBlocks(channels, block)) / block;
   const around = [0, top, left, 0, 0, bottom, right, 0];
   const padded = tape.pad(tape.reshape(x, [blocks, rows, inWidth, block]), around);
-  const g = channelsFirst(tape, conv.g, dy, block);
+  const shares = sharesOf(dy, dw);
+  const g = channelsFirst(tape, conv.g, dy, block, shares);
   const parts = Array.from({ length: height * across }, (_, tap) => {
     const begins = [Math.floor(tap / across), tap % across].map((at, axis) => at * (dilations[axis] ?? 1));
     const ends = begins.map(
@@ -155,7 +178,12 @@ function byTaps(tape: Tape, conv: BlockedGradient): string {
     );
     const operands = [begins, ends, [1, 2], strides].map((list) => tape.ints(list));
     const read = tape.node('Slice', [padded, ...operands]);
-    return timesTransposed(tape, g, channelsFirst(tape, read, [n, channels, outRows, width], block));
+    return timesTransposed(
+      tape,
+      g,
+      channelsFirst(tape, read, [n, channels, outRows, width], block, shares),
+      shares,
+    );
   });
-  return joinedTaps(tape, parts, dw);
+  return joinedTaps(tape, parts, dw, shares);
 }

@@ -58,6 +58,8 @@ interface Net {
   readonly weights: onnx.ITensorProto[];
   readonly channels?: number;
   readonly opset?: number;
+  readonly batch?: number;
+  readonly side?: number;
 }
 
 /** Nets from x to h, [N, ...], which a mean and a matrix turn into scores. */
@@ -172,7 +174,7 @@ const NETS: Readonly<Record<string, Net>> = {
 };
 
 async function statesAfter(net: Net, batchNorm: 'frozen' | 'train', size: number | undefined, rate = RATE) {
-  const { nodes, weights, channels = 16, opset } = net;
+  const { nodes, weights, channels = 16, opset, batch = 5, side = SIDE } = net;
   const bytes = model({
     ...(opset && { opset }),
     nodes: [
@@ -181,7 +183,7 @@ async function statesAfter(net: Net, batchNorm: 'frozen' | 'train', size: number
       node('Reshape', ['pooled', 'flat'], ['f']),
       node('MatMul', ['f', 'last'], ['y']),
     ],
-    inputs: [value('x', 1, ['N', 3, SIDE, SIDE])],
+    inputs: [value('x', 1, ['N', 3, side, side])],
     outputs: [value('y', 1)],
     initializers: [
       ...weights,
@@ -190,14 +192,14 @@ async function statesAfter(net: Net, batchNorm: 'frozen' | 'train', size: number
       ...[ints('flat', [2], [0, channels]), floats('last', [channels, 4], [...wave(4 * channels, 0.77)])],
     ],
   });
-  const x = { elemType: 'f32', dims: [5, 3, SIDE, SIDE], data: wave(5 * 3 * SIDE * SIDE, 0.613) };
+  const x = { elemType: 'f32', dims: [batch, 3, side, side], data: wave(batch * 3 * side * side, 0.613) };
   const { stepper, session } = await openTraining(bytes, { x }, cpu, {
     ...{ output: 'y', loss: 'mse', optimizer, batchNorm, block: size },
   });
   const initial = new Map([...stepper.state()].map(([name, values]) => [name, values.slice()]));
   const losses: number[] = [];
   for (let step = 0; step < 3; step++) {
-    losses.push((await stepper.step({ x }, wave(20, 1.1), rate)).loss);
+    losses.push((await stepper.step({ x }, wave(4 * batch, 1.1), rate)).loss);
   }
   const state = stepper.state();
   await session.close();
@@ -365,6 +367,34 @@ test('convolutions of any kernel, stride, dilation and padding train in the bloc
       },
     ),
     { numRuns: isHeavy ? 400 : 24, seed: 5 },
+  );
+});
+
+test('convolutions of few channels and many places train in the blocked layout, whatever divides the batch', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        ...{ batch: fc.constantFrom(3, 4, 6, 8), channels: fc.constantFrom(12, 16, 32) },
+        ...{ kernel: fc.integer({ min: 2, max: 3 }), stride: fc.integer({ min: 1, max: 2 }) },
+      }),
+      async ({ batch, channels, kernel, stride }) => {
+        seed = 0;
+        const net = {
+          nodes: [
+            node('Conv', ['x', 'w'], ['a'], pads(1)),
+            node('Conv', ['a', 'v'], ['h'], { strides: [stride, stride], ...pads(1) }),
+          ],
+          weights: [
+            weight('w', [channels, 3, 3, 3]),
+            weight('v', [channels, channels, kernel, kernel], 1 / channels),
+          ],
+        };
+        // More than 8,192 places.
+        const side = stride * Math.ceil(Math.sqrt(8192 / batch)) + 3;
+        await expectSame({ ...net, batch, side, channels }, 'frozen');
+      },
+    ),
+    { numRuns: isHeavy ? 60 : 8, seed: 6 },
   );
 });
 
