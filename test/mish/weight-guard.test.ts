@@ -28,6 +28,7 @@ const made = (layers: readonly onnx.INodeProto[], end: onnx.INodeProto, w = POSI
       floats('v', [2, 2], NEGATIVE),
       floats('b', [2], b),
       floats('half', [], [0.5]),
+      floats('w4', [1, 1, 3, 3], Array(9).fill(1)),
     ],
     inputs: [value('x', F32, [2, 2])],
     outputs: [value('y', F32, [2, 2])],
@@ -99,4 +100,35 @@ test('weights that cannot be read leave no doubt and no error', async () => {
   };
   for (const w of [short, elsewhere])
     expect(await doubtsOf(model({ nodes, initializers: [w] }))).toBeUndefined();
+});
+
+test.each([
+  ['the factor of a Gemm’s weights', { alpha: { f: -1 } }],
+  ['the factor of a Gemm’s bias', { beta: { f: -1 } }],
+])('a negative number as %s leaves no doubt', async (_, attributes) => {
+  const { Sqrt = {} } = ENDS;
+  const gemm = (factors: typeof attributes) => node('Gemm', ['r', 'w', 'b'], ['m'], factors);
+  const positive = Object.fromEntries(Object.keys(attributes).map((name) => [name, { f: 0 }]));
+  expect(await doubtsOf(made([gemm(attributes)], Sqrt))).toBeUndefined();
+  expect(await doubtsOf(made([gemm(positive as typeof attributes)], Sqrt))).toBeDefined();
+});
+
+test.each([
+  ['a layer of another domain', [{ ...node('MatMul', ['r', 'w'], ['m']), domain: 'com.example' }]],
+  ['a layer whose weights the signal gives', [node('Conv', ['w4', 'r'], ['m'])]],
+  ['a bias that is computed', [node('Gemm', ['r', 'w', 'x'], ['m'])]],
+] as const)('%s leaves no doubt', async (_, layers) => {
+  const { Sqrt = {} } = ENDS;
+  expect(await doubtsOf(made(layers, Sqrt))).toBeUndefined();
+});
+
+test('a LeakyRelu, which gives negative numbers already, has no doubt', async () => {
+  const { MatMul = {} } = LAYERS;
+  const { Sqrt = {} } = ENDS;
+  const nodes = [node('LeakyRelu', ['x'], ['r']), MatMul, Sqrt];
+  const bytes = model({
+    ...{ nodes, initializers: [floats('w', [2, 2], POSITIVE)] },
+    ...{ inputs: [value('x', F32, [2, 2])], outputs: [value('y', F32, [2, 2])] },
+  });
+  expect(await doubtsOf(bytes)).toBeUndefined();
 });

@@ -11,6 +11,9 @@ import { build } from 'esbuild';
 const LEFT_OUT =
   /\/(real-models|fold-models|kept-sites|stripped-models|operator-types|many-nodes|source|bombs|items|undo-changed)\.test\.ts$/;
 
+/** Files of tests to run, such as those of the mutated files alone: a regular expression for their paths. */
+const ONLY = new RegExp(process.env.MUTATION_TESTS ?? '');
+
 /** Properties that need many cases to say anything, and take a second for them. */
 const SLOW = /> (with any byte changed|random nets: |.* and back gives the same graph, in every type)/;
 
@@ -44,14 +47,19 @@ const inOrder = {
   },
 };
 
+const filesIn = (folder, end) =>
+  readdirSync(folder, { recursive: true })
+    .filter((name) => name.endsWith(end))
+    .map((name) => `${folder}/${name}`);
+
 async function bundle(outfile) {
-  const files = ['test/onnx', 'test/mish'].flatMap((folder) =>
-    readdirSync(folder, { recursive: true })
-      .filter((name) => name.endsWith('.test.ts'))
-      .map((name) => `${folder}/${name}`)
-      .filter((path) => !LEFT_OUT.test(path)),
-  );
+  const files = ['test/onnx', 'test/mish']
+    .flatMap((folder) => filesIn(folder, '.test.ts'))
+    .filter((path) => !LEFT_OUT.test(path) && ONLY.test(path));
+  const sources = ['src/onnx', 'src/mish'].flatMap((folder) => filesIn(folder, '.ts'));
   const contents = [
+    // Modules that the code loads late begin with all others, so that Stryker knows their constants for what they are, and loads them anew.
+    ...sources.map((path) => `import './${path}';`),
     ...files.flatMap((path) => [`import 'begin:${path}';`, `import './${path}';`]),
     `export { tests } from 'vitest';`,
   ].join('\n');

@@ -62,12 +62,12 @@ export async function outcome(child: ChildProcess): Promise<Outcome> {
   };
 }
 
-/** Commands that a file of tests has started, each in a process of its own. */
+/** Commands that this process of tests has started, each in a process of its own. */
 const started = new Set<string>();
 
 /**
- * Runs a command to its end: the first time that a file of tests calls it in a process of its own, as users do, and then in this
- * one, which spares the start of Node; `npm run test:heavy` starts a process each time.
+ * Runs a command to its end: in a process of its own, as users do, the first time that a process of tests calls it, and then in
+ * that one, which spares the start of Node; `npm run test:heavy` starts a process each time.
  */
 export async function cli(args: readonly string[], options: CliOptions = {}): Promise<Outcome> {
   const command = args[0] ?? '';

@@ -201,7 +201,9 @@ test.each(everyNth(3, PRINTING))('standard output that is closed early: %s', asy
       `onnx-mish ${args} | ${reader}; echo " $\{PIPESTATUS[0]}"`,
       folder.path,
     );
-    expect([stdout.split(' ').at(-1), stderr.replace(COST_NOTE, '')]).toEqual(['0\n', '']);
+    // A busy machine gets lines of progress, from the tenth second on.
+    const rest = stderr.replace(COST_NOTE, '').replace(/^.*(…|%)\n/gm, '');
+    expect([stdout.split(' ').at(-1), rest]).toEqual(['0\n', '']);
     if (args.startsWith('calibrate')) await rm(folder.at('m.mish.onnx'));
   }
 });
