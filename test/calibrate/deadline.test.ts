@@ -5,7 +5,7 @@ import { calibrate } from '../../src/node/calibrate-files.js';
 import { bytesOf } from '../support/models.js';
 
 const data = (inputs: Parameters<typeof seededFeeds>[0]) =>
-  seededFeeds(inputs, { seed: 1, count: 64, dims: { N: 1 } });
+  seededFeeds(inputs, { seed: 1, count: 8, dims: { N: 8 } });
 
 /** Calibrates on a machine whose clock advances by this many seconds whenever it is read. */
 async function onSlowMachine(seconds: number, options: Pick<CalibrateOptions, 'steps' | 'methods'> = {}) {
@@ -20,7 +20,7 @@ async function onSlowMachine(seconds: number, options: Pick<CalibrateOptions, 's
 }
 
 test('when the time is over, the other layers stay and are told, no steps are made, and the result is no worse', async () => {
-  const { report } = await onSlowMachine(12);
+  const { report } = await onSlowMachine(24);
   const late = report.leftAlone.filter(({ why }) => why === 'the time was over');
   expect(late.length).toBeGreaterThan(0);
   expect(report.layers.length).toBeGreaterThan(0);
