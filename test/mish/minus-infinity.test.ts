@@ -24,6 +24,7 @@ const initializers = [
     dims: [4],
     rawData: new Uint8Array(new BigInt64Array([0n, 0n, 0n, 1n]).buffer),
   },
+  { name: 'four', dataType: 7, dims: [1], rawData: new Uint8Array(new BigInt64Array([4n]).buffer) },
   ...LOOP_INITIALIZERS,
 ];
 const relu = (from: string) => node('Relu', [from], ['r']);
@@ -42,6 +43,14 @@ describe('a constant -Infinity that reaches a site is reported', () => {
       node('Constant', [], ['c'], { value_float: { f: low } }),
       node('Where', ['keep', 'x', 'c'], ['a']),
       relu('a'),
+    ],
+    'from a tensor in a Constant node': [
+      node('Constant', [], ['c'], { value: { tensor: floats('', [4], [0, low, 0, 0]) } }),
+      ...[node('Add', ['x', 'c'], ['a']), relu('a')],
+    ],
+    'of a ConstantOfShape': [
+      node('ConstantOfShape', ['four'], ['c'], { value: { tensor: floats('', [1], [low]) } }),
+      ...[node('Where', ['keep', 'x', 'c'], ['a']), relu('a')],
     ],
     'by a negated one': [node('Neg', ['high'], ['c']), node('Where', ['keep', 'x', 'c'], ['a']), relu('a')],
     'by what is subtracted': [
@@ -77,6 +86,62 @@ describe('a constant -Infinity that reaches a site is reported', () => {
     const feeds = { x: f32([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]) };
     expect((await run(bytes, feeds)).r?.some(Number.isNaN)).toBe(false);
     expect((await run(await output.bytes(), feeds)).r?.some(Number.isNaN)).toBe(true);
+  });
+
+  test.each([6, 10])('padded with, as an attribute of opset %d', async (opset) => {
+    const padded = (value: number) =>
+      inspect(
+        model({
+          ...parts([
+            node('Pad', ['x'], ['a'], { pads: [0, 0, 0, 1], value: { f: value } }, { name: 'pad' }),
+            relu('a'),
+          ]),
+          opset,
+        }),
+      );
+    expect((await padded(low)).sites).toMatchObject([{ minusInfinity: 'pad' }]);
+    for (const value of [0, Infinity, -1e30])
+      expect((await padded(value)).sites[0]?.minusInfinity).toBeFalsy();
+  });
+
+  test.each<[string, onnx.INodeProto[]]>([
+    [
+      'a finite Constant',
+      [node('Constant', [], ['c'], { value_float: { f: -1e30 } }), node('Add', ['x', 'c'], ['a'])],
+    ],
+    [
+      'a Constant of whole numbers',
+      [node('Constant', [], ['c'], { value_int: 3 }), node('Expand', ['x', 'c'], ['a'])],
+    ],
+    [
+      'a finite tensor',
+      [
+        node('Constant', [], ['c'], { value: { tensor: floats('', [1], [-1]) } }),
+        node('Add', ['x', 'c'], ['a']),
+      ],
+    ],
+    [
+      'a ConstantOfShape of zeros',
+      [node('ConstantOfShape', ['four'], ['c']), node('Add', ['x', 'c'], ['a'])],
+    ],
+    ['Neg of -Infinity', [node('Neg', ['low'], ['c']), node('Add', ['x', 'c'], ['a'])]],
+    ['Neg of a finite number', [node('Neg', ['two'], ['c']), node('Add', ['x', 'c'], ['a'])]],
+    [
+      'what another domain makes',
+      [node('Neg', ['high'], ['c'], {}, { domain: 'com.example' }), node('Add', ['x', 'c'], ['a'])],
+    ],
+    [
+      'another domain between',
+      [node('Identity', ['mask'], ['c'], {}, { domain: 'com.example' }), node('Add', ['x', 'c'], ['a'])],
+    ],
+    ['another operator with a number as value', [node('Selu', ['x'], ['a'], { value: { f: low } })]],
+    ['a bound of a Clip', [node('Clip', ['x', 'low'], ['a'])]],
+  ])('%s does not count', async (_, nodes) => {
+    const { sites } = await inspect(
+      model({ ...parts([...nodes, relu('a')]), domains: { 'com.example': 1 } }),
+    );
+    expect(sites).toHaveLength(1);
+    expect(sites[0]?.minusInfinity).toBeFalsy();
   });
 
   test('behind another site, with a slope', async () => {

@@ -12,6 +12,7 @@ const LAYERS: Record<string, onnx.INodeProto> = {
   MatMul: node('MatMul', ['r', 'w'], ['m'], {}, { name: 'layer' }),
   'MatMul from the left': node('MatMul', ['w', 'r'], ['m'], {}, { name: 'layer' }),
   Gemm: node('Gemm', ['r', 'w', 'b'], ['m'], {}, { name: 'layer' }),
+  'Gemm without a bias': node('Gemm', ['r', 'w', ''], ['m'], {}, { name: 'layer' }),
 };
 const ENDS: Record<string, onnx.INodeProto> = {
   Sqrt: node('Sqrt', ['m'], ['y'], {}, { name: 'end' }),
