@@ -32,7 +32,7 @@ export interface SessionOptions {
   readonly arena?: boolean | undefined;
   /** Whether onnxruntime-node plans the memory of a run as one block, beside what the first run took; default true. */
   readonly memoryPattern?: boolean | undefined;
-  /** Whether most runs are `runInto`: onnxruntime-node then copies no results, if the model is given as bytes; default false. */
+  /** Whether most runs are `runInto`: on CPUs onnxruntime-node then copies no results of a model that is given as bytes; default false. */
   readonly forRunInto?: boolean | undefined;
   /** Level of graph optimisation; default 'all'. */
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all' | undefined;

@@ -74,7 +74,7 @@ export async function openTensors(
     return { session, createMs: performance.now() - start, notes };
   };
   const opened =
-    (options?.forRunInto === true && !isPath(model)
+    (options?.forRunInto === true && name === 'cpu' && !isPath(model)
       ? // Before opset 11 there is no such operator.
         await open(withContainer(model), []).catch(() => undefined)
       : undefined) ?? (await open(model, []));
