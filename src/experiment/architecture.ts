@@ -12,7 +12,7 @@ import { unknownActivation } from '../mish/unknown-activation.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { hasConvolutions, lacksNormalisation } from '../train/batch-norms.js';
-import { NO_CONVOLUTION } from '../train/insert-batch-norm.js';
+import { NO_CONVOLUTION, refuseQuantized } from '../train/prepare-training.js';
 import { withExactMish } from './exact-mish.js';
 
 /** Options that choose the sites. */
@@ -70,7 +70,7 @@ const rank = (name: string) => ORDER.indexOf(name);
 
 /**
  * Writes each activation at the same sites: those that every activation can take. Sites that have the activation already keep it.
- * Throws as `swapDocument` does, and `bad-usage` for a model without such sites.
+ * Throws as `swapDocument` does, and `bad-usage` for a quantised model and for one without such sites.
  */
 export async function architectureOf(
   model: LoadedModel,
@@ -79,6 +79,7 @@ export async function architectureOf(
 ): Promise<Architecture> {
   const kinds = kindsOf(choice.only);
   const { document } = model;
+  refuseQuantized(document);
   const found: SitesFor[] = [];
   for (const to of activations) found.push(await sitesFor(model, to, kinds, choice));
   const all = new Map(found.flatMap(({ present }) => [...present]));

@@ -78,10 +78,16 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
     const doubt = 'reason' in entry && !isRescaled ? ASKED + entry.why : entry.doubt;
     return { ...entry, doubt, beta, leak: leak || undefined };
   });
+  // The option of a quantised site is int8, which the plan has.
+  const isDecided = (entry: Site | Skip): entry is Skip =>
+    'reason' in entry && !(plan.int8 && entry.reason === 'quantized' && entry.option);
   const skipped = [...known.values()]
     .filter((entry) => isOptional(entry.kind) !== true)
     .map(
-      (entry): Skip => ('reason' in entry ? entry : { ...entry, reason: 'excluded', why: 'not in the plan' }),
+      (entry): Skip =>
+        isDecided(entry)
+          ? entry
+          : { ...entry, reason: 'excluded', why: 'not in the plan', option: undefined },
     );
   return { sites, skipped };
 }

@@ -3,8 +3,19 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
 import { RELABELS } from './operands.js';
 
-/** Returns the tensor of an initializer or Constant node that a scope sees; undefined if an input may override it. */
-export function constantTensor(index: GraphIndex, scope: Scope, name: string): StoredTensor | undefined {
+/** Maximum number of Identity nodes that are followed from a constant. */
+const MAX_COPIES = 8;
+
+/**
+ * Returns the tensor of an initializer or Constant node that a scope sees, also behind Identity nodes; undefined if an input may
+ * override it. PyTorch writes tensors with equal numbers once, with an Identity for each further one.
+ */
+export function constantTensor(
+  index: GraphIndex,
+  scope: Scope,
+  name: string,
+  copies = 0,
+): StoredTensor | undefined {
   const home = index.home(scope, name);
   if (home === undefined) return undefined;
   // Before IR 4 every initializer is also an input, which may override it. onnx-mish writes Constant nodes.
@@ -13,6 +24,8 @@ export function constantTensor(index: GraphIndex, scope: Scope, name: string): S
     if (tensor !== undefined) return tensor;
   }
   const node = index.producer(home, name);
+  if (node?.opType === 'Identity' && copies < MAX_COPIES)
+    return constantTensor(index, home, node.inputs[0] ?? '', copies + 1);
   if (node?.opType !== 'Constant' || node.domain !== '' || rewriteObstacle(node)) return undefined;
   const float = attribute(node, 'value_float');
   if (float !== undefined && float.ref === undefined)
@@ -25,9 +38,9 @@ export function constantTensor(index: GraphIndex, scope: Scope, name: string): S
  * if it is not constant.
  */
 export function constantChain(index: GraphIndex, scope: Scope, name: string, depth = 0): string[] {
-  if (constantTensor(index, scope, name) !== undefined) return [name];
   const home = index.home(scope, name);
   const node = home && index.producer(home, name);
+  if (node?.opType !== 'Identity' && constantTensor(index, scope, name) !== undefined) return [name];
   if (home === undefined || node?.domain !== '' || depth > 3 || rewriteObstacle(node)) return [];
   if (node.opType !== 'Neg' && !RELABELS.has(node.opType)) return [];
   const chains = node.inputs.map((input) => constantChain(index, home, input, depth + 1));

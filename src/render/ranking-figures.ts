@@ -23,8 +23,14 @@ export function concludeRanking({ sites, data }: Ranking): string {
 }
 
 /** Names the activation that was written: `Mish in the exp form, β = 2`. */
-export function writtenActivation({ to, form, beta }: Pick<Ranking, 'to' | 'form' | 'beta'>): string {
-  return `${writtenName({ to, form })}${beta === 1 ? '' : `, β = ${beta}`}`;
+export function writtenActivation({
+  to,
+  form,
+  beta,
+  int8,
+}: Pick<Ranking, 'to' | 'form' | 'beta' | 'int8'>): string {
+  const way = int8 === undefined ? '' : `, int8 ${int8}`;
+  return `${writtenName({ to, form })}${beta === 1 ? '' : `, β = ${beta}`}${way}`;
 }
 
 /** Describes drawn samples: `256 samples (npz)`, or noise. */

@@ -12,17 +12,11 @@ import { DEFAULT_EPSILON } from './autodiff/rule.js';
 import type { RunOptions } from './batch-of-copy.js';
 import { channelMoments } from './channel-moments.js';
 import { type NormedConv, normedConvs } from './normed-convs.js';
-import type { TrainableModel } from './prepare-training.js';
+import { NO_CONVOLUTION, type TrainableModel } from './prepare-training.js';
 import { trainableWeights } from './trainable.js';
 
 /** The epsilon as it is stored, in float32. */
 const EPSILON = Math.fround(DEFAULT_EPSILON);
-
-/** Remark on a model behind whose convolutions no batch normalisation can be put. */
-export const NO_CONVOLUTION = {
-  code: 'no-convolution',
-  text: 'No convolution has weights of its own and lacks a batch normalisation, so that none was put behind any',
-} as const;
 
 /** Remark on a model whose convolutions without batch normalisation have a single place, as those of squeeze-and-excitation. */
 const SINGLE_PLACES = {

@@ -102,9 +102,16 @@ export async function prepareTraining(
   };
 }
 
+/** Remark on a model behind whose convolutions no batch normalisation can be put. */
+export const NO_CONVOLUTION = {
+  code: 'no-convolution',
+  text: 'No convolution has weights of its own and lacks a batch normalisation, so that none was put behind any',
+} as const;
+
 const QUANTIZED = /quant|^QLinear|^QGemm|^QAttention|Integer$|NBits|Bnb4/i;
 
-function refuseQuantized({ scopes, source }: OnnxDocument): void {
+/** Throws `bad-usage` for a quantised model. */
+export function refuseQuantized({ scopes, source }: OnnxDocument): void {
   for (const { nodes } of scopes) {
     const node = nodes.find(({ opType }) => QUANTIZED.test(opType));
     if (node === undefined) continue;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { activationNames, activationOrder, architectureOf } from '../../src/experiment/architecture.js';
 import { inspect } from '../../src/mish/inspect.js';
@@ -54,6 +55,18 @@ test('only chooses the kinds', async () => {
     await expect(refused).rejects.toMatchObject({
       code: 'bad-usage',
       what: expect.stringContaining(only[0] ?? ''),
+    });
+  }
+});
+
+test('a quantised model is refused as such, also where its scales forbid every site', async () => {
+  for (const name of ['u8', 'u8-with-relu', 'operators', 'operators-with-relu']) {
+    const bytes = readFileSync(new URL(`../mish/int8/${name}.onnx`, import.meta.url));
+    const refused = architectureOf(await modelFromBytes(Uint8Array.from(bytes)), ['relu', 'mish'], {});
+    await expect(refused).rejects.toMatchObject({
+      code: 'bad-usage',
+      what: expect.stringMatching(/is quantised/),
+      fix: 'Train the model before it is quantised',
     });
   }
 });

@@ -16,7 +16,12 @@ import { exposeTensors } from '../../src/onnx/expose.js';
 import { scan } from '../../src/onnx/scan.js';
 import { decode, failure, nodesOf, ops, swapped } from '../support/graph.js';
 import { floats, ints, model, node, value } from '../support/model.js';
-import { inRuntimeDomain, withDataOutside, withSecondReaders } from '../support/quantised.js';
+import {
+  behindIdentities,
+  inRuntimeDomain,
+  withDataOutside,
+  withSecondReaders,
+} from '../support/quantised.js';
 import { f32, OPTIMISERS, run } from '../support/run.js';
 
 const { DataType } = onnx.TensorProto;
@@ -606,6 +611,29 @@ test('the operators on integers need their domain, which is imported once', asyn
   expect(ops(bytes)).toContain('QLinearSigmoid');
   const domains = decode(bytes).opsetImport.map(({ domain }) => domain);
   expect(domains.filter((domain) => domain === 'com.microsoft')).toHaveLength(1);
+});
+
+test.each(CASES)('%s as %s: scales behind Identity nodes are constants, too', async (name, int8) => {
+  const source = load(name);
+  const [plain, copied] = [
+    await swapped(source, { int8 }),
+    await swapped(behindIdentities(source), { int8 }),
+  ];
+  expect(copied.report.int8).toEqual(plain.report.int8);
+  expect(copied.report.sites).toEqual(plain.report.sites);
+  const results = async (bytes: Uint8Array) => Object.values(await run(bytes, { images }, 'all'));
+  expect(await results(copied.bytes)).toEqual(await results(plain.bytes));
+});
+
+test('a plan with int8 says of quantised sites that they are not in it', async () => {
+  const source = load('u8-with-relu');
+  const { report } = await swapped(source, { int8: 'exact' });
+  const [first, ...others] = report.sites;
+  const plan = { ...planOf(report), sites: first ? [first] : [] };
+  const { skipped } = (await swapped(source, { plan })).report;
+  expect(skipped).toHaveLength(others.length);
+  for (const { reason, why, option } of skipped)
+    expect({ reason, why, option }).toEqual({ reason: 'excluded', why: 'not in the plan' });
 });
 
 describe('Mish on integers', () => {

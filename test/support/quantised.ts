@@ -17,6 +17,23 @@ export function withSecondReaders(bytes: Uint8Array): Uint8Array {
   return onnx.ModelProto.encode(message).finish();
 }
 
+/** Puts an Identity node between each stored tensor and each of its readers, as PyTorch does with equal tensors. */
+export function behindIdentities(bytes: Uint8Array): Uint8Array {
+  const message = decode(bytes);
+  const { graph } = message;
+  const stored = new Set((graph?.initializer ?? []).map(({ name }) => name));
+  const copies: onnx.INodeProto[] = [];
+  for (const one of nodesOf(graph))
+    one.input = (one.input ?? []).map((name, slot) => {
+      if (!stored.has(name) || !/^(Quantize|Dequantize)Linear$/.test(one.opType ?? '')) return name;
+      const copy = `${one.name}/copy_${slot}`;
+      copies.push(node('Identity', [name], [copy]));
+      return copy;
+    });
+  graph?.node?.unshift(...copies);
+  return onnx.ModelProto.encode(message).finish();
+}
+
 /** Moves QuantizeLinear and DequantizeLinear to ONNX Runtime's domain, as its quantiser does on request. */
 export function inRuntimeDomain(bytes: Uint8Array): Uint8Array {
   const message = decode(bytes);

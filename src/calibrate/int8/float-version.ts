@@ -156,13 +156,23 @@ function rename(graphs: readonly GraphProto[], names: ReadonlyMap<string, string
       node.input = (node.input ?? []).map((name) => names.get(name) ?? name);
 }
 
-/** Deletes the stored tensors that no node reads. */
+/** Deletes the stored tensors that no node reads, and the Identity nodes between them and deleted nodes. */
 function dropUnread(main: GraphProto, graphs: readonly GraphProto[]): void {
+  const isCopy = ({ opType }: NodeProto) => opType === 'Identity';
   const read = new Set(
     graphs.flatMap(({ node, output }) => [
-      ...(node ?? []).flatMap(({ input }) => input ?? []),
+      ...(node ?? []).flatMap((one) => (isCopy(one) ? [] : (one.input ?? []))),
       ...(output ?? []).map(({ name }) => name ?? ''),
     ]),
   );
+  for (const graph of graphs.toReversed())
+    graph.node = (graph.node ?? [])
+      .toReversed()
+      .filter((one) => {
+        const isRead = !isCopy(one) || (one.output ?? []).some((name) => read.has(name));
+        if (isRead) for (const name of one.input ?? []) read.add(name);
+        return isRead;
+      })
+      .reverse();
   main.initializer = (main.initializer ?? []).filter(({ name }) => read.has(name ?? ''));
 }

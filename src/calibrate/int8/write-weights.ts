@@ -212,8 +212,10 @@ async function writeStored(
   const names = [...dequantizer.inputs, ...(quantizer?.inputs ?? [])].filter((name) => name !== '');
   const isAlone =
     index.uses(graph, dequantizer.outputs[0] ?? '').length === 1 &&
-    names.every((name) =>
-      index.uses(graph, name).every((use) => use.kind === 'input' && pair.has(use.node)),
+    names.every(
+      (name) =>
+        index.producer(graph, name)?.opType !== 'Identity' &&
+        index.uses(graph, name).every((use) => use.kind === 'input' && pair.has(use.node)),
     ) &&
     tensors.every(({ tensor }) => tensor.frame !== undefined && !replaced.has(tensor));
   if (!isAlone) return writeAnew(writing, node, slot, old, tensors);

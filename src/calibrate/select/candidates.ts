@@ -14,7 +14,7 @@ export interface Candidates {
    * form itself.
    */
   readonly measuredIn: FormName;
-  /** Advice for each glob that selects no activation, and for kinds that the model lacks. */
+  /** Advice for each glob that selects no activation, for kinds that the model lacks, and for sites that only `int8` swaps. */
   readonly unmatched: readonly Advice[];
 }
 
@@ -40,7 +40,7 @@ export async function findCandidates(document: OnnxDocument, options: SwapOption
 function unmatchedIn({ notes, noteOptions = {} }: SwapReport): Advice[] {
   return notes.flatMap((text) => {
     const option = noteOptions[text];
-    const isOnChoice = ['include', 'exclude', 'only'].some((name) => option && name in option);
+    const isOnChoice = ['include', 'exclude', 'only', 'int8'].some((name) => option && name in option);
     return isOnChoice ? [{ text, option }] : [];
   });
 }

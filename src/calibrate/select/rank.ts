@@ -18,7 +18,7 @@ export interface RankOptions
   extends TrialOptions,
     Pick<
       SwapOptions,
-      'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky'
+      'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky' | 'int8'
     > {
   /** Maximum number of samples; default 256. `seed` selects the runs, since data may be sorted. */
   readonly samples?: number | undefined;
@@ -85,6 +85,7 @@ export async function rankModel(model: LoadedModel, options: RankOptions & OnPro
       schema: RANKING_SCHEMA,
       model: identity,
       ...(to === 'mish' ? {} : { to, target }),
+      ...(options.int8 === undefined ? {} : { int8: options.int8 }),
       form: report.form,
       beta: report.beta,
       measuredIn,

@@ -2,6 +2,7 @@ import { OnnxMishError } from '../../base/error.js';
 import type { OptionHint } from '../../base/option-hint.js';
 import { REPLACEMENTS, type ReplacementName } from '../../mish/activation-kinds.js';
 import { FORMS, type FormName, TARGETS, type Target } from '../../mish/forms.js';
+import { INT8_WAYS, type Int8Way } from '../../mish/int8-ways.js';
 import type { SiteReport, SkipReport } from '../../mish/results.js';
 import { type Degradation, degradationScore } from './degradation.js';
 import type { Drawn } from './trial.js';
@@ -17,7 +18,7 @@ export interface RankedSite extends SiteReport {
 }
 
 /**
- * Sites of a model from the least to the most degrading. `to`, `target`, `form`, `beta` and a prefix of `sites` are a plan for `swap`.
+ * Sites of a model from the least to the most degrading. `to`, `int8`, `target`, `form`, `beta` and a prefix of `sites` are a plan for `swap`.
  */
 export interface Ranking {
   readonly schema: typeof RANKING_SCHEMA;
@@ -28,6 +29,8 @@ export interface Ranking {
   };
   /** The activation that is written; absent for Mish. */
   readonly to?: ReplacementName | undefined;
+  /** How sites between quantised tensors were written; absent if they were skipped. */
+  readonly int8?: Int8Way | undefined;
   /** The provider that decides the operators of an activation other than Mish. */
   readonly target?: Target | undefined;
   readonly form: FormName;
@@ -111,12 +114,14 @@ export function parseRanking(json: unknown, where = 'ranking'): Ranking {
   };
   if (!isRecord(json) || json.schema !== RANKING_SCHEMA)
     return bad(`the document is not a valid ${RANKING_SCHEMA}`);
-  const { model, to, target, form, beta, measuredIn, data, estimateSamples, sites, skipped } = json;
+  const { model, to, int8, target, form, beta, measuredIn, data, estimateSamples, sites, skipped } = json;
   const isForm = (name: unknown) => typeof name === 'string' && Object.hasOwn(FORMS, name);
   if (!isRecord(model) || typeof model.name !== 'string' || !isTexts(model.sha256))
     bad('model must have a name and sha256');
   if (to !== undefined && !REPLACEMENTS.some((name) => name === to))
     bad(`to must be one of ${REPLACEMENTS.join(', ')}`);
+  if (int8 !== undefined && !INT8_WAYS.some((name) => name === int8))
+    bad(`int8 must be one of ${INT8_WAYS.join(', ')}`);
   if (target !== undefined && !TARGETS.some((name) => name === target))
     bad(`target must be one of ${TARGETS.join(', ')}`);
   if (!isForm(form) || !isForm(measuredIn)) bad('form and measuredIn must be forms of Mish');
@@ -167,6 +172,7 @@ export function checkSame(before: Ranking, now: Ranking, where = 'ranking'): voi
     differs(`the ranking is of another model ('${before.model.name}'), or the model has changed since`);
   for (const [key, was, is] of [
     ['to', before.to ?? 'mish', now.to ?? 'mish'],
+    ['int8', before.int8 ?? 'off', now.int8 ?? 'off'],
     ['form', before.form, now.form],
     ['beta', before.beta, now.beta],
     ['seed', before.data.seed, now.data.seed],

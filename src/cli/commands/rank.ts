@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { INT8_WAYS } from '../../mish/int8-ways.js';
 import { dataOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
 import {
@@ -28,7 +29,10 @@ export function command(): Command {
   );
   const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
   siteOptions(activationOptions(command)).addOption(leaky.choices(['mish', 'mixture']));
-  formOptions(command).option('--beta <number>', 'sharpness β of Mish', number);
+  const int8 = new Option('--int8 <how>', 'rank quantised sites as well, with new scales').choices(INT8_WAYS);
+  formOptions(command)
+    .option('--beta <number>', 'sharpness β of Mish', number)
+    .addOption(int8.conflicts('to'));
   const top = new Option(
     '--top <number>',
     'measure only this many sites, the most harmless by the estimate',
@@ -61,7 +65,7 @@ Examples:
   $ onnx-mish rank model.onnx --data samples.npz --top 10 --report ranking.html
   $ onnx-mish rank model.onnx --data samples.npz --to hardswish
   $ onnx-mish rank model.onnx --data samples.npz --json > ranking.json
-  $ jq '{schema: "onnx-mish/plan@1", to: (.to // "mish"), form, beta, sites: .sites[:8]}' ranking.json > plan.json`,
+  $ jq '{schema: "onnx-mish/plan@1", to: (.to // "mish"), int8, form, beta, sites: .sites[:8]} | del(.. | nulls)' ranking.json > plan.json`,
     )
     .action(async (model: string, flags: Flags) => {
       const { run } = await import('./run-rank.js'); // slow to load, and not needed for help

@@ -30,7 +30,7 @@ export interface Flags
   extends DataFlags,
     Pick<
       SwapOptions,
-      'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky'
+      'to' | 'alpha' | 'only' | 'include' | 'exclude' | 'form' | 'target' | 'beta' | 'leaky' | 'int8'
     > {
   samples?: number;
   estimate?: boolean;
@@ -57,7 +57,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
     await sayDoubtsAbout(model, data, flags, session);
     return rankSites(model, {
       ...swapChoices(flags),
-      ...{ data, seed, signal, session },
+      ...{ data, seed, signal, session, int8: flags.int8 },
       samples: samples ?? allOfNoise(flags),
       ...{ before, beforeName: resume, top: flags.estimate ? 0 : flags.top },
       onDoubt: sayDoubt,
@@ -120,7 +120,7 @@ async function save(path: string, ranking: Ranking): Promise<void> {
   await writeTextTo(path, `${JSON.stringify(ranking, null, 2)}\n`, { force: true });
 }
 
-function describe(name: string, { data, sites, skipped, spearman, to, form, beta }: Ranking): string {
+function describe(name: string, { data, sites, skipped, spearman, to, form, beta, int8 }: Ranking): string {
   const noise = data.source === 'seed';
   const head = `${clean(name)}: ${plural(sites.length, 'site')}, each swapped alone${to === undefined ? '' : ` to ${ACTIVATIONS[to].label}`} over ${
     noise ? `${plural(data.samples, 'sample')} of noise` : plural(data.samples, 'sample')
@@ -149,7 +149,7 @@ function describe(name: string, { data, sites, skipped, spearman, to, form, beta
     ...(rows.length === 0 ? ['  nothing to swap'] : [columns([titles, ...rows])]),
     ...(top1 ? ['  top-1: points gained, with the paired 95 % interval'] : []),
     ...describeSkipped(skipped),
-    ...(beta === 1 ? [] : [`  ${writtenActivation({ to, form, beta })}`]),
+    ...(beta === 1 && int8 === undefined ? [] : [`  ${writtenActivation({ to, form, beta, int8 })}`]),
     ...(spearman === null ? [] : [`  estimate and measurement rank alike: Spearman ${spearman.toFixed(2)}`]),
     ...(unmeasured > 0 && unmeasured < sites.length
       ? [`  the last ${plural(unmeasured, 'site')} ranked by the estimate only`]

@@ -240,6 +240,7 @@ const rank = z
     to: written.to,
     alpha: written.alpha,
     leaky: written.leaky,
+    int8: choice(INT8_WAYS, 'Rank sites between quantised tensors as well, with new scales'),
     ...access,
     samples: some('Maximal number of samples'),
     beta: positive('Sharpness β of Mish'),

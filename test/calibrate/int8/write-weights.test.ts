@@ -12,6 +12,7 @@ import { type Edit, splice } from '../../../src/onnx/splice.js';
 import { readWeight, weightEdit, weightOf } from '../../../src/onnx/weights.js';
 import { type EditableModel, modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { floats, model, node, value } from '../../support/model.js';
+import { behindIdentities } from '../../support/quantised.js';
 
 const folder = fileURLToPath(new URL('../../mish/int8/', import.meta.url));
 const load = (name: string) => Uint8Array.from(readFileSync(`${folder}${name}.onnx`));
@@ -148,6 +149,21 @@ describe.each(CASES)('%s', (_, bytes) => {
       expect(result.model.document.source.size).toBeLessThan(1.05 * original.document.source.size);
     },
   );
+});
+
+test.each(['u8', 'i8'])('%s: weights that Identity nodes share are written beside them', async (name) => {
+  const original = await modelFromBytes(behindIdentities(load(name)));
+  const from = await changed((await floatVersion(original)).model, 0.5);
+  const { model: result, tensors } = await written(original, from);
+  expect(tensors).toBe(8);
+  await expectWeights(result, from);
+  // The shared tensors stay, for the other readers that they could have.
+  const bytesOf = async ({ document: { graph, source } }: EditableModel, key: string) => {
+    const { start = 0, end = 0 } = graph.initializers.get(key)?.frame ?? {};
+    return Buffer.from(await source.read(start, end - start)).toString('base64');
+  };
+  for (const key of original.document.graph.initializers.keys())
+    expect(await bytesOf(result, key)).toBe(await bytesOf(original, key));
 });
 
 const integers = (name: string, dims: readonly number[], data: readonly number[], dataType: number) => ({

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseBudget } from '../../../src/calibrate/select/budget.js';
+import { parseRanking } from '../../../src/calibrate/select/ranking.js';
 import type { BudgetResult } from '../../../src/calibrate/select/swap-within-budget.js';
 import { type Dataset, seededFeeds } from '../../../src/data/dataset.js';
 import { driftMeter } from '../../../src/metrics/drift.js';
 import { swap } from '../../../src/mish/swap.js';
-import { swapWithinBudget } from '../../../src/node/calibrate-files.js';
+import { rankSites, swapWithinBudget } from '../../../src/node/calibrate-files.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
 import { readFashion } from '../../support/fashion.js';
 import { failure } from '../../support/graph.js';
@@ -82,6 +83,11 @@ test.each(['u8', 'i8-symmetric', 'u8-with-relu'])(
     const data = Array.from({ length: 16 }, (_, at) => ({
       images: { elemType: 'f32', dims: [8, 1, 28, 28], data: images.slice(at * 6272, (at + 1) * 6272) },
     }));
+    const ranking = await rankSites(bytes, { data: () => ({ source: 'npz', feeds: data }), int8: 'exact' });
+    expect(ranking).toMatchObject({ int8: 'exact', skipped: [] });
+    expect(parseRanking(JSON.parse(JSON.stringify(ranking)))).toEqual(ranking);
+    expect(ranking.sites.every(({ measured }) => (measured?.maxAbs ?? 0) > 0)).toBe(true);
+    expect(ranking.sites).toHaveLength(3);
     const keep = (limit: string) => within([limit], { source: 'npz', feeds: data }, bytes, { int8: 'exact' });
     const all = await keep('sqnr>=-50');
     expect(all).toMatchObject({ of: 3, plan: { int8: 'exact' } });
