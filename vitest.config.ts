@@ -30,7 +30,7 @@ const SLOW = [
 const ALONE = [
   'test/{proto/proto,trust/{faults,open-sessions}}.test.ts',
   'test/providers/browser/accidents.test.ts',
-  'test/{node/no-links,files/{model-file,temporary-names},validate/profile}.test.ts',
+  'test/{node/other-systems,files/{model-file,temporary-names},validate/profile}.test.ts',
   'test/{cli/large,onnx/{bombs,items}}.test.ts',
 ];
 

@@ -97,7 +97,9 @@ export async function transformFile<Report>(
       );
       const added = [moved.data, transformed.data].flatMap((one) => one ?? []);
       const files = { output: transformed.output, copies, added, copied };
-      return { ...(await writeWithData(path, files, options, checkAll)), report };
+      // Windows replaces no file that is open: the output may be the input.
+      const checkAndClose = () => checkAll().then(file.close);
+      return { ...(await writeWithData(path, files, options, checkAndClose)), report };
     });
   } catch (error) {
     // With force the copies may have replaced older files, so they stay.
