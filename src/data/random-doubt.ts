@@ -1,6 +1,6 @@
 import type { Advice } from '../base/option-hint.js';
 import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
-import { mayDrop, usesBatchStatistics } from '../onnx/inference-edits.js';
+import { batchStatisticsNodes, mayDrop } from '../onnx/inference-edits.js';
 
 /** Operators that draw random numbers. */
 const DRAWING = new Set([
@@ -35,20 +35,9 @@ async function drawingNode(document: OnnxDocument, scope: Scope): Promise<Node |
  * Returns advice if a batch normalisation of values that samples reach is in training mode: a sample's outputs then depend on the others
  * in its run. One that standardises weights, as PyTorch's models write it, makes no difference to samples.
  */
-export function batchDoubt({ scopes, graph }: OnnxDocument): Advice | undefined {
-  const varying = new Set(graph.inputs.flatMap(({ name }) => (graph.initializers.has(name) ? [] : name)));
-  const node = scopes.flatMap((scope) =>
-    scope.nodes.filter((node) => {
-      const varies = scope !== graph || isVarying(node, varying);
-      if (varies) for (const output of node.outputs) varying.add(output);
-      return varies && usesBatchStatistics(node);
-    }),
-  )[0];
+export function batchDoubt({ scopes }: OnnxDocument): Advice | undefined {
+  const [node] = scopes.flatMap(batchStatisticsNodes);
   if (node === undefined) return undefined;
   const text = `the batch normalisation '${nodeLabel(node)}' is in training mode, so the outputs of a sample depend on the others in its run. Export the model in evaluation mode`;
   return { text };
 }
-
-/** Returns whether a node of the main graph may read values that samples reach. A nested graph may read any. */
-const isVarying = ({ inputs, attributes }: Node, varying: ReadonlySet<string>): boolean =>
-  inputs.some((name) => varying.has(name)) || attributes.some(({ graphs }) => graphs !== undefined);

@@ -111,8 +111,9 @@ function ruleFor(copy: TrainedCopy, node: Node, slot: number): Rule | undefined 
     case 'Expand':
     case 'Tile':
       return { deviation: EMBEDDING_DEVIATION };
+    // A matrix is a part of a computed weight, as in weight normalisation.
     case 'Mul':
-      return 1;
+      return dims.filter((dim) => dim !== 1).length > 1 ? undefined : 1;
     default:
       return NORMALISATIONS.has(node.opType) ? [undefined, 1, 0, 0, 1][slot] : undefined;
   }

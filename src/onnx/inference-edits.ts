@@ -28,6 +28,23 @@ export const usesBatchStatistics = (node: Node): boolean =>
   node.opType === 'BatchNormalization' &&
   ((attribute(node, 'training_mode')?.i ?? 0) !== 0 || node.outputs.length > 1);
 
+/**
+ * Returns the batch normalisations of a scope that use the statistics of each run's samples. Weight standardisation is none of
+ * them: PyTorch writes it as a batch normalisation of a weight.
+ */
+export function batchStatisticsNodes(scope: Scope): Node[] {
+  const nodes = scope.nodes.filter(usesBatchStatistics);
+  // A nested graph reads what is around it, too.
+  if (nodes.length === 0 || scope.owner !== undefined) return nodes;
+  const computed = new Set(scope.inputs.flatMap(({ name }) => (scope.initializers.has(name) ? [] : [name])));
+  for (const { inputs, outputs, attributes } of scope.nodes) {
+    // A nested graph may read any name.
+    const varies = attributes.some(({ graphs }) => graphs) || inputs.some((name) => computed.has(name));
+    if (varies) for (const name of outputs) computed.add(name);
+  }
+  return nodes.filter(({ inputs: [x = ''] }) => computed.has(x));
+}
+
 /** Returns the nodes of the main graph and of functions that compute as in training, and whose further outputs nothing reads. */
 export async function trainingNodes(document: OnnxDocument): Promise<Node[]> {
   const { scopes } = document;
@@ -39,9 +56,10 @@ export async function trainingNodes(document: OnnxDocument): Promise<Node[]> {
   );
   const found: Node[] = [];
   for (const scope of scopes.filter(({ owner }) => owner === undefined)) {
+    const norms = new Set(batchStatisticsNodes(scope));
     for (const node of scope.nodes) {
       const isRead = node.outputs.slice(1).some((name) => name !== '' && read.has(name));
-      if (!isRead && (await isTraining(document, node, scope))) found.push(node);
+      if (!isRead && (norms.has(node) || (await drops(document, node, scope)))) found.push(node);
     }
   }
   return found;
@@ -57,9 +75,10 @@ export async function mayDrop(document: OnnxDocument, { inputs }: Node, scope: S
   return (await readNumbers(document, constant))?.[0] !== 0;
 }
 
-async function isTraining(document: OnnxDocument, node: Node, scope: Scope): Promise<boolean> {
+/** Returns whether a node is a Dropout in training mode. */
+async function drops(document: OnnxDocument, node: Node, scope: Scope): Promise<boolean> {
   const { domain, opType } = node;
-  if (domain !== '' || opType !== 'Dropout') return usesBatchStatistics(node);
+  if (domain !== '' || opType !== 'Dropout') return false;
   if (opsetOf(scope) >= INPUT) return mayDrop(document, node, scope);
   return opsetOf(scope) < ATTRIBUTE && (attribute(node, 'is_test')?.i ?? 0) === 0;
 }

@@ -13,7 +13,6 @@ import type { RunOptions } from './batch-of-copy.js';
 import { channelMoments } from './channel-moments.js';
 import { type NormedConv, normedConvs } from './normed-convs.js';
 import { NO_CONVOLUTION, type TrainableModel } from './prepare-training.js';
-import { trainableWeights } from './trainable.js';
 
 /** The epsilon as it is stored, in float32. */
 const EPSILON = Math.fround(DEFAULT_EPSILON);
@@ -61,14 +60,14 @@ export async function withBatchNorm(
   }
   const model = await prepared.model.edited(splice(document.source, edits));
   const index = indexGraphs(model.document);
-  const trainable = new Set(prepared.weights.map(({ name }) => name));
-  const added = new Set(inserted.flatMap((one) => [one.names.scale, one.names.shift]));
+  const trained = [
+    ...prepared.weights.map(({ name }) => name),
+    ...inserted.flatMap((conv) => [conv.names.scale, conv.names.shift]),
+  ];
   return {
     ...prepared,
     ...{ model, index },
-    weights: trainableWeights(model.document, index).filter(
-      ({ name }) => trainable.has(name) || added.has(name),
-    ),
+    weights: trained.flatMap((name) => weightOf(index, model.document.graph, name) ?? []),
     remarks: [
       ...prepared.remarks.filter(({ code }) => code !== 'no-batch-norm'),
       {

@@ -1,8 +1,10 @@
 import type { OnnxDocument } from '../onnx/document.js';
 import { neededNodes } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
+import { usesBatchStatistics } from '../onnx/inference-edits.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
 import { elementCount } from '../providers/tensor.js';
+import { standIn } from './rewrite/kept-nodes.js';
 import { isVector, PASSED_THROUGH, rootWeights } from './trainable.js';
 import { listNames, type TrainingRemark } from './training-remark.js';
 
@@ -46,7 +48,7 @@ export function keptConstants(
   others: ReadonlySet<string>,
 ): TrainingRemark[] {
   const { graph } = document;
-  const nodes = neededNodes(document, [read]);
+  const nodes = neededNodes(withoutUnusedStatistics(document), [read]);
   const settings = [...nodes].flatMap(({ domain, opType, inputs }) => {
     const slots = domain === '' && Object.hasOwn(SETTINGS, opType) ? SETTINGS[opType] : undefined;
     return (slots ?? []).flatMap((slot) => rootWeights(document, index, inputs[slot] ?? ''));
@@ -61,4 +63,12 @@ export function keptConstants(
   if (found.length === 0) return [];
   const text = `Constants that no operator marks as weights stay as they are: ${listNames(found)}`;
   return [{ code: 'constants-kept', text }];
+}
+
+/** Cuts the running statistics off batch normalisations in training mode, which only pass them on. */
+function withoutUnusedStatistics(document: OnnxDocument): OnnxDocument {
+  const nodes = document.graph.nodes.map((node) =>
+    usesBatchStatistics(node) ? standIn(node, node.inputs.slice(0, 3)) : node,
+  );
+  return { ...document, graph: { ...document.graph, nodes } };
 }

@@ -5,6 +5,7 @@ import { plural } from '../base/plural.js';
 import { sliceRun } from '../data/split-runs.js';
 import { opsetObstacle, raiseOpset } from '../mish/raise-opset.js';
 import { type Node, nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';
+import { exportedParameters } from '../onnx/exported-parameters.js';
 import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
 import { inferenceEdits } from '../onnx/inference-edits.js';
 import { type Edit, splice } from '../onnx/splice.js';
@@ -77,8 +78,12 @@ export async function prepareTraining(
   const { document } = model;
   const index = indexGraphs(document);
   const originOf = originsIn(original.document, new Map([...rewritten.origins, ...shaped.origins]));
-  const candidates = trainableWeights(document, index).filter(({ name }) => originOf(name) !== undefined);
-  const neutral = await neutralConstants(document, index, candidates);
+  const { parameters, others } = await exportedParameters(original.document);
+  const candidates = trainableWeights(document, index, parameters).filter(
+    ({ name }) => originOf(name) !== undefined,
+  );
+  const doubtful = candidates.filter(({ name }) => !parameters.has(name));
+  const neutral = new Set([...(await neutralConstants(document, index, doubtful)), ...others]);
   const weights = candidates.filter(({ name }) => !neutral.has(name));
   if (weights.length === 0)
     throw new OnnxMishError('bad-usage', 'the model has no weights that can be trained', {

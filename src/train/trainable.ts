@@ -9,7 +9,7 @@ const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   ConvTranspose: [1, 2],
   Gemm: [0, 1, 2],
   MatMul: [0, 1],
-  BatchNormalization: [1, 2],
+  BatchNormalization: [0, 1, 2], // a weight is normalised by weight standardisation
   InstanceNormalization: [1, 2],
   LayerNormalization: [1, 2],
   RMSNormalization: [1],
@@ -41,9 +41,13 @@ const LAYERS = new Set([
 /**
  * Finds the trainable float32 weights of the main graph, also behind an Identity, Transpose or Cast: those of linear layers,
  * embeddings, tokens and normalisations, and vectors that are added to or multiplied by a layer or a written-out normalisation.
- * Lists a shared weight once.
+ * Those that the exporter calls parameters are weights whatever reads them. Lists a shared weight once.
  */
-export function trainableWeights(document: OnnxDocument, index: GraphIndex): Weight[] {
+export function trainableWeights(
+  document: OnnxDocument,
+  index: GraphIndex,
+  parameters: ReadonlySet<string> = new Set(),
+): Weight[] {
   const weights = new Map<string, Weight>();
   const add = (weight: Weight | undefined) => {
     if (weight !== undefined) weights.set(weight.name, weight);
@@ -51,6 +55,10 @@ export function trainableWeights(document: OnnxDocument, index: GraphIndex): Wei
   /** The nodes that add a bias or multiply by a scale, after which others may follow. */
   const affine = new Set<Node>();
   for (const node of document.graph.nodes) {
+    for (const name of node.inputs) {
+      const weight = parameters.has(name) ? weightOf(index, document.graph, name) : undefined;
+      if (weight?.type === 'f32') add(weight);
+    }
     if (node.domain !== '') continue;
     for (const slot of slotsOf(node, document, index))
       for (const weight of rootWeights(document, index, node.inputs[slot] ?? '')) add(weight);
@@ -71,7 +79,15 @@ export function trainableWeights(document: OnnxDocument, index: GraphIndex): Wei
 function slotsOf(node: Node, document: OnnxDocument, index: GraphIndex): readonly number[] {
   if (node.opType === 'Einsum') return [...node.inputs.keys()];
   if (node.opType === 'Gather') return isEmbedding(node, document, index) ? [0] : [];
-  return Object.hasOwn(TRAINABLE_INPUTS, node.opType) ? (TRAINABLE_INPUTS[node.opType] ?? []) : [];
+  const slots = Object.hasOwn(TRAINABLE_INPUTS, node.opType) ? TRAINABLE_INPUTS[node.opType] : undefined;
+  return slots?.filter((slot) => slot > 0 || !isTable(node, document, index)) ?? [];
+}
+
+/** Returns whether a layer's input is a Constant node beside stored weights: a table of coordinates, say, not a weight. */
+function isTable({ inputs: [x = '', w = ''] }: Node, document: OnnxDocument, index: GraphIndex): boolean {
+  const areStored = (name: string) =>
+    rootWeights(document, index, name).map((weight) => document.graph.initializers.has(weight.name));
+  return areStored(x).includes(false) && areStored(w).includes(true);
 }
 
 /** Returns whether a Gather takes rows of a matrix by indices that the model computes or reads. */

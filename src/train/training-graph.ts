@@ -3,6 +3,7 @@ import type { ComposedNode } from '../onnx/compose.js';
 import { type Node, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { namesInside, neededNodes } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
+import { usesBatchStatistics } from '../onnx/inference-edits.js';
 import type { Spliced } from '../onnx/splice.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
 import { assemble } from './assemble.js';
@@ -96,7 +97,11 @@ export function trainingGraph(
   const norms = options.batchNorm === 'train' ? trainableNorms(document, index, nodes, options) : NO_NORMS;
   const given = createTape(opsetOf(document.graph), probe.dims, TRAIN_PREFIX, probe.constant);
   const rewritten = rewriteForward(given, nodes, {
-    ...{ block: options.block, trainedNorms: new Set(norms.keys()), outputs: loss.reads },
+    ...{ block: options.block, outputs: loss.reads },
+    trainedNorms: new Set([
+      ...norms.keys(),
+      ...nodes.filter((node) => normalisesWeights(node, document, index)),
+    ]),
   });
   const tape = createTape(given.opset, rewritten.dims, TRAIN_PREFIX, probe.constant, options.avoidsGroups);
   const found = loss.add(tape, rewritten.outputs);
@@ -217,6 +222,10 @@ function optimizerNodes(
   }
   return { state, results };
 }
+
+/** Returns whether a batch normalisation is still in training mode in the copy: one of a weight, whose statistics nothing reads. */
+const normalisesWeights = (node: Node, { graph }: OnnxDocument, index: GraphIndex): boolean =>
+  usesBatchStatistics(node) && node.outputs.slice(1).every((name) => index.uses(graph, name).length === 0);
 
 /** The running mean and variance of each batch normalisation in training mode. */
 type Norms = ReadonlyMap<Node, readonly [mean: Weight, variance: Weight]>;

@@ -23,7 +23,7 @@ import type { Tape } from './tape.js';
 
 const epsilonOf = (tape: Tape, node: Node) => tape.floats([attribute(node, 'epsilon')?.f ?? DEFAULT_EPSILON]);
 
-/** Batch normalisation with constant running statistics. */
+/** Batch normalisation with given statistics. Those of a weight are computed from it, by which PyTorch writes weight standardisation. */
 const batchNorm: Gradient = (tape, node, g) => {
   const [x = '', scale = '', , average = '', variance = ''] = node.inputs;
   const dims = tape.dims(x);
@@ -32,7 +32,11 @@ const batchNorm: Gradient = (tape, node, g) => {
   const inverse = inverseRoot(tape, plus(tape, wide(variance), epsilonOf(tape, node)));
   const normal = times(tape, minus(tape, x, wide(average)), inverse);
   const narrow = (name: string) => sumOfChannels(tape, name, dims);
-  return [times(tape, g, times(tape, wide(scale), inverse)), narrow(times(tape, g, normal)), narrow(g)];
+  const [gScale, gShift] = [narrow(times(tape, g, normal)), narrow(g)];
+  const factor = times(tape, wide(scale), inverse);
+  const gMean = tape.node('Neg', [times(tape, gShift, tape.reshape(factor, [channels]))]);
+  const gDeviation = times(tape, gScale, tape.reshape(times(tape, factor, inverse), [channels]));
+  return [times(tape, g, factor), gScale, gShift, gMean, times(tape, gDeviation, tape.floats([-0.5]))];
 };
 
 /** A normalisation of `x` by its statistics over some axes. */

@@ -8,6 +8,7 @@ import {
   DEFAULT_EPSILON,
   type Gradient,
   inverseRoot,
+  NO_GRADIENT,
 } from '../autodiff/rule.js';
 import { createTape, type Tape } from '../autodiff/tape.js';
 
@@ -59,7 +60,8 @@ export function trainedBatchNorm(node: Node, tape: Pick<Tape, 'opset' | 'dims'>)
     const along = on.node('Mul', [centred, on.node('Mul', [gNormal, inverse])]);
     const rest = on.node('Sub', [on.node('Sub', [g, gMean]), along]);
     const total = (name: string) => on.reshape(on.node('Mul', [name, on.floats([count])]), [channels]);
-    return [on.node('Mul', [rest, factor]), total(gNormal), total(gMean)];
+    const statistics = [NO_GRADIENT, NO_GRADIENT];
+    return [on.node('Mul', [rest, factor]), total(gNormal), total(gMean), ...statistics];
   };
   return { forward: [...forward.nodes, ...nodes], gradient, nextMean, nextVariance };
 }
