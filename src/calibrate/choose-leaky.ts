@@ -36,13 +36,13 @@ const MIN_SQNR_GAIN = 3;
 /**
  * Chooses between Mish and the mixture for LeakyReLUs, unless the options do. Over wide inputs Mish loses their slope, and no
  * repair brings it back. The mixture is tried where least squares alone do not repair the model with Mish, and taken if it is
- * clearly nearer to the original on the validation samples, of which there are `rows`.
+ * clearly nearer to the original on the validation samples, of which there are `samples`.
  */
 export async function chooseLeaky(
   prepare: (options: Pick<CalibrateOptions, 'leaky'>) => Promise<PreparedAttempts>,
   compare: CompareCandidate,
   validation: Subset,
-  rows: number,
+  samples: number,
   { leaky, to = 'mish' }: Pick<CalibrateOptions, 'leaky' | 'to'>,
 ): Promise<ChosenLeaky> {
   const prepared = await prepare({});
@@ -54,7 +54,7 @@ export async function chooseLeaky(
   if (isRepaired(mish)) return { prepared, leaky: null };
   const other = await prepare({ leaky: 'mixture' });
   const mixture = await measured(other);
-  if (!isNearer(mixture, mish, rows)) return { prepared, leaky: null };
+  if (!isNearer(mixture, mish, samples)) return { prepared, leaky: null };
   const measure = (mixture.agreement ?? 0) > (mish.agreement ?? 1) ? 'agreement' : 'sqnr';
   const report = { sites, measure, mish: mish[measure], mixture: mixture[measure] } as const;
   return { prepared: other, leaky: report };
@@ -65,9 +65,9 @@ function isRepaired(degradation: Degradation): boolean {
 }
 
 /** The agreement may be lower by chance: one of 64 samples decided against a model that was 16 dB nearer. */
-function isNearer(candidate: Degradation, other: Degradation, rows: number): boolean {
+function isNearer(candidate: Degradation, other: Degradation, samples: number): boolean {
   const [share, shareBefore] = [candidate.agreement ?? 0, other.agreement ?? 0];
-  if (wilsonInterval(share, rows).high < shareBefore) return false;
+  if (wilsonInterval(share, samples).high < shareBefore) return false;
   const [after, before] = [degradationScore(candidate), degradationScore(other)];
   return after === before ? share > shareBefore : after >= before + MIN_SQNR_GAIN;
 }

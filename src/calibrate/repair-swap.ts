@@ -47,8 +47,7 @@ export async function repairSwap(
   const prepare = (more: Pick<CalibrateOptions, 'leaky'>) =>
     prepareAttempts(original, samples, { ...options, ...more });
   const count = (subset: Subset) => Math.round(subset.runs * batch);
-  const rows = count(validation);
-  const { prepared, leaky } = await chooseLeaky(prepare, compare, validation, rows, options);
+  const { prepared, leaky } = await chooseLeaky(prepare, compare, validation, count(validation), options);
   const { swap, measuredIn, plan, base } = prepared;
   const sharpened =
     options.beta === 'auto'

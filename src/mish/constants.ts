@@ -4,7 +4,7 @@ import { DataType } from '../onnx/types.js';
 import { RELABELS } from './operands.js';
 
 /** Maximum number of Identity nodes that are followed from a constant. */
-const MAX_COPIES = 8;
+const MAX_COPIES = 4;
 
 /**
  * Returns the tensor of an initializer or Constant node that a scope sees, also behind Identity nodes; undefined if an input may
@@ -24,9 +24,10 @@ export function constantTensor(
     if (tensor !== undefined) return tensor;
   }
   const node = index.producer(home, name);
-  if (node?.opType === 'Identity' && copies < MAX_COPIES)
+  if (node?.domain !== '') return undefined;
+  if (node.opType === 'Identity' && copies < MAX_COPIES)
     return constantTensor(index, home, node.inputs[0] ?? '', copies + 1);
-  if (node?.opType !== 'Constant' || node.domain !== '' || rewriteObstacle(node)) return undefined;
+  if (node.opType !== 'Constant' || rewriteObstacle(node)) return undefined;
   const float = attribute(node, 'value_float');
   if (float !== undefined && float.ref === undefined)
     return { name, dims: [], elemType: DataType.FLOAT, scalar: float.f };

@@ -11,7 +11,7 @@ export interface Plan {
   readonly to?: ReplacementName | undefined;
   /** The provider that decides the operators of an activation other than Mish. */
   readonly target?: Target | undefined;
-  /** The opset that the swap raises the model to; absent if it stays. */
+  /** The opset that the swap raises the model to; absent if the model keeps its opset. */
   readonly opset?: number | undefined;
   /** The form of Mish; `native` for other activations. */
   readonly form: FormName;

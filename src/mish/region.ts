@@ -108,7 +108,12 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
       // Integer arithmetic differs.
       const isFloat = type !== undefined || CONVERTS.has(reader.opType);
       if (tensor.scalar === undefined || !isFloat) return undefined;
-      return { value: tensor.scalar, type, rank: tensor.dims.length, names: [name] };
+      return {
+        value: tensor.scalar,
+        type,
+        rank: tensor.dims.length,
+        names: constantChain(index, scope, name),
+      };
     }
     const home = index.home(scope, name);
     const node = home && index.producer(home, name);

@@ -84,7 +84,7 @@ export interface SwapReport {
   readonly to: ReplacementName;
   /** The provider that decided the operators of an activation other than Mish; absent without one. */
   readonly target?: Target | undefined;
-  /** The opset that the model was raised to, by the options or the plan; absent if it stays. */
+  /** The opset that the options or the plan asked for; absent if neither did. */
   readonly opset?: number | undefined;
   /** The form of Mish; `native` for other activations, whose operators follow from the opset. */
   readonly form: FormName;

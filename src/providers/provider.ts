@@ -117,7 +117,7 @@ export interface Session {
   readonly placement?: Placement | undefined;
   /** Runs the model once. Throws `run-failed`. */
   run(feeds: Tensors): Promise<Tensors>;
-  /** Runs the model once and writes its outputs into the arrays of `outputs`. Throws `run-failed`. */
+  /** Runs the model once and writes its outputs into the arrays of `outputs`; none may be an input as well. Throws `run-failed`. */
   runInto?(feeds: Tensors, outputs: Tensors): Promise<Tensors>;
   /** Runs the model once and returns the milliseconds, without conversions of tensors. */
   time(feeds: Tensors): Promise<number>;

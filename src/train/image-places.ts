@@ -16,7 +16,7 @@ const ORDERED = new Set([
   ...['Cast', 'Identity', 'Dropout', 'QuantizeLinear', 'DequantizeLinear', 'Pad', 'Resize', 'Upsample'],
 ]);
 /** Further operators after which there is a value at each place of an image. */
-const PLACE_OPERATORS = new Set([...['Concat', 'Split', 'Softmax', 'LogSoftmax', 'LayerNormalization']]);
+const PLACE_OPERATORS = new Set(['Concat', 'Split', 'Softmax', 'LogSoftmax', 'LayerNormalization']);
 
 /** Axes of an image with its axis of samples. */
 const IMAGE_AXES = [0, 1, 2, 3];

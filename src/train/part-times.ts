@@ -43,8 +43,8 @@ export interface PartTimes {
 const MIN_SEEN = 3;
 /** Minimum time whose ratio to another tells something. */
 const MIN_SECONDS = 1e-6;
-/** Of two activations in one net, a part of the one takes less than this many times what the same part of the other takes, both in steps. */
-const MOST_APART = 8;
+/** Maximum ratio between the times of one part, counted in steps, for two activations in one net. */
+const MAX_RATIO = 8;
 /** A forward pass takes a third of a training step: the gradients take twice as long. */
 const PASSES_PER_STEP = 3;
 
@@ -94,7 +94,7 @@ export function partTimes(samples: SampleCounts): PartTimes {
     if (steps === 0 || !isMeasured) return value;
     // A measurement that was disturbed must not multiply what all others are thought to take.
     const bySteps = (took / steps) * get(kind, 'steps');
-    return Math.min(MOST_APART * bySteps, Math.max(bySteps / MOST_APART, value));
+    return Math.min(MAX_RATIO * bySteps, Math.max(bySteps / MAX_RATIO, value));
   }
 
   function get(kind: string, part: PartName): number {

@@ -157,24 +157,35 @@ test('a LeakyReLU of a LeakyReLU is two sites, however each is written', async (
       }
 });
 
-test.each([3, 8])(
-  'activations whose constants are inputs are skipped with this reason: IR %i',
-  async (ir) => {
+test.each([
+  [3, false],
+  [8, false],
+  [8, true],
+])(
+  'activations whose constants are inputs are skipped with this reason: IR %i, behind Identity nodes: %j',
+  async (ir, isCopied) => {
     for (const [kind, expressions] of Object.entries(WRITTEN))
       for (const expression of expressions) {
         const opset = ir === 3 ? 8 : 13;
         const parts = spell(expression, { type: 'f32', opset, random: createRandom(1), vary: false });
-        const initializers = parts.initializers?.map((one) => ({ ...one, dims: [] })) ?? [];
-        if (initializers.length === 0) continue;
-        const more = initializers.map(({ name }) => value(name ?? '', 1, []));
-        const bytes = model({ ...parts, ir, initializers, inputs: [...(parts.inputs ?? []), ...more] });
+        const given = parts.initializers?.map((one) => ({ ...one, dims: [] })) ?? [];
+        if (given.length === 0) continue;
+        const initializers = given.map((one) => ({
+          ...one,
+          name: `${one.name}${isCopied ? '_stored' : ''}`,
+        }));
+        const copies = given.map(({ name = '' }) => node('Identity', [`${name}_stored`], [name ?? '']));
+        const nodes = [...(isCopied ? copies : []), ...(parts.nodes ?? [])];
+        const more = initializers.map(({ name }) => value(name, 1, []));
+        const inputs = [...(parts.inputs ?? []), ...more];
+        const bytes = model({ ...parts, ir, nodes, initializers, inputs });
         const { bytes: after, report } = await swapped(bytes, { only: [kind] });
         expect(after, JSON.stringify(expression)).toEqual(bytes);
         expect(report.skipped.filter(({ reason }) => reason === 'overridable')).toMatchObject([
           {
             kind,
             output: 'y',
-            why: expect.stringMatching(/^its constant 'v\d+' is an input of the model as well/),
+            why: expect.stringMatching(/^its constant 'v\d+(_stored)?' is an input of the model as well/),
           },
         ]);
         // Moved into a plan, it stays.

@@ -20,7 +20,7 @@ export const PART_SECONDS = {
   large: 30,
 } as const;
 
-/** Seconds of a calibration where a clock may decide. */
+/** Seconds of a calibration where a clock may decide; layers that are late have more (see `repairLayers`). */
 const MAX_SECONDS = 180;
 /** Factor of that time for the search of a sharpness. */
 const SEARCH_FACTOR = 3;

@@ -34,8 +34,8 @@ export function command(): Command {
     .addHelpText(
       'after',
       `
-The sites are those of swap without more options. Its --form, --leaky, --beta and --int8 may leave others alone, or fewer;
-swap --dry-run takes them and writes nothing.
+The sites are those that swap replaces without further options. With --form, --leaky, --beta or --int8, swap may skip more
+of them, or replace others; swap --dry-run shows which, and writes nothing.
 
 With samples (--data or --images) the model is run on the CPU, and for each site that could be swapped, in the main
 graph, it is shown what goes into the activation:

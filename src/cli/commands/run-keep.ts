@@ -142,12 +142,12 @@ function progressPrinter(update: (step: string) => void): (progress: KeepProgres
 
 function nothingKept({ budget, of, mostHarmless, evaluations }: BudgetResult): string {
   const limits = budget.map(limitText).join(' and ');
-  const problem = `none of the ${plural(evaluations, 'model')} that were tried, of ${plural(of, 'site')}, keeps ${limits}`;
+  const problem = `none of the ${plural(evaluations, 'model')} that were tried keeps ${limits}`;
   if (mostHarmless === null) return problem;
   const { label, searched, heldOut } = mostHarmless;
   const on = ({ harm, samples }: JudgedSet, which: string) =>
     `${harmText(harm)} on ${plural(samples, `${which} sample`)}`;
-  return `${problem}; the most harmless, ${clean(label)}, gives ${on(searched, 'searched')}; ${on(heldOut, 'held-out')}`;
+  return `${problem}; of ${plural(of, 'site')} the most harmless, ${clean(label)}, gives ${on(searched, 'searched')}; ${on(heldOut, 'held-out')}`;
 }
 
 function describeKept({ keep }: KeptReport): string[] {

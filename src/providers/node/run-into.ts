@@ -27,6 +27,7 @@ type Run = (feeds: Tensors, into: Tensors, others: readonly string[]) => Promise
  * @param hasContainer Whether the model is from `withContainer`.
  */
 export function createRunInto(run: Run, names: readonly string[], hasContainer: boolean) {
+  let isUsable = hasContainer;
   let known: readonly [name: string, Omit<Tensor, 'data'>][] = [];
   return async (feeds: Tensors, into: Tensors): Promise<Tensors> => {
     const whole = async () => {
@@ -36,8 +37,8 @@ export function createRunInto(run: Run, names: readonly string[], hasContainer: 
       return results;
     };
     const others = known.filter(([name]) => !Object.hasOwn(into, name));
-    const isUsable = hasContainer && others.length > 0;
-    if (!isUsable || others.some(([, { elemType }]) => elemType !== 'f32')) return whole();
+    if (!isUsable || others.length === 0 || others.some(([, { elemType }]) => elemType !== 'f32'))
+      return whole();
     const rest = Object.fromEntries(
       others.map(([name, tensor]) => {
         return [
@@ -47,12 +48,19 @@ export function createRunInto(run: Run, names: readonly string[], hasContainer: 
       }),
     );
     const results = { ...into, ...rest };
-    const message = await run(feeds, results, [CONTAINER]).then(
-      () => '',
-      (error: unknown) => String(error),
+    const hasEnded = await run(feeds, results, [CONTAINER]).then(
+      () => false,
+      (error: unknown) => String(error).includes('Non tensor type'),
     );
-    // NaN in all of them may mean that nothing ran.
-    const isDone = Object.values(rest).some(({ data }) => data.some((value) => !Number.isNaN(value)));
-    return message.includes('Non tensor type') && isDone ? results : whole();
+    // An output of NaN alone may be one that was not written.
+    const isDoubtful = (tensors: Tensors) => others.some(([name]) => isAllNaN(tensors[name]));
+    if (hasEnded && !isDoubtful(results)) return results;
+    const copied = await whole();
+    // Another onnxruntime-node may end otherwise, and outputs that are inputs are never written: all runs would be made twice.
+    isUsable = hasEnded && isDoubtful(copied);
+    return copied;
   };
 }
+
+const isAllNaN = (tensor: Tensor | undefined) =>
+  tensor?.data instanceof Float32Array && tensor.data.every((value) => Number.isNaN(value));

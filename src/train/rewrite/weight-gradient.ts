@@ -138,15 +138,17 @@ function channelsFirst(
   return tape.reshape(plain, [...(shares === 1 ? [] : [shares]), channels, -1]);
 }
 
-/** Number of results up to which ONNX Runtime leaves a matrix product to a single thread, and number of places from which shares pay. */
-const [FEW_RESULTS, MANY_PLACES] = [32 * 32, 8192];
+/** Maximum number of results of a matrix product that ONNX Runtime leaves to a single thread. */
+const MAX_SINGLE_RESULTS = 32 * 32;
+/** Minimum number of places of all samples from which shares take less time. */
+const MIN_SHARED_PLACES = 8192;
 
 /** Returns into how many shares of the samples the products of a gradient are split; measured in test/bench/train.md. */
 function sharesOf(
   [n = 1, , rows = 1, width = 1]: readonly number[],
   [m = 1, c = 1]: readonly number[],
 ): number {
-  if (m * c > FEW_RESULTS || n * rows * width < MANY_PLACES) return 1;
+  if (m * c > MAX_SINGLE_RESULTS || n * rows * width < MIN_SHARED_PLACES) return 1;
   return [4, 2].find((shares) => n % shares === 0) ?? 1;
 }
 

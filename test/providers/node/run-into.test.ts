@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
-import { CONTAINER } from '../../../src/providers/node/run-into.js';
+import { CONTAINER, createRunInto } from '../../../src/providers/node/run-into.js';
 import type { Session } from '../../../src/providers/provider.js';
 import { model, node, value } from '../../support/model.js';
 
@@ -92,4 +92,40 @@ test('results lie in the given arrays alone, from the second run on', async () =
     for (const [name, { data }] of Object.entries(into)) expect(results?.[name]?.data).toBe(data);
     expect(Object.keys(results ?? {})).not.toContain(CONTAINER);
   }
+});
+
+test('an output that is an input of the model, which ONNX Runtime does not write, has its numbers in each run', async () => {
+  const bytes = model({
+    nodes: [node('Neg', ['x'], ['sum']), node('Abs', ['x'], ['root'])],
+    inputs: [value('x', 1, ['N', 3])],
+    outputs: ['sum', 'x', 'root'].map((name) => value(name, 1, ['N', 3])),
+  });
+  const plain = await provider.open(bytes);
+  const copied = await provider.open(bytes, { forRunInto: true });
+  for (let turn = 1; turn < 5; turn++) {
+    const { x } = feedsOf(turn);
+    const into = { sum: f32([2, 3], () => 0) };
+    expect(await copied.runInto?.({ x }, into)).toEqual(await plain.run({ x }));
+  }
+  for (const one of [plain, copied]) await one.close();
+});
+
+test('a session that gives its results where an error was expected makes one run of each, after the second', async () => {
+  const bytes = models[1]?.bytes ?? new Uint8Array();
+  const { runInto } = await session(bytes, 11, false);
+  let runs = 0;
+  const run: Parameters<typeof createRunInto>[0] = async (feeds, into) => {
+    runs++;
+    return (await runInto?.(feeds, into)) ?? {};
+  };
+  const tried = createRunInto(run, OUTPUTS, true);
+  const counts: number[] = [];
+  for (let turn = 1; turn < 5; turn++) {
+    runs = 0;
+    const into = { sum: f32([2, 3], () => 0) };
+    const results = await tried(feedsOf(turn), into);
+    expect(results).toEqual(await (await session(bytes, 11, false)).run(feedsOf(turn)));
+    counts.push(runs);
+  }
+  expect(counts).toEqual([1, 2, 1, 1]);
 });
