@@ -72,8 +72,7 @@ export function fusedActivation(node: Node): string | undefined {
   if (domain === '' && !/^(RNN|LSTM|GRU)$/.test(opType)) return undefined;
   const named = attributes.flatMap(({ s, strings }) => s ?? strings ?? []).find((text) => NAME.test(text));
   // A mixture of experts without the attribute uses relu.
-  const inside =
-    named ?? (/^Q?MoE$/.test(opType) && !attribute(node, 'activation_type') ? 'relu' : undefined);
-  if (inside !== undefined) return `${inside} is fused into ${opType}`;
+  const inside = named ?? (/^Q?MoE$/.test(opType) && !attribute(node, 'activation_type') && 'relu');
+  if (inside) return `${inside} is fused into ${opType}`;
   return RELU.test(opType) ? `${opType} is an operator of ${domain}, not of ONNX` : undefined;
 }

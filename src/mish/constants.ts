@@ -14,7 +14,7 @@ export function constantTensor(
   index: GraphIndex,
   scope: Scope,
   name: string,
-  copies = 0,
+  copies = MAX_COPIES,
 ): StoredTensor | undefined {
   const home = index.home(scope, name);
   if (home === undefined) return undefined;
@@ -24,10 +24,10 @@ export function constantTensor(
     if (tensor !== undefined) return tensor;
   }
   const node = index.producer(home, name);
-  if (node?.domain !== '') return undefined;
-  if (node.opType === 'Identity' && copies < MAX_COPIES)
-    return constantTensor(index, home, node.inputs[0] ?? '', copies + 1);
-  if (node.opType !== 'Constant' || rewriteObstacle(node)) return undefined;
+  if (node?.domain !== '' || rewriteObstacle(node)) return undefined;
+  if (node.opType === 'Identity' && copies > 0)
+    return constantTensor(index, home, node.inputs[0] ?? '', copies - 1);
+  if (node.opType !== 'Constant') return undefined;
   const float = attribute(node, 'value_float');
   if (float !== undefined && float.ref === undefined)
     return { name, dims: [], elemType: DataType.FLOAT, scalar: float.f };

@@ -20,6 +20,14 @@ const BEFORE: Readonly<Record<string, readonly [Nodes, boolean]>> = {
   'another operator of ONNX Runtime': [[node('BiasGelu', ['x', 'w'], ['a'], {}, ms)], false],
   'an operator of others': [[node('MatMul', ['x', 'w'], ['a'], {}, { domain: 'com.example' })], false],
   'a bias that is subtracted': [[layer, node('Sub', ['m', 'w'], ['a'])], true],
+  'a bias behind an Identity': [
+    [layer, node('Identity', ['w'], ['v']), node('Sub', ['m', 'v'], ['a'])],
+    true,
+  ],
+  'what an Identity of others gives': [
+    [layer, node('Identity', ['w'], ['v'], {}, { domain: 'com.example' }), node('Sub', ['m', 'v'], ['a'])],
+    false,
+  ],
   'a difference': [[layer, node('Sub', ['m', 'x'], ['a'])], false],
   'one minus a layer': [[layer, node('Sub', ['w', 'm'], ['a'])], false],
   'a normalisation written out': [
