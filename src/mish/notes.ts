@@ -70,12 +70,23 @@ export async function notesOnLayers(document: OnnxDocument): Promise<string[]> {
   return (await import('./rare-notes.js')).noteOnOperators(document);
 }
 
+const hasNode = ({ scopes }: OnnxDocument, wanted: string): boolean =>
+  scopes.some(({ nodes }) => nodes.some(({ opType }) => opType === wanted));
+
+/** Returns the note on padding that ONNX Runtime leaves out. */
+export async function notesOnPadding(
+  document: OnnxDocument,
+  analysis: Analysis,
+  sites: readonly Site[],
+  to: NewActivation,
+): Promise<string[]> {
+  if (!hasNode(document, 'Pad')) return [];
+  return (await import('./zero-padding.js')).noteOnPadding(document, analysis, sites, to);
+}
+
 /** Returns the number of ReLUs that QuantizeLinear nodes compute without a Relu node. */
 export async function countImpliedRelus(document: OnnxDocument, analysis: Analysis): Promise<number> {
-  const isQuantised = document.scopes.some(({ nodes }) =>
-    nodes.some(({ opType }) => opType === 'QuantizeLinear'),
-  );
-  if (!isQuantised) return 0;
+  if (!hasNode(document, 'QuantizeLinear')) return 0;
   const { findImpliedRelus } = await import('./implied-relu.js'); // few models are quantised
   return findImpliedRelus(document, analysis).sites.length;
 }

@@ -32,6 +32,7 @@ import {
   notesOnChoice,
   notesOnImpliedRelus,
   notesOnLayers,
+  notesOnPadding,
   notesOnRareModels,
 } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
@@ -170,12 +171,12 @@ async function swapRaised(
     [operation, { operation: 'fix', form: 'webgl', sites: fixes.length }, raising(document, raised)],
     options.undo ?? true,
   );
-  const noteOptions: NoteOptions = {};
+  const noteOptions: NoteOptions = Object.fromEntries(oldWeights.map((note) => [note, { undo: false }]));
   const inForm = int8 ? sites.filter(int8.isInForm) : sites;
   const notes = await notesOf(inForm, form, to, advice, noteOptions, output.size);
   if (sites.length === 0 || int8 || skipped.some(({ reason }) => reason === 'fused'))
     notes.push(...(await notesOnLayers(document)));
-  for (const note of oldWeights) noteOptions[note] = { undo: false };
+  notes.push(...(await notesOnPadding(document, analysis, sites, to)));
   notes.push(...(await notesOnImplied(document, analysis, options, noteOptions)));
   notes.push(...(await notesOnChoice(document, analysis, [...sites, ...skipped], options, noteOptions)));
   const report: SwapReport = {
