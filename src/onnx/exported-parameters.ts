@@ -22,14 +22,19 @@ const PARAMETER =
 export async function exportedParameters({ graph, source }: OnnxDocument): Promise<ExportedParameters> {
   const reader = createReader(source);
   const [parameters, others] = [new Set<string>(), new Set<string>()];
-  for (const name of graph.initializers.keys()) {
+  for (const [name, { dims }] of graph.initializers) {
     const value = graph.values.get(name);
     const kind = value && (await kindOf(reader, value.span));
-    if (kind === 'PARAMETER' || (kind === undefined && PARAMETER.test(name))) parameters.add(name);
+    if (kind === 'PARAMETER' || (kind === undefined && PARAMETER.test(name) && !isMask(name, dims)))
+      parameters.add(name);
     else if (kind !== undefined && OTHER_KINDS.has(kind)) others.add(name);
   }
   return { parameters, others };
 }
+
+/** Returns whether a bias is a matrix: GPT-2 and its descendants call the mask of their attention so, which is a buffer. */
+const isMask = (name: string, dims: readonly number[]): boolean =>
+  name.endsWith('.bias') && dims.filter((dim) => dim !== 1).length > 1;
 
 /** Returns the kind that a value_info states. */
 async function kindOf(
