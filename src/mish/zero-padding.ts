@@ -11,8 +11,8 @@ import type { Site } from './site.js';
 const PASSED = /^(Identity|Transpose|Dropout)$/;
 /** Maximum number of these. */
 const MAX_PASSED = 8;
-/** Number of inputs of a Pad without axes; ONNX Runtime fuses no other. */
-const MOST_INPUTS = 3;
+/** Maximum number of inputs of a Pad without axes; ONNX Runtime fuses no other. */
+const MAX_INPUTS = 3;
 
 /** Returns the note on MaxPools behind padding with zeros that negative values of new activations reach; none for an activation without such values. */
 export function noteOnPadding(
@@ -24,11 +24,14 @@ export function noteOnPadding(
   if (depth === 0) return [];
   const operands = createOperands(index);
   const swapped = new Set(sites.map(({ node }) => node));
+  /** Nodes that are looked at already. None leads to a site: the search ends at the first that does. */
+  const seen = new Set<Node>();
   /** Returns whether a value is at least zero because of a swapped activation. */
   const isFromSite = (scope: Scope, name: string): boolean => {
     const home = operands.isNonNegative(scope, name) ? index.home(scope, name) : undefined;
     const node = home && index.producer(home, name);
-    if (home === undefined || node === undefined) return false;
+    if (home === undefined || node === undefined || seen.has(node)) return false;
+    seen.add(node);
     return swapped.has(node) || node.inputs.some((input) => input !== '' && isFromSite(home, input));
   };
   const [first] = scopes.flatMap((scope) =>
@@ -58,7 +61,7 @@ function padBefore(node: Node, sourceOf: (node: Node) => Node | undefined): Node
 
 /** Returns whether a node is a Pad with the constant zero. */
 function addsZeros(node: Node, scope: Scope, operands: Operands): boolean {
-  if (node.opType !== 'Pad' || node.domain !== '' || node.inputs.length > MOST_INPUTS) return false;
+  if (node.opType !== 'Pad' || node.domain !== '' || node.inputs.length > MAX_INPUTS) return false;
   if ((attribute(node, 'mode')?.s ?? 'constant') !== 'constant') return false;
   const value = node.inputs[2] ?? '';
   return value === ''

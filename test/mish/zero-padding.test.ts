@@ -91,3 +91,34 @@ test('activations that are never below zero have no note', async () => {
   const back = await swapped(bytes, { to: 'relu' });
   expect(back.report.notes.filter((note) => note.includes('Pad'))).toEqual([]);
 });
+
+test('a chain in which each value is read twice takes no time', async () => {
+  const count = 60;
+  const chain = Array.from({ length: count }, (_, at) => [
+    node('Add', [`a${at}`, `a${at}`], [`b${at}`]),
+    node('Abs', [`b${at}`], [`a${at + 1}`]),
+  ]).flat();
+  const bytes = (first: string) =>
+    model({
+      opset: 13,
+      inputs: [value('x', 1, [1, 2, SIZE, SIZE])],
+      nodes: [
+        ...[
+          node('Relu', ['x'], ['r']),
+          node('Abs', ['x'], ['s']),
+          node('Add', [first, first], ['a0']),
+          ...chain,
+        ],
+        ...[node('Pad', [`a${count}`, 'pads'], ['p']), node('MaxPool', ['p'], ['y'], POOLS.MaxPool)],
+      ],
+      outputs: ['y', 'r'].map((name) => value(name, 1)),
+      initializers: [ints('pads', [8], PADS)],
+    });
+  for (const [first, isTold] of [
+    ['s', false],
+    ['r', true],
+  ] as const) {
+    const { report } = await swapped(bytes(first), { form: 'exp' });
+    expect(report.notes.some((note) => note.includes('drops the zeros'))).toBe(isTold);
+  }
+});
