@@ -57,22 +57,41 @@ export async function swapToCache(
 
     const known = await readEntry(folder, note, model);
     if (known !== undefined) return { path: model, data, warning: warningOf(path, known) };
-    const { output, report } = await withDataFiles(path, document, (openData) =>
-      swapDocument(document, { ...options, undo: options.undo ?? false, openData }),
-    );
-    await removeLinks([folder, model, note]);
-    await onFile(folder, () => mkdir(folder, { recursive: true }));
-    await writeModel(output, model, { force: true, verify: () => file.checkUnchanged() });
-    // Watchers treat a file that is newer than the build's start as changed.
-    const { mtime } = await file.handle.stat();
-    await onFile(model, () => utimes(model, mtime, mtime));
-    const entry: Entry = { ...(await summaryOf(model)), unchanged: whyUnchanged(report) };
-    await writeText(note, JSON.stringify(entry), true);
-    await removeUnused(cache);
-    return { path: model, data, cost: costOf(report), warning: warningOf(path, entry) };
+    const { entry, cost } = await shared(folder, async () => {
+      const { output, report } = await withDataFiles(path, document, (openData) =>
+        swapDocument(document, { ...options, undo: options.undo ?? false, openData }),
+      );
+      await removeLinks([folder, model, note]);
+      await onFile(folder, () => mkdir(folder, { recursive: true }));
+      await writeModel(output, model, { force: true, verify: () => file.checkUnchanged() });
+      // Watchers treat a file that is newer than the build's start as changed.
+      const { mtime } = await file.handle.stat();
+      await onFile(model, () => utimes(model, mtime, mtime));
+      const written: Entry = { ...(await summaryOf(model)), unchanged: whyUnchanged(report) };
+      await writeText(note, JSON.stringify(written), true);
+      await removeUnused(cache);
+      return { entry: written, cost: costOf(report) };
+    });
+    return { path: model, data, cost, warning: warningOf(path, entry) };
   } finally {
     await file.close();
   }
+}
+
+/** Entry of a cached model that was just written, and the cost of its form. */
+interface Written {
+  readonly entry: Entry;
+  readonly cost: CachedModel['cost'];
+}
+
+/** Entries that are being written, by folder. */
+const inProgress = new Map<string, Promise<Written>>();
+
+/** Writes an entry, or waits for the build of this process that writes it: Windows replaces no file that another build is reading. */
+function shared(folder: string, write: () => Promise<Written>): Promise<Written> {
+  const running = inProgress.get(folder) ?? write().finally(() => inProgress.delete(folder));
+  inProgress.set(folder, running);
+  return running;
 }
 
 /** Returns `node_modules/.cache/onnx-mish` of the nearest package at or above a folder, the usual place for caches. */
