@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { FORMS } from '../../src/mish/forms.js';
+import { inspect } from '../../src/mish/inspect.js';
 import { notesOn } from '../../src/mish/notes.js';
-import { noteOnSize } from '../../src/mish/rare-notes.js';
+import { noteOnSize, notesOnInspection } from '../../src/mish/rare-notes.js';
 import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
 import type { FloatType } from '../../src/onnx/types.js';
 import { model, node } from '../support/model.js';
+import { bytesOf } from '../support/models.js';
 
 const nodes = [node('Relu', ['x'], ['y'])];
 const siteAt = async (opset: number, type: FloatType = 'f32') => ({
@@ -120,3 +122,15 @@ test.each([
     }
   },
 );
+
+test.each([
+  ...['i8', 'i8-symmetric', 'u8', 'u8-with-relu', 'operators', 'operators-with-relu'].map(
+    (name) => `mish/int8/${name}`,
+  ),
+])('the notes on an inspection of %s are those of a swap', async (name) => {
+  const bytes = bytesOf(new URL(`../${name}.onnx`, import.meta.url).pathname);
+  const inspection = await inspect(bytes);
+  const { report } = await swap(bytes);
+  expect(inspection.sites).toEqual([]);
+  expect(notesOnInspection(inspection).map(({ text }) => text)).toEqual(report.notes);
+});

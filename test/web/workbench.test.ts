@@ -313,7 +313,9 @@ describe('problems are shown beside their cause', () => {
     await swapButton(page).click();
     const problem = page.getByRole('region', { name: 'Swap' }).getByRole('alert');
     await problem.waitFor();
-    expect(await problem.textContent()).toMatch(/opset 18/);
+    expect(await problem.textContent()).toMatch(
+      /raise it to opset 18 first \(onnx-mish swap --opset 18\)\.$/,
+    );
     await page.close();
   });
 });
@@ -344,6 +346,23 @@ test('the empty page opens a model that it brings along, and a model without sit
   await page.getByText('There is no ReLU or LeakyReLU that could be swapped.').waitFor();
   for (const name of ['Swap', 'Run side by side'])
     expect(await page.getByRole('heading', { name }).count()).toBe(0);
+  await judgeVariant(page);
+  await page.close();
+});
+
+test('the notes of inspect are beside the sites, and those of a swap below it, with the command where the page has no field', async () => {
+  const page = await workbench.openIdle();
+  await page.setInputFiles('#files', new URL('../mish/int8/i8.onnx', import.meta.url).pathname);
+  const sites = page.getByRole('region', { name: 'Sites' });
+  await sites.getByText('Note: 3 QuantizeLinear clip negative values').waitFor();
+  expect(await sites.innerText()).toContain('Mish can be written there (onnx-mish swap --int8 exact).');
+  await openModel(page, 'lenet5.onnx');
+  expect(await sites.getByText(/^Note/).count()).toBe(0);
+  await swapButton(page).click();
+  const swapped = page.getByRole('region', { name: 'Swap', exact: true }).getByRole('listitem');
+  expect(await swapped.allTextContents()).toEqual([
+    'Note: webgpu and cuda: seven small kernels cost more than three on a GPU; the softplus form does better.',
+  ]);
   await judgeVariant(page);
   await page.close();
 });

@@ -1,14 +1,14 @@
 import { Command } from 'commander';
 import { checkedBy } from '../../files/unchanged.js';
 import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.js';
-import { noteOnCounts, noteOnImpliedRelus, noteOnMinusInfinity } from '../../mish/rare-notes.js';
+import { notesOnInspection } from '../../mish/rare-notes.js';
 import { modelArgument } from '../io/files.js';
 import { dataOptions, refuseSampleOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';
 import { chooseModels, MANY_HELP, manyOptions, refuseForMany } from '../options/many-options.js';
 import { commonOptions, configOptions, dataAccess, siteOptions, some, toOption } from '../options/options.js';
 import { describeDoubts, describeSkipped, within } from '../text/describe-swap.js';
-import { notesWithFlags, withFlags } from '../text/flags.js';
+import { withFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
 import type { Flags } from './inspect-flags.js';
@@ -117,11 +117,8 @@ function describe(path: string, model: Inspection, all: boolean): string {
   ];
 
   lines.push('', `${plural(model.sites.length, 'site')} to swap`);
-  if (model.sites.length === 0 || model.skipped.some(({ reason }) => reason === 'fused'))
-    lines.push(...noteOnCounts(model.operators).map((note) => `  note: ${note}`));
-  for (const note of notesWithFlags(model.notes, model.noteOptions)) lines.push(`  note: ${clean(note)}`);
-  for (const note of noteOnImpliedRelus(model.impliedRelus ?? 0))
-    lines.push(`  note: ${withFlags(note, { swap: { int8: 'exact' } })}`);
+  for (const { text, option } of notesOnInspection(model))
+    lines.push(`  note: ${clean(withFlags(text, option))}`);
   if (model.sites.length > 0) {
     const rows = model.sites
       .slice(0, most)
@@ -136,10 +133,7 @@ function describe(path: string, model: Inspection, all: boolean): string {
     lines.push(columns(rows));
     if (model.sites.length > rows.length)
       lines.push(`  and ${integer(model.sites.length - rows.length)} more (--all lists them)`);
-    lines.push(
-      ...describeDoubts(model.sites, most),
-      ...noteOnMinusInfinity(model.sites).map((note) => `  note: ${clean(note)}`),
-    );
+    lines.push(...describeDoubts(model.sites, most));
   }
   if (model.skipped.length > 0) {
     lines.push(

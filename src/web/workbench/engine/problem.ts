@@ -1,5 +1,6 @@
 import { messageOf, OnnxMishError, sentences } from '../../../base/error.js';
 import type { OptionName } from '../../../base/option-hint.js';
+import { withCommand } from '../in-command.js';
 import { NOT_LOADED, type Problem, type WorkerAnswer } from '../protocol.js';
 
 /** Advice for the page, by the options that the error's advice is about; the first match counts. */
@@ -31,7 +32,12 @@ export function problemOf(error: unknown): Problem {
   }
   const { code, what, where, fix, option = {}, outcome } = error;
   const [inPage] = IN_PAGE.find(([, ...names]) => names.some((name) => option[name] !== undefined)) ?? [];
-  return { code, what, where, fix: sentences(inPage ?? fix, outcome) || undefined };
+  return {
+    code,
+    what,
+    where,
+    fix: sentences(inPage ?? (fix && withCommand(fix, option)), outcome) || undefined,
+  };
 }
 
 /** Runs `work` and returns its result, or the problem if it throws. */

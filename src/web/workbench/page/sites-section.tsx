@@ -2,8 +2,10 @@ import { useMemo, useState } from 'preact/hooks';
 import { integer, plural } from '../../../base/plural.js';
 import { ACTIVATIONS } from '../../../mish/activations.js';
 import type { Inspection } from '../../../mish/inspect.js';
+import { notesOnInspection } from '../../../mish/rare-notes.js';
 import { figure } from '../../../render/figures.js';
 import type { OpenedModel } from '../protocol.js';
+import { NoteList } from './note-list.js';
 import { type Parts, TableBox } from './parts.js';
 
 type Site = Inspection['sites'][number] & { readonly index: number };
@@ -55,6 +57,7 @@ export function SitesSection({ state, dispatch, model }: Parts & { readonly mode
       ) : (
         <SiteChooser state={state} dispatch={dispatch} sites={sites} />
       )}
+      <NoteList notes={notesOnInspection(model.inspection)} />
       {skipped.length > 0 && (
         <details>
           <summary>{`${plural(skipped.length, 'activation')} skipped, with reasons`}</summary>

@@ -6,6 +6,7 @@ import { FORMS, type FormName } from '../../../mish/forms.js';
 import type { OpenedModel } from '../protocol.js';
 import { DownloadLink } from './download-link.js';
 import { size } from './files.js';
+import { NoteList } from './note-list.js';
 import { Choice, type Parts, ProblemNote } from './parts.js';
 import { WorkButton } from './work-bar.js';
 
@@ -55,9 +56,9 @@ export function SwapSection({ state, dispatch, actions, model }: Parts & { reado
             {`${size(swapped.report.bytesIn)} → ${size(swapped.report.bytesOut)}. All other bytes are unchanged.`}
           </p>
           {externalData.length > 0 && <p>Keep {externalData.join(', ')} beside it.</p>}
-          {swapped.report.notes.map((note) => (
-            <p key={note}>{note}</p>
-          ))}
+          <NoteList
+            notes={swapped.report.notes.map((text) => ({ text, option: swapped.report.noteOptions?.[text] }))}
+          />
         </div>
       )}
     </section>
