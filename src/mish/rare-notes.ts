@@ -1,9 +1,7 @@
 // Notes that few models need, loaded on demand.
 
-import type { Advice } from '../base/option-hint.js';
 import { integer, plural } from '../base/plural.js';
 import type { OnnxDocument } from '../onnx/document.js';
-import type { Inspection } from './inspection.js';
 import { MISH, type NewActivation } from './new-activation.js';
 
 /** Maximum size of a protobuf message in bytes: ONNX Runtime and Python's onnx refuse larger files. */
@@ -52,17 +50,9 @@ export function noteOnOperators({ scopes }: Pick<OnnxDocument, 'scopes'>): strin
   );
 }
 
-/** Returns all notes on an inspection, with the options that they advise. */
-export function notesOnInspection(inspection: Inspection): Advice[] {
-  const { operators, sites, skipped, notes, noteOptions = {}, impliedRelus = 0 } = inspection;
-  const layers = sites.length === 0 || skipped.some(({ reason }) => reason === 'fused');
-  return [
-    ...(layers ? describeLayers(Object.entries(operators)) : []).map((text) => ({ text })),
-    ...notes.map((text) => ({ text, option: noteOptions[text] })),
-    ...noteOnImpliedRelus(impliedRelus).map((text) => ({ text, option: { swap: { int8: 'exact' } } })),
-    ...noteOnMinusInfinity(sites).map((text) => ({ text })),
-  ];
-}
+/** Returns the notes for counts of operators, as in an inspection. */
+export const noteOnCounts = (operators: Readonly<Record<string, number>>): string[] =>
+  describeLayers(Object.entries(operators));
 
 function describeLayers(counts: readonly (readonly [string, number])[]): string[] {
   const onIntegers = counts.filter(([name]) => LAYERS.test(name.split('.').at(-1) ?? ''));

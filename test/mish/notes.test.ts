@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { FORMS } from '../../src/mish/forms.js';
 import { inspect } from '../../src/mish/inspect.js';
+import { notesOnInspection } from '../../src/mish/inspection-notes.js';
 import { notesOn } from '../../src/mish/notes.js';
-import { noteOnSize, notesOnInspection } from '../../src/mish/rare-notes.js';
+import { noteOnSize } from '../../src/mish/rare-notes.js';
 import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
 import type { FloatType } from '../../src/onnx/types.js';

@@ -360,6 +360,7 @@ test('the notes of inspect are beside the sites, and those of a swap below it, w
   expect(await sites.getByText(/^Note/).count()).toBe(0);
   await swapButton(page).click();
   const swapped = page.getByRole('region', { name: 'Swap', exact: true }).getByRole('listitem');
+  await downloadLink(page).waitFor();
   expect(await swapped.allTextContents()).toEqual([
     'Note: webgpu and cuda: seven small kernels cost more than three on a GPU; the softplus form does better.',
   ]);

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { checkedBy } from '../../files/unchanged.js';
 import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.js';
-import { notesOnInspection } from '../../mish/rare-notes.js';
+import { notesOnInspection } from '../../mish/inspection-notes.js';
 import { modelArgument } from '../io/files.js';
 import { dataOptions, refuseSampleOptions } from '../options/data-options.js';
 import { GROUPS } from '../options/groups.js';

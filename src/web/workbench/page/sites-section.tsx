@@ -2,7 +2,7 @@ import { useMemo, useState } from 'preact/hooks';
 import { integer, plural } from '../../../base/plural.js';
 import { ACTIVATIONS } from '../../../mish/activations.js';
 import type { Inspection } from '../../../mish/inspect.js';
-import { notesOnInspection } from '../../../mish/rare-notes.js';
+import { notesOnInspection } from '../../../mish/inspection-notes.js';
 import { figure } from '../../../render/figures.js';
 import type { OpenedModel } from '../protocol.js';
 import { NoteList } from './note-list.js';

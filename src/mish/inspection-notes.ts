@@ -1,0 +1,15 @@
+import type { Advice } from '../base/option-hint.js';
+import type { Inspection } from './inspection.js';
+import { noteOnCounts, noteOnImpliedRelus, noteOnMinusInfinity } from './rare-notes.js';
+
+/** Returns all notes on an inspection, with the options that they advise. */
+export function notesOnInspection(inspection: Inspection): Advice[] {
+  const { operators, sites, skipped, notes, noteOptions = {}, impliedRelus = 0 } = inspection;
+  const layers = sites.length === 0 || skipped.some(({ reason }) => reason === 'fused');
+  return [
+    ...(layers ? noteOnCounts(operators) : []).map((text) => ({ text })),
+    ...notes.map((text) => ({ text, option: noteOptions[text] })),
+    ...noteOnImpliedRelus(impliedRelus).map((text) => ({ text, option: { swap: { int8: 'exact' } } })),
+    ...noteOnMinusInfinity(sites).map((text) => ({ text })),
+  ];
+}
