@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Advice } from '../../src/base/option-hint.js';
+import { OnnxMishError } from '../../src/base/error.js';
+import type { Advice, OptionHint } from '../../src/base/option-hint.js';
 import { curvedShareIn, MAX_CURVED_INPUT } from '../../src/metrics/curved-share.js';
 import { REPLACEMENTS } from '../../src/mish/activation-kinds.js';
 import { ACTIVATIONS } from '../../src/mish/activations.js';
@@ -291,4 +292,17 @@ test('a part of the page that its server no longer has is a problem with advice'
     fix: expect.stringContaining('onnx-mish report'),
   });
   expect(problemOf(new TypeError('x is undefined'))).toEqual({ code: 'run-failed', what: 'x is undefined' });
+});
+
+test.each<[OptionHint, string]>([
+  [{ loss: 'bce' }, 'Try it (onnx-mish finetune --loss bce)'],
+  [{ head: null }, 'Try it (onnx-mish finetune --head)'],
+  [{ layers: null }, 'Try it (onnx-mish calibrate --layers)'],
+  [{ form: 'softplus', opset: 18 }, 'Try it (onnx-mish swap --opset 18)'],
+  [{ swap: { int8: 'exact' } }, 'Try it (onnx-mish swap --int8 exact)'],
+  [{ shapes: null }, 'Give the sizes of the model’s free dimensions'],
+  [{ calibrate: false }, 'Try it'],
+])('the advice with the options %j is in the words of the page, or names the command', (option, fix) => {
+  const error = new OnnxMishError('bad-data', 'it fails', { fix: 'Try it', option });
+  expect(problemOf(error)).toEqual({ code: 'bad-data', what: 'it fails', where: undefined, fix });
 });

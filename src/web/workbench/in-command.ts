@@ -1,9 +1,21 @@
-import type { OptionHint } from '../../base/option-hint.js';
+import type { OptionHint, OptionName } from '../../base/option-hint.js';
 
-/** Appends to advice the command for it, where the page has no field: it writes no int8 and raises no opset. */
+/** Options without a field on the page, as commands with a flag. */
+const COMMANDS: readonly (readonly [OptionName, command: string])[] = [
+  ['head', 'onnx-mish finetune --head'],
+  ['int8', 'onnx-mish swap --int8'],
+  ['layers', 'onnx-mish calibrate --layers'],
+  ['loss', 'onnx-mish finetune --loss'],
+  ['opset', 'onnx-mish swap --opset'],
+];
+
+/** Appends to advice the command for it, where the page has no field for its options. */
 export function withCommand(text: string, option: OptionHint = {}): string {
-  const { int8, opset } =
-    typeof option.swap === 'object' && option.swap !== null ? (option.swap as OptionHint) : option;
-  const flags = [...(int8 ? [`--int8 ${int8}`] : []), ...(opset ? [`--opset ${opset}`] : [])];
-  return flags.length === 0 ? text : `${text} (onnx-mish swap ${flags.join(' ')})`;
+  const { swap } = option;
+  const advised = typeof swap === 'object' && swap !== null ? (swap as OptionHint) : option;
+  const commands = COMMANDS.flatMap(([name, command]) => {
+    const value = advised[name];
+    return value === undefined ? [] : [value === null ? command : `${command} ${value}`];
+  });
+  return commands.length === 0 ? text : `${text} (${commands.join(', ')})`;
 }
