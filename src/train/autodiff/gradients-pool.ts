@@ -15,11 +15,12 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
   const y = node.outputs[0] ?? '';
   const kernel = attribute(node, 'kernel_shape')?.ints ?? [];
   const [dx, dy] = [tape.dims(x), tape.dims(y)];
-  const window = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
+  const whole = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
+  const window = cutWindow(whole, dx.slice(2), dy.slice(2));
   const [n = 1, c = 1, ...outside] = dy;
   const flat = (name: string) => tape.reshape(name, [n, c, 1, elementCount(outside)]);
   if (node.opType !== 'MaxPool') {
-    const shares = averageShares(tape, node, window, dx.slice(2), outside);
+    const shares = averageShares(tape, node, whole, window, dx.slice(2), outside);
     return [fold(tape, tape.node('Mul', [flat(g), shares]), dx, outside, window)];
   }
   if (isTiling(window, dx, dy)) return [tiledMaximum(tape, x, y, g, dx, window)];
@@ -27,6 +28,24 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
   const ranked = tape.node('Mul', [mask, tapRanks(tape, window, dx.slice(2), outside)]);
   const first = tape.mask('Equal', ranked, reducedMax(tape, ranked, 2));
   return [fold(tape, tape.node('Mul', [flat(g), first]), dx, outside, window)];
+}
+
+/** Returns a window without the taps that are behind the input at all places: kernels may be larger than the input by far. */
+function cutWindow(
+  { kernel, strides, dilations, pads }: Window,
+  inside: readonly number[],
+  outside: readonly number[],
+): Window {
+  const begins = pads.slice(0, kernel.length);
+  const cut = kernel.map((size, axis) => {
+    const reached = (inside[axis] ?? 1) + (begins[axis] ?? 0);
+    return Math.max(1, Math.min(size, Math.ceil(reached / (dilations[axis] ?? 1))));
+  });
+  const ends = cut.map((size, axis) => {
+    const last = ((outside[axis] ?? 1) - 1) * (strides[axis] ?? 1) + (size - 1) * (dilations[axis] ?? 1);
+    return Math.max(0, last + 1 - (inside[axis] ?? 1) - (begins[axis] ?? 0));
+  });
+  return { kernel: cut, strides, dilations, pads: [...begins, ...ends] };
 }
 
 /** Adds ranks of the taps of each window, the first the highest, [1, 1, taps, places]. Padding, which can equal a maximum of 0, has 0. */
@@ -105,7 +124,8 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
   const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
   const [dx, dy] = [tape.dims(x), tape.dims(y)];
   const kernel = attribute(node, 'kernel_shape')?.ints ?? dx.slice(2);
-  const window = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
+  const inside = dx.slice(2);
+  const window = cutWindow(windowOf('Conv', node, kernel, inside, dy.slice(2)), inside, dy.slice(2));
   const [n = 1, c = 1, ...outside] = dy;
   const p = attribute(node, 'p')?.i ?? 2;
   const positive = (name: string) => tape.node('Max', [name, tape.floats([TINY])]);
@@ -114,7 +134,7 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
   const share = tape.node('Mul', [g, finite(tape, power(positive(y), 1 - p))]);
   const wide = tape.node('Expand', [
     tape.reshape(share, [n, c, 1, elementCount(outside)]),
-    tape.ints([n, c, elementCount(kernel), elementCount(outside)]),
+    tape.ints([n, c, elementCount(window.kernel), elementCount(outside)]),
   ]);
   const folded = fold(tape, wide, dx, outside, window);
   const steep = tape.node('Mul', [x, power(positive(tape.node('Abs', [x])), p - 2)]);
@@ -131,6 +151,7 @@ const TINY = 1e-20;
 function averageShares(
   tape: Tape,
   node: Node,
+  whole: Window,
   window: Window,
   inside: readonly number[],
   outside: readonly number[],
@@ -138,26 +159,37 @@ function averageShares(
   const taps = elementCount(window.kernel);
   const countsPadding = (attribute(node, 'count_include_pad')?.i ?? 0) !== 0;
   const isRoundedUp = (attribute(node, 'ceil_mode')?.i ?? 0) !== 0;
-  if ((countsPadding && !isRoundedUp) || window.pads.every((pad) => pad === 0))
-    return tape.floats(new Float32Array(taps).fill(1 / taps), [1, 1, taps, 1]);
-  const places = elementCount(outside);
-  const pads = attribute(node, 'pads')?.ints ?? window.pads.map(() => 0);
-  const axes = inside.length;
-  const counted = countsPadding
-    ? inside.map((size, axis) => size + (pads[axis] ?? 0) + (pads[axes + axis] ?? 0))
-    : inside;
-  const reads = readsOf(
-    'Conv',
-    countsPadding ? { ...window, pads: window.pads.map(() => 0) } : window,
-    counted,
-    outside,
+  if ((countsPadding && !isRoundedUp) || whole.pads.every((pad) => pad === 0))
+    return tape.floats(new Float32Array(taps).fill(1 / elementCount(whole.kernel)), [1, 1, taps, 1]);
+  const pads = attribute(node, 'pads')?.ints ?? whole.pads.map(() => 0);
+  const counts = inside.map((size, axis) => {
+    const [begin, end] = countsPadding ? [pads[axis] ?? 0, pads[inside.length + axis] ?? 0] : [0, 0];
+    const first = countsPadding ? 0 : -(whole.pads[axis] ?? 0);
+    return countsOf(whole, axis, first, size + begin + end, outside[axis] ?? 1);
+  });
+  const shares = counts.reduce<readonly number[]>(
+    (sofar, count) => sofar.flatMap((share) => count.map((one) => share / Math.max(1, one))),
+    [1],
   );
-  const offsets = new Int32Array(taps);
-  const shares = new Float32Array(taps * places);
-  for (let place = 0; place < places; place++) {
-    reads(place, offsets);
-    const count = offsets.reduce((sum, offset) => sum + (offset < 0 ? 0 : 1), 0);
-    for (let tap = 0; tap < taps; tap++) shares[tap * places + place] = 1 / Math.max(1, count);
-  }
-  return tape.floats(shares, [1, 1, taps, places]);
+  const places = shares.length;
+  return tape.floats(
+    Float32Array.from({ length: taps * places }, (_, at) => shares[at % places] ?? 0),
+    [1, 1, taps, places],
+  );
+}
+
+/** Returns for each place along an axis how many taps are within `size`, if the first window begins at `first`. */
+function countsOf(
+  { kernel, strides, dilations }: Window,
+  axis: number,
+  first: number,
+  size: number,
+  places: number,
+): number[] {
+  const dilation = dilations[axis] ?? 1;
+  return Array.from({ length: places }, (_, place) => {
+    const start = first + place * (strides[axis] ?? 1);
+    const from = Math.max(0, Math.ceil(-start / dilation));
+    return Math.max(0, Math.min(kernel[axis] ?? 1, Math.ceil((size - start) / dilation)) - from);
+  });
 }

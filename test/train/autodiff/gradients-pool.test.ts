@@ -1,7 +1,11 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { createRandom, normal } from '../../../src/base/random.js';
 import { scan } from '../../../src/onnx/scan.js';
+import { elementCount } from '../../../src/providers/tensor.js';
 import { GRADIENTS } from '../../../src/train/autodiff/gradients.js';
 import { type AttributeValue, model, node, value } from '../../support/model.js';
+import { f32, run } from '../../support/run.js';
 import { runTape } from '../../support/tape.js';
 
 interface Pooled {
@@ -67,4 +71,73 @@ test.each(Object.entries(CASES))('The first of equal maxima gets the gradient: %
     found: GRADIENTS.MaxPool?.(tape, pool, 'g', ['g'])[0] ?? '',
   }));
   expect(found).toEqual(expected);
+});
+
+const axis = fc.record({
+  size: fc.integer({ min: 1, max: 6 }),
+  window: fc.oneof(
+    fc.record({ kernel: fc.integer({ min: 1, max: 8 }), stride: fc.integer({ min: 1, max: 3 }) }),
+    // As exporters write a pooling over all places.
+    fc.constant({ kernel: 100_000, stride: 100_000 }),
+  ),
+  pads: fc.tuple(fc.integer({ min: 0, max: 2 }), fc.integer({ min: 0, max: 2 })),
+});
+const averaged = fc.record({
+  axes: fc.array(
+    axis.map(({ window, ...rest }) => ({ ...window, ...rest })),
+    { minLength: 1, maxLength: 2 },
+  ),
+  ceil_mode: fc.constantFrom(0, 1),
+  count_include_pad: fc.constantFrom(0, 1),
+  seed: fc.integer(),
+});
+
+test('AveragePool’s gradient is its transpose, also with kernels that are larger than the input by far', async () => {
+  let large = 0;
+  await fc.assert(
+    fc.asyncProperty(averaged, async ({ axes, ceil_mode, count_include_pad, seed }) => {
+      // No window fits then, and the output has no element by the specification.
+      fc.pre(
+        ceil_mode === 1 || axes.every(({ size, kernel, pads: [begin, end] }) => kernel <= size + begin + end),
+      );
+      const inside = axes.map(({ size }) => size);
+      const pads = [0, 1].flatMap((side) => axes.map((one) => one.pads[side] ?? 0));
+      const attributes = {
+        kernel_shape: axes.map(({ kernel }) => kernel),
+        strides: axes.map(({ stride }) => stride),
+        ...{ pads, ceil_mode, count_include_pad },
+      };
+      const bytes = model({
+        opset: 22,
+        ir: 10,
+        nodes: [node('AveragePool', ['x'], ['y'], attributes), node('Shape', ['y'], ['shape'])],
+        inputs: [value('x', 1, [1, 1, ...inside])],
+        outputs: [value('y', 1), value('shape', 7)],
+      });
+      const random = createRandom(seed);
+      const x = Array.from({ length: elementCount(inside) }, () => normal(random));
+      const pooled = await run(bytes, { x: f32(x, [1, 1, ...inside]) }).catch(() => undefined);
+      // Windows that lie in padding only are refused, or their mean is not a number.
+      fc.pre(pooled !== undefined && (pooled.y ?? []).every(Number.isFinite) && (pooled.y ?? []).length > 0);
+      const { y = [], shape = [] } = pooled ?? {};
+      const { graph } = await scan(bytes);
+      const [pool] = graph.nodes;
+      if (pool === undefined) throw new Error('the model has no node');
+      const g = y.map(() => normal(random));
+      const tensors = {
+        x: { dims: [1, 1, ...inside], data: x },
+        y: { dims: shape, data: y },
+        g: { dims: shape, data: g },
+      };
+      const { found = [] } = await runTape(tensors, (tape) => ({
+        found: GRADIENTS.AveragePool?.(tape, pool, 'g', ['g'])[0] ?? '',
+      }));
+      const inner = (a: readonly number[], b: readonly number[]) =>
+        a.reduce((sum, one, at) => sum + one * (b[at] ?? 0), 0);
+      expect(inner(found, x)).toBeCloseTo(inner(g, y), 4);
+      if (axes.some(({ kernel, size }) => kernel > size + 4)) large++;
+    }),
+    { numRuns: 80, seed: 5 },
+  );
+  expect(large).toBeGreaterThan(10);
 });
