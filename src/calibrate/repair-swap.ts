@@ -86,6 +86,7 @@ export async function repairSwap(
       fold: null,
       notes: [
         ...prepared.unmatched.map(({ text }) => text),
+        ...(samples.dataset.notes ?? []),
         ...samples.notes,
         ...chosen.notes,
         ...(sharpened?.notes ?? []),

@@ -68,6 +68,9 @@ test('a repair of dropped files gives a model, the tables and the reports of the
   });
   const { fit, held, judged } = report.samples;
   expect(fit + held + judged).toBe(16 * Math.floor(SAMPLES / 16)); // runs of 16 samples
+  const leftOut = `${SAMPLES % 16} of ${SAMPLES} samples of 'x' are left out: the last run of 16 is not full`;
+  expect(report.notes).toContain(leftOut);
+  await page.getByText(`Note: ${leftOut}.`).waitFor();
   expect(report.calibrated.difference).toBeDefined();
   const [original, swapped, calibrated] = await table(page, 'Outputs').allTextContents();
   expect([original, swapped, calibrated].map((row) => row?.replace(/^scores/, ''))).toEqual([

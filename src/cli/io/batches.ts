@@ -24,7 +24,8 @@ export async function readInBatches(
   samples: number,
   options: SessionOptions,
 ): Promise<DataMaker> {
-  const read = flags.data === NOISE ? noise(flags, samples) : await readData(flags, samples);
+  const read =
+    flags.data === NOISE ? noise(flags, samples) : await readData(flags, samples, { note: () => {} }); // the report contains the notes
   return withSession(model.file, onCpu({ session: options, signal: interruptible() }), async (session) => {
     await sayDoubtsIn(session, model, read, flags, options);
     if (flags.images !== undefined) return read;
