@@ -17,10 +17,13 @@ export interface CalibrateOptions
   /**
    * Sharpness β of every site, written as nodes; 1 is Mish itself. By default each site gets the largest sharpness at which
    * the share `curved` of its inputs still lies where Mish is curved, folded into weights; sites where it cannot be folded
-   * keep β = 1. `auto` raises these further until the budget holds.
+   * keep β = 1. Swish, GELU and HardSwish get one as well: f(βx) / β. `auto`, for Mish, raises these further until the budget holds.
    */
   readonly beta?: number | 'auto' | undefined;
-  /** Share of a site's inputs with |βx| < 4 that the default sharpness keeps; default 0.75. */
+  /**
+   * Share of a site's inputs that the default sharpness keeps where the new activation is curved; default 0.75. That is |βx| < 4 for
+   * Mish and Swish, |βx| < 3 for HardSwish, and |βx| < 2 for GELU.
+   */
   readonly curved?: number | undefined;
   /** Budget for `auto`; default agreement>=0.98, or sqnr>=30 if no output looks like class scores. */
   readonly budget?: readonly Limit[] | undefined;

@@ -71,7 +71,7 @@ export async function repairSwap(
       ...{ to: swap.to, form: swap.form },
       beta: commonBeta(sites).beta ?? (sites.length === 0 ? swap.beta : null),
       curved: base.report,
-      sites: await withCurvedShares(sites, original, kept, subsets.measured, {
+      sites: await withCurvedShares(sites, chosen.swap, original, kept, subsets.measured, {
         ...options,
         onProgress: (done, of) =>
           onProgress('measuring what goes into the sites', Math.min(done, of - 1), of),

@@ -1,23 +1,34 @@
-// The share of an activation's inputs at which Mish is curved.
+// The share of an activation's inputs at which Mish, or another smooth activation, is curved.
 import type { Histogram } from './histogram.js';
 
-/** Largest |βx| at which Mish is visibly curved; beyond it Mish is nearly 0 or x, and differs from ReLU by at most 0.08 / β. */
-export const MAX_CURVED_INPUT = 4;
+/**
+ * Largest |βx| at which each activation is visibly curved. Beyond it, the activation is nearly 0 or x: it differs from ReLU by at most
+ * 27 % of its largest difference, and by at most 0.08 / β.
+ */
+export const MAX_CURVED_INPUT = { mish: 4, swish: 4, gelu: 2, hardswish: 3 } as const;
+
+/** An activation f with a sharpness β: f(βx) / β comes nearer to ReLU as β grows. */
+export type SharpActivation = keyof typeof MAX_CURVED_INPUT;
+
+/** Returns whether an activation has a sharpness. Without a name it is Mish. */
+export function hasSharpness(name = 'mish'): name is SharpActivation {
+  return Object.hasOwn(MAX_CURVED_INPUT, name);
+}
 /** Largest sharpness to choose, for an activation whose inputs are nearly all 0. */
 export const MAX_CHOSEN_SHARPNESS = 1024;
 
-/** Returns how many of these inputs have |βx| < 4. */
-export function countCurved(values: ArrayLike<number>, beta: number): number {
-  const limit = MAX_CURVED_INPUT / beta;
+/** Returns how many of these inputs have |βx| below a limit, such as `MAX_CURVED_INPUT.mish`. */
+export function countCurved(values: ArrayLike<number>, beta: number, maxCurved: number): number {
+  const limit = maxCurved / beta;
   let count = 0;
   for (let index = 0; index < values.length; index++) if (Math.abs(values[index] as number) < limit) count++;
   return count;
 }
 
-/** Returns the share of counted inputs with |βx| < 4, by the middle of their bins. */
+/** Returns the share of counted inputs at which Mish is curved, by the middle of their bins. */
 export function curvedShareIn({ from, width, counts, below, above }: Histogram, beta: number): number {
   const middles = counts.map((_, bin) => from + width * (bin + 0.5));
-  const curved = counts.filter((_, bin) => countCurved([middles[bin] ?? 0], beta) > 0);
+  const curved = counts.filter((_, bin) => countCurved([middles[bin] ?? 0], beta, MAX_CURVED_INPUT.mish) > 0);
   const sum = (all: readonly number[]) => all.reduce((total, count) => total + count, 0);
   return sum(curved) / (sum(counts) + below + above);
 }
@@ -27,9 +38,9 @@ export interface SharpnessMeter {
   add(values: ArrayLike<number>): void;
   /**
    * Returns the largest sharpness, from 1 to `MAX_CHOSEN_SHARPNESS`, at which at least this share of the inputs has
-   * |βx| < 4; two decimals. Inputs that are exactly 0 do not count: 0 is curved at every sharpness. 1 without others.
+   * |βx| < `maxCurved`; two decimals. Inputs that are exactly 0 do not count: 0 is curved at every sharpness. 1 without others.
    */
-  sharpness(share: number): number;
+  sharpness(share: number, maxCurved: number): number;
 }
 
 /** Number of low bits of a float32 that counting ignores; a bin is at most 0.8 % wide. */
@@ -53,14 +64,14 @@ export function sharpnessMeter(): SharpnessMeter {
       }
       n += bits.length;
     },
-    sharpness(share) {
+    sharpness(share, maxCurved) {
       let below = -zeros;
       const needed = share * (n - zeros);
       if (!(needed > 0)) return 1;
       for (let bin = 0; bin < BINS; bin++) {
         below += bins[bin] as number;
         if (below < needed) continue;
-        const beta = Math.floor((100 * MAX_CURVED_INPUT) / upperEdge(bin)) / 100;
+        const beta = Math.floor((100 * maxCurved) / upperEdge(bin)) / 100;
         return Math.max(1, Math.min(MAX_CHOSEN_SHARPNESS, beta || 1));
       }
       return 1;

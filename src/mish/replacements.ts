@@ -39,7 +39,7 @@ function checkOptions({ name, label, parameter }: Activation, { alpha, beta, for
   if (alpha !== undefined && parameter !== 'alpha')
     refuse('alpha', `${label} has no slope α`, 'Leave alpha out, or write leakyrelu');
   if (beta !== undefined && beta !== 1 && parameter !== 'beta')
-    refuse('beta', `${label} has no sharpness β`, 'Leave beta out, or write mish or swish');
+    refuse('beta', `${label} is written without a sharpness β`, 'Leave beta out, or write mish or swish');
   if (form !== undefined && name !== 'mish')
     refuse('form', `the option form chooses a form of Mish, and ${label} is written`, 'Leave form out');
   if (leaky !== undefined && leaky !== 'mish' && name !== 'mish')

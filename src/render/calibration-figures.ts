@@ -1,6 +1,7 @@
 // Sentences and rows of tables of a calibration, for every view.
 import { integer, plural } from '../base/plural.js';
 import { type LimitVerdict, limitText } from '../calibrate/select/budget.js';
+import { hasSharpness, MAX_CURVED_INPUT } from '../metrics/curved-share.js';
 import { pointsText } from '../metrics/paired.js';
 import { median } from '../metrics/statistics.js';
 import { activationLabel } from '../mish/activations.js';
@@ -94,8 +95,12 @@ export function siteCells(
   return [kind, what, figure(beta), percent(bends)];
 }
 
-export const SITE_LEGEND =
-  'Bends: share of the inputs with |βx| < 4. Where it is small, the site still acts like ReLU.';
+/** Explains the columns of the sites. Reports of earlier versions lack the name of the activation. */
+export function siteLegend({ to = 'mish' }: Partial<Pick<Calibration, 'to'>>): string {
+  return hasSharpness(to)
+    ? `Bends: share of the inputs with |βx| < ${MAX_CURVED_INPUT[to]}. Where it is small, the site still acts like ReLU.`
+    : `${activationLabel(to)} has no sharpness β, and where it bends is not measured.`;
+}
 
 export function describeTuning({ tuning }: Calibration): string[] {
   if (tuning === null) return [];

@@ -1,5 +1,6 @@
 import { integer } from '../base/plural.js';
-import type { Calibration, LayerRepair, SiteWithCurvedShare } from '../node/calibrate.js';
+import { activationLabel } from '../mish/activations.js';
+import type { Calibration, LayerRepair } from '../node/calibrate.js';
 import {
   describeCurved,
   describeDifference,
@@ -19,8 +20,8 @@ import {
   OUTPUT_HEAD,
   outputRows,
   SITE_HEAD,
-  SITE_LEGEND,
   siteCells,
+  siteLegend,
 } from './calibration-figures.js';
 import { clean as cleanText } from './clean.js';
 import { hintText, joinSections, mapText, short, tellApart } from './figures.js';
@@ -66,7 +67,7 @@ export function renderCalibration(
       : [
           ...describeCurved(safe),
           ...describeSharpness(safe),
-          siteTable(sites, all ? sites.length : MAX_LISTED, hint),
+          siteTable(safe, all ? sites.length : MAX_LISTED, hint),
           ...cut(describeUnfolded(safe), all).map((line) =>
             typeof line === 'number' ? `and ${line} more${hintText(hint)}` : line,
           ),
@@ -112,7 +113,8 @@ function layerTable(layers: readonly (LayerRepair | number)[], hint: string | un
   return plainTable(LAYER_HEAD, rows);
 }
 
-function siteTable(all: readonly SiteWithCurvedShare[], most: number, hint: string | undefined): string {
+function siteTable(calibration: Calibration, most: number, hint: string | undefined): string {
+  const { to, sites: all } = calibration;
   const sites = all.slice(0, most);
   const more = all.length > most ? `\n… ${integer(all.length - most)} more${hintText(hint)}` : '';
   const names = tellApart(
@@ -120,10 +122,10 @@ function siteTable(all: readonly SiteWithCurvedShare[], most: number, hint: stri
     MAX_NAME_CHARACTERS,
   );
   const rows = sites.map((site, index) => {
-    const [kind = '', ...cells] = siteCells(site);
+    const [kind = '', ...cells] = siteCells(site, activationLabel(to));
     return [names[index] ?? '', short(kind, MAX_NAME_CHARACTERS), ...cells];
   });
-  return `${plainTable(SITE_HEAD, rows, 3)}${more}\n${SITE_LEGEND}`;
+  return `${plainTable(SITE_HEAD, rows, 3)}${more}\n${siteLegend(calibration)}`;
 }
 
 function outputTable(calibration: Calibration, all: boolean, hint: string | undefined): string[] {

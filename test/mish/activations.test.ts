@@ -246,8 +246,8 @@ describe('the parameters', () => {
   });
 
   test.each<[SwapOptions, string]>([
-    [{ to: 'relu', beta: 2 }, 'ReLU has no sharpness β'],
-    [{ to: 'hardswish', beta: 4 }, 'HardSwish has no sharpness β'],
+    [{ to: 'relu', beta: 2 }, 'ReLU is written without a sharpness β'],
+    [{ to: 'hardswish', beta: 4 }, 'HardSwish is written without a sharpness β'],
     [{ to: 'elu', alpha: 0.5 }, 'ELU has no slope α'],
     [{ alpha: 0.5 }, 'Mish has no slope α'],
     [{ to: 'leakyrelu', alpha: 0 }, 'the slope α cannot be 0'],
@@ -266,7 +266,7 @@ describe('a plan', () => {
   test('of an activation without a sharpness refuses one, for all sites or for one', async () => {
     const relu = act('LeakyRelu', 17, 'f32');
     const plan = planOf((await swap(relu, { to: 'relu' })).report);
-    const refusal = { code: 'bad-usage', what: 'ReLU has no sharpness β' };
+    const refusal = { code: 'bad-usage', what: 'ReLU is written without a sharpness β' };
     await expect(swap(relu, { plan: { ...plan, beta: 2 } })).rejects.toMatchObject(refusal);
     const sites = plan.sites.map((site) => ({ ...site, beta: 2 }));
     await expect(swap(relu, { plan: { ...plan, sites } })).rejects.toMatchObject(refusal);

@@ -273,7 +273,7 @@ test('the density adds up to the share of inputs inside the chart', () => {
   expect(density.reduce((sum, value) => sum + value * step, 0)).toBeCloseTo(1, 1);
   expect(curvedShareIn(histogram, 1)).toBe(1);
   expect(curvedShareIn(histogram, 100)).toBe(0);
-  expect(curvedShareIn(histogram, MAX_CURVED_INPUT / 0.5)).toBe(9 / 20); // the bins around 0, whose middles are ±0.25
+  expect(curvedShareIn(histogram, MAX_CURVED_INPUT.mish / 0.5)).toBe(9 / 20); // the bins around 0, whose middles are ±0.25
 });
 
 test('a part of the page that its server no longer has is a problem with advice', () => {

@@ -161,16 +161,26 @@ test('samples in another range raise a doubt beside them, and its button mends t
 test('another activation that is chosen in the first room is the one that a repair writes', async () => {
   const page = await workbench.open();
   await page.setInputFiles('#files', MODEL);
-  await page.getByRole('radio', { name: 'GELU', exact: true }).check();
-  await page.getByRole('link', { name: 'Repair' }).click();
-  await page.setInputFiles('#repair-files', DATA);
-  await page.getByText('Writes GELU. The ranking swaps one site at a time.').waitFor();
+  const choose = async (name: string) => {
+    await page.getByRole('radio', { name, exact: true }).check();
+    await page.getByRole('link', { name: 'Repair' }).click();
+  };
+  await choose('ELU');
+  await page.getByText('Writes ELU. The ranking swaps one site at a time.').waitFor();
   expect(await page.getByRole('group', { name: 'Sharpness β' }).count()).toBe(0);
+  await page.getByRole('link', { name: 'Swap and run' }).click();
+  await choose('GELU');
+  await page.setInputFiles('#repair-files', DATA);
+  await page
+    .getByText('Writes GELU. A β from the inputs is folded into weights, and costs no node.')
+    .waitFor();
+  expect(await page.getByRole('radio', { name: '1 at all sites' }).count()).toBe(1);
   await page.getByRole('radio', { name: 'nothing more' }).check();
   await button(page, 'Repair').click();
   await page.getByRole('heading', { name: 'Repaired' }).waitFor();
   const text = await page.getByRole('main').innerText();
-  expect(text).toContain('1 site → GELU.');
+  expect(text).toMatch(/1 site → GELU(, β = [\d.]+)?\./);
+  expect(text).toContain('|βx| < 2');
   expect(text).not.toContain('Mish');
   expect(await page.getByRole('link', { name: /^Download/ }).innerText()).toBe('Download net.gelu.onnx');
   if (isHeavy) {

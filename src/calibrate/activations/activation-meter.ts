@@ -84,7 +84,7 @@ export function activationMeter(axis: UnitAxis, slope: number | undefined): Acti
         sum += x;
         if (x < moments.min) moments.min = x;
         if (x > moments.max) moments.max = x;
-        if (x < MAX_CURVED_INPUT && x > -MAX_CURVED_INPUT) bend++;
+        if (x < MAX_CURVED_INPUT.mish && x > -MAX_CURVED_INPUT.mish) bend++;
         if (x > 0) {
           positive++;
           mass += x;

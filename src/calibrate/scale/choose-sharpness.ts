@@ -1,6 +1,6 @@
 import { type Feeds, firstFeed } from '../../data/dataset.js';
 import { drawRuns, type Subset } from '../../data/split.js';
-import { sharpnessMeter } from '../../metrics/curved-share.js';
+import { MAX_CURVED_INPUT, type SharpActivation, sharpnessMeter } from '../../metrics/curved-share.js';
 import type { Plan } from '../../mish/plan.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
 import { indexGraphs } from '../../onnx/graph-index.js';
@@ -21,8 +21,10 @@ export interface ChooseOptions
   extends SiteOptions,
     OnProvider,
     Pick<MeasureTensorsOptions, 'session' | 'signal' | 'onProgress'> {
-  /** Share of inputs with |βx| < 4 that every site keeps. */
+  /** Share of inputs at which the new activation is curved that every site keeps. */
   readonly share: number;
+  /** The new activation. */
+  readonly activation: SharpActivation;
   readonly seed: number;
   /** Maximum number of samples whose inputs decide, 16 to 512; default 512. */
   readonly samples?: number | undefined;
@@ -30,8 +32,8 @@ export interface ChooseOptions
 
 /**
  * Chooses the sharpness of each site from what goes into the site: the largest at which a share of its inputs still lies
- * where Mish is curved. Folds the sharpness into the weights around the sites. The result computes the same function as
- * the original; swapping its sites for Mish gives mish_β. Throws `run-failed`, `aborted`, and as `findSites` does.
+ * where the new activation f is curved. Folds the sharpness into the weights around the sites. The result computes the same function
+ * as the original; swapping its sites for f gives f(βx) / β. Throws `run-failed`, `aborted`, and as `findSites` does.
  */
 export async function sharpenByInputs(
   given: EditableModel,
@@ -39,6 +41,7 @@ export async function sharpenByInputs(
   train: Subset,
   options: ChooseOptions,
 ): Promise<Rescaled> {
+  const { activation } = options;
   const original = await separateConstants(given);
   const { document } = original;
   const planned = new Map(plan.sites.map((site) => [`${site.scope} ${site.output}`, site]));
@@ -49,12 +52,12 @@ export async function sharpenByInputs(
   const index = indexGraphs(document);
   const places = found.flatMap(({ site, leak }) => {
     const isMade = index.producer(site.scope, inputOf(site)) !== undefined;
-    // A sharper Mish comes nearer to ReLU, and a mixture nearer to its LeakyReLU.
+    // A sharper activation comes nearer to ReLU, and a mixture nearer to its LeakyReLU.
     const factor =
       site.kind === 'relu' || leak !== undefined
         ? 1
         : site.kind === 'leakyrelu' && typeof site.alpha === 'number'
-          ? leakySharpness(site.alpha)
+          ? leakySharpness(site.alpha, activation)
           : 0;
     const place = { site, factor, input: inputOf(site), fed: !isMade, meter: inputMeter };
     return site.scope === document.graph && factor > 0 ? [place] : [];
@@ -63,7 +66,8 @@ export async function sharpenByInputs(
   const results = await measureTensors(places, measured, original, options);
   const chosen = new Map<Site, number>();
   for (const [{ site, factor }, result] of results)
-    if (result.why === undefined) chosen.set(site, scaled(result.meter.sharpness(options.share), factor));
+    if (result.why === undefined)
+      chosen.set(site, scaled(result.meter.sharpness(options.share, MAX_CURVED_INPUT[activation]), factor));
   const wanted = found.map(({ site }): WantedSharpness => ({ site, beta: chosen.get(site) ?? 1 }));
   return rescale(
     original,
@@ -77,19 +81,19 @@ function scaled(sharpness: number, factor: number): number {
   return Math.max(1, Math.floor(100 * sharpness * factor) / 100);
 }
 
-/** Slope up to which a sharper Mish is nearer to LeakyReLU. */
+/** Slope up to which a sharper activation is nearer to LeakyReLU. */
 const MAX_SHARP_SLOPE = 0.065;
-/** Factor of the sharpness for larger slopes, with the power of the slope. */
-const LEAKY_FACTOR = 0.068;
+/** Factor of the sharpness for larger slopes, with the power of the slope. HardSwish, which is 0 below -3, bends most. */
+const LEAKY_FACTOR = { mish: 0.068, swish: 0.068, gelu: 0.068, hardswish: 0.1 } as const;
 const LEAKY_POWER = -0.7;
 
 /**
- * Returns by which factor to lower the sharpness for LeakyReLU that becomes Mish itself. A sharp Mish loses the slope, a soft one
- * the kink. The factor is near the best for normally distributed inputs and a linear layer after the site.
+ * Returns by which factor to lower the sharpness for LeakyReLU that becomes an activation itself, not a mixture. A sharp one loses
+ * the slope, a soft one the kink. The factor is near the best for normally distributed inputs and a linear layer after the site.
  */
-export function leakySharpness(slope: number): number {
+export function leakySharpness(slope: number, to: SharpActivation): number {
   if (!(slope >= 0)) return 0;
-  return slope <= MAX_SHARP_SLOPE ? 1 : Math.min(1, LEAKY_FACTOR * slope ** LEAKY_POWER);
+  return slope <= MAX_SHARP_SLOPE ? 1 : Math.min(1, LEAKY_FACTOR[to] * slope ** LEAKY_POWER);
 }
 
 async function runsFor(feeds: Feeds, { samples = MAX_MEASURED_SAMPLES }: ChooseOptions): Promise<number> {

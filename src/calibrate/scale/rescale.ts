@@ -28,7 +28,7 @@ export interface Rescaled {
 
 /**
  * Multiplies what goes into sites by their sharpness and divides what comes out, in the weights before and after, so that
- * Mish then computes what mish_β computed before. Sites that share a scale get the smallest sharpness among them.
+ * a new activation f then computes what f(βx) / β computed before. Sites that share a scale get the smallest sharpness among them.
  * `homogeneous` are all activations of the main graph that preserve a scale. Reads the weights that change.
  */
 export async function rescale(

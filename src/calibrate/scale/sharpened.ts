@@ -1,5 +1,6 @@
 import { OnnxMishError } from '../../base/error.js';
 import type { Subset } from '../../data/split.js';
+import { hasSharpness } from '../../metrics/curved-share.js';
 import type { Operation } from '../../mish/history.js';
 import type { Plan } from '../../mish/plan.js';
 import type { FoldedSite, KeptSite, SiteReport } from '../../mish/results.js';
@@ -7,12 +8,12 @@ import { commonBeta } from '../../mish/swap.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import { type ChooseOptions, sharpenByInputs } from './choose-sharpness.js';
 
-/** Share of a site's inputs with |βx| < 4 that the default sharpness keeps. */
+/** Share of a site's inputs at which the new activation is curved that the default sharpness keeps. */
 export const DEFAULT_CURVED_SHARE = 0.75;
 
 /** Report of the sharpness that follows from the inputs of the sites. */
 export interface CurvedReport {
-  /** Share of a site's inputs with |βx| < 4 that the sharpness keeps. */
+  /** Share of a site's inputs at which the new activation is curved that the sharpness keeps. */
   readonly share: number;
   /** Sites whose sharpness was folded into weights. */
   readonly folded: readonly FoldedSite[];
@@ -33,14 +34,14 @@ export interface SharpenedOriginal {
   readonly report: CurvedReport | null;
 }
 
-export interface SharpenedOptions extends Omit<ChooseOptions, 'share' | 'seed'> {
+export interface SharpenedOptions extends Omit<ChooseOptions, 'share' | 'activation' | 'seed'> {
   readonly beta?: number | 'auto' | undefined;
   readonly curved?: number | undefined;
   readonly seed?: number | undefined;
 }
 
 /**
- * Folds the sharpness of each site into weights, unless the options give a sharpness or another activation is written.
+ * Folds the sharpness of each site into weights, unless the options give a sharpness or the new activation has none.
  * Throws `bad-usage` for an invalid share, and as `sharpenByInputs` does.
  */
 export async function sharpenedOriginal(
@@ -50,7 +51,8 @@ export async function sharpenedOriginal(
   options: SharpenedOptions,
 ): Promise<SharpenedOriginal> {
   const { beta, curved: share = DEFAULT_CURVED_SHARE, seed = 0 } = options;
-  if (typeof beta === 'number' || (plan.to ?? 'mish') !== 'mish')
+  const { to: activation = 'mish' } = plan;
+  if (typeof beta === 'number' || !hasSharpness(activation))
     return { original, operations: [], betaOf: () => 1, report: null };
   if (!(share > 0 && share <= 1)) {
     throw new OnnxMishError(
@@ -62,7 +64,10 @@ export async function sharpenedOriginal(
       },
     );
   }
-  const { model, ...changed } = await sharpenByInputs(original, plan, train, { ...options, share, seed });
+  const { model, ...changed } = await sharpenByInputs(original, plan, train, {
+    ...options,
+    ...{ share, activation, seed },
+  });
   const { folded } = changed;
   const key = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>) => `${scope} ${output}`;
   const betas = new Map(folded.map((site) => [key(site), site.beta]));

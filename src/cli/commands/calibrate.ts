@@ -32,7 +32,8 @@ The same seed and --steps give the same file on the same machine.
 
 β = 1 is Mish, and the larger β is, the nearer is Mish to ReLU. By default each site gets the largest β at which three
 quarters of its inputs still lie where Mish bends (|βx| < 4), at least 1, in the weights before and after the site; no node
-is added. Where the weights cannot take β, the site keeps β = 1. --beta 1 is the unscaled function. --beta auto raises these
+is added. With --to, Swish (|βx| < 4), HardSwish (|βx| < 3) and GELU (|βx| < 2) get such a β as well: f(βx)/β; LeakyReLU and ELU have
+none. Where the weights cannot take β, the site keeps β = 1. --beta 1 is the unscaled function. --beta auto, for Mish, raises these
 β further until the budget of --keep holds. The report says for each site its β and the share of inputs for which it bends:
 where that is small, it is ReLU in all but name. Under --leaky mixture a LeakyRelu becomes αx + (1 − α)·Mish, which is no Mish either.
 Quantised models (--int8): the model without its QuantizeLinear and DequantizeLinear nodes is swapped and repaired, then quantised
@@ -76,7 +77,7 @@ export function command(): Command {
     )
     .option(
       '--curved <share>',
-      'choose each β so that this share of a site’s inputs has |βx| < 4, folded into weights (default: 0.75)',
+      'choose each β so that this share of a site’s inputs lies on the bend, folded into weights (default: 0.75)',
       number,
     )
     .option(

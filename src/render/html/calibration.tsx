@@ -1,4 +1,5 @@
 import { integer } from '../../base/plural.js';
+import { hasSharpness } from '../../metrics/curved-share.js';
 import { activationLabel } from '../../mish/activations.js';
 import type { Calibration, LayerRepair, Method } from '../../node/calibrate.js';
 import {
@@ -19,6 +20,7 @@ import {
   notesOf,
   OUTPUT_HEAD,
   outputRows,
+  siteLegend,
 } from '../calibration-figures.js';
 import { figure, tellApart } from '../figures.js';
 import { htmlDocument } from './document.js';
@@ -145,24 +147,21 @@ function Sites({ calibration }: { readonly calibration: Calibration }) {
   const { sites } = calibration;
   const written = activationLabel(calibration.to);
   const isMish = written === 'Mish';
+  const isSharp = hasSharpness(calibration.to);
   return (
     <>
       <h2>Sites</h2>
       <div class="wide">
         <Table
-          head={['site', 'was', 'is', ...(isMish ? ['β', '% bends'] : ['α'])]}
+          head={['site', 'was', 'is', ...(isSharp ? ['β', '% bends'] : ['α'])]}
           rows={sites.map(({ label, kind, leak, beta, bends }) => [
             <Name text={label} />,
             kind,
             leak === undefined || !isMish ? written : `mixture, α ${figure(leak)}`,
-            ...(isMish ? [beta, bends === null ? null : 100 * bends] : [leak ?? null]),
+            ...(isSharp ? [beta, bends === null ? null : 100 * bends] : [leak ?? null]),
           ])}
         />
-        {isMish && (
-          <p class="soft">
-            Bends: share of the inputs with |βx| &lt; 4. Where it is small, the site still acts like ReLU.
-          </p>
-        )}
+        {isSharp && <p class="soft">{siteLegend(calibration)}</p>}
       </div>
     </>
   );

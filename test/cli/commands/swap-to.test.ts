@@ -165,7 +165,7 @@ describe('calibrate --to', () => {
 
 test.each([
   [['--to', 'selu'], "argument 'selu' is invalid"],
-  [['--to', 'relu', '--beta', '2'], 'ReLU has no sharpness β'],
+  [['--to', 'relu', '--beta', '2'], 'ReLU is written without a sharpness β'],
   [['--to', 'relu', '--form', 'exp'], 'the option form chooses a form of Mish, and ReLU is written'],
   [['--to', 'gelu', '--leaky', 'mixture'], 'a mixture with GELU is not possible'],
   [['--to', 'elu', '--alpha', '0.5'], 'ELU has no slope α'],

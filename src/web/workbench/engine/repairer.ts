@@ -51,7 +51,7 @@ const repairer: Repairer = {
       });
       const { output, report } = await calibrateModel(model, {
         ...{ ...swap, data, provider },
-        beta: sharpen || chosen.to !== undefined ? undefined : chosen.beta,
+        beta: sharpen ? undefined : (betaOf(job.choice) ?? 1),
         steps: steps ? undefined : 0,
         onProgress: clockedSteps(onEvent),
       });

@@ -60,7 +60,7 @@ export function CurveSection({ state, dispatch, actions }: Parts) {
             <span class="quiet">
               {`${total(histogram).toLocaleString('en')} inputs`}
               {to === undefined &&
-                `, ${percent(curvedShareIn(histogram, beta))} of them where Mish bends (|βx| < ${MAX_CURVED_INPUT})`}
+                `, ${percent(curvedShareIn(histogram, beta))} of them where Mish bends (|βx| < ${MAX_CURVED_INPUT.mish})`}
             </span>
           )}
         </div>

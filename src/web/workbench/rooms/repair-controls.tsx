@@ -1,3 +1,4 @@
+import { hasSharpness } from '../../../metrics/curved-share.js';
 import { ACTIVATIONS } from '../../../mish/activations.js';
 import { isSame } from '../page/is-same.js';
 import { Choice } from '../page/parts.js';
@@ -14,18 +15,20 @@ export function RepairControls({ repair, dispatch, actions, page }: RepairParts)
   const running = run?.ended === 'no';
   const why = whyNot(repair, page);
   const off = why !== undefined || running;
+  const isSharp = hasSharpness(page.to);
+  const folded = isSharp ? ' A β from the inputs is folded into weights, and costs no node.' : '';
   const describedBy = why === undefined ? undefined : 'repair-why';
   return (
     <section class="card" aria-labelledby="repair-settings-title">
       <h2 id="repair-settings-title">Repair or rank</h2>
-      {page.to === undefined && (
+      {isSharp && (
         <Choice
           name="repair-sharpness"
           label="Sharpness β"
           value={settings.sharpen ? 'inputs' : 'given'}
           options={[
             ['inputs', 'of each site, from its inputs'],
-            ['given', `${page.beta} at all sites`],
+            ['given', `${page.to === undefined ? page.beta : 1} at all sites`],
           ]}
           onChoice={(value) => dispatch({ kind: 'settings', change: { sharpen: value === 'inputs' } })}
         />
@@ -42,8 +45,8 @@ export function RepairControls({ repair, dispatch, actions, page }: RepairParts)
       />
       <p class="quiet">
         {page.to === undefined
-          ? `Form ${page.form}. A β from the inputs is folded into weights, and costs no node. The ranking swaps one site at a time, with β = ${page.beta}.`
-          : `Writes ${ACTIVATIONS[page.to].label}. The ranking swaps one site at a time.`}
+          ? `Form ${page.form}.${folded} The ranking swaps one site at a time, with β = ${page.beta}.`
+          : `Writes ${ACTIVATIONS[page.to].label}.${folded} The ranking swaps one site at a time.`}
       </p>
       <WorkBar
         running={running}

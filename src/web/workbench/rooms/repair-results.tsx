@@ -16,8 +16,8 @@ import {
   OUTPUT_HEAD,
   outputRows,
   SITE_HEAD,
-  SITE_LEGEND,
   siteCells,
+  siteLegend,
 } from '../../../render/calibration-figures.js';
 import { DownloadLink } from '../page/download-link.js';
 import { isSame } from '../page/is-same.js';
@@ -80,7 +80,7 @@ export function RepairResults({
       )}
       <TextTable
         label="Sites"
-        caption={SITE_LEGEND}
+        caption={siteLegend(report)}
         head={SITE_HEAD}
         rows={report.sites.map((site) => [site.label, ...siteCells(site, written)])}
       />
