@@ -1,16 +1,21 @@
+import { zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
 import { classNumbers } from '../../src/data/class-folders.js';
+import { finetuneModel } from '../../src/finetune/finetune.js';
 import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
+import { hostFacts } from '../../src/node/finetune-files.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
 import { compareSteps } from '../../src/web/workbench/engine/compare-steps.js';
+import { labelledMakers } from '../../src/web/workbench/engine/labelled.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
 import { sortFiles } from '../../src/web/workbench/page/sort-files.js';
 import type { FinetuneChoice, FinetuneEvent } from '../../src/web/workbench/room-protocol.js';
 import { COMPARE_START, compareChoice, reduceCompare } from '../../src/web/workbench/rooms/compare-state.js';
 import { FINETUNE_START, reduceFinetune } from '../../src/web/workbench/rooms/finetune-state.js';
-import { classified, classifier, FEATURES } from '../support/classified.js';
+import { CLASSES, classified, classifier, FEATURES } from '../support/classified.js';
+import { npy, raw } from '../support/numpy.js';
 
 const file = (name: string) => ({ name, blob: new Blob() });
 
@@ -164,3 +169,31 @@ describe('a provider trains only if its first losses are the reference’s', asy
     });
   });
 });
+
+test.each<[string, number, readonly number[], RegExp]>([
+  [
+    'a label out of range',
+    40,
+    Array.from({ length: 40 }, (_, at) => (at === 3 ? 12 : at % CLASSES)),
+    /12 of sample 3/,
+  ],
+  ['a label too few', 40, Array.from({ length: 39 }, (_, at) => at % CLASSES), /39 targets for 40 samples/],
+  ['one sample', 1, [0], /1 sample is too few/],
+])(
+  'a training on %s is refused with the name of the file, as by the command',
+  async (_, count, labels, message) => {
+    const { x } = classified(count);
+    const archive = zipSync({
+      'x.npy': npy('<f4', x.dims, raw(x.data)),
+      'y.npy': npy('|u1', [labels.length], Uint8Array.from(labels)),
+    });
+    const given = { name: 'train.npz', blob: new Blob([archive as Uint8Array<ArrayBuffer>]) };
+    const makers = await labelledMakers({ kind: 'npz', file: given, labels: 'y', test: null });
+    const model = await modelFromBytes(classifier(), 'net.onnx');
+    const options = { ...makers, provider: nodeProvider('cpu'), host: hostFacts(), epochs: 1, batch: 8 };
+    await expect(finetuneModel(model, options)).rejects.toMatchObject({
+      where: 'train.npz',
+      what: expect.stringMatching(message),
+    });
+  },
+);

@@ -183,7 +183,7 @@ describe('Fine-tune', () => {
   });
 
   const refused = [
-    ['an .npz without labels', [MODEL, file('x.npz', zipSync({ 'x.npy': npy('<f4', [4, FEATURES], raw(new Float32Array(16))) }))], /has one array, and so no labels/], // biome-ignore format: one case
+    ['an .npz without labels', [MODEL, file('x.npz', zipSync({ 'x.npy': npy('<f4', [4, FEATURES], raw(new Float32Array(16))) }))], /has one array of numbers, and so no labels/], // biome-ignore format: one case
     [
       'a file that is not an .npz',
       [MODEL, file('broken.npz', new Uint8Array(9))],

@@ -37,7 +37,7 @@ async function arrayMaker(
   return (inputs) => {
     try {
       const { inputs: columns, targets } = splitArrays(arrays, { labels });
-      return { ...labelledArrays(columns, targets, inputs, { scale, dataLayout }), digest };
+      return { ...labelledArrays(columns, targets, inputs, { scale, dataLayout }), name: file.name, digest };
     } catch (error) {
       if (!(error instanceof OnnxMishError) || error.where !== undefined) throw error;
       throw withDetails(error, { where: file.name });

@@ -90,7 +90,7 @@ function ArrayFields({
   const { arrays = [], labels, test } = samples;
   const lacks =
     arrays.length === 1
-      ? 'the file has one array, and so no labels: add them as a second array'
+      ? 'the file has one array of numbers, and so no labels: add them as a second array'
       : labels === '' && arrays.length > 0
         ? 'Choose the array with the class numbers'
         : undefined;
