@@ -181,8 +181,14 @@ test('another activation that is chosen in the first room is the one that a repa
   const text = await page.getByRole('main').innerText();
   expect(text).toMatch(/1 site → GELU(, β = [\d.]+)?\./);
   expect(text).toContain('|βx| < 2');
+  expect(text).toContain('β from the inputs: at least 75 % of them on the bend');
   expect(text).not.toContain('Mish');
   expect(await page.getByRole('link', { name: /^Download/ }).innerText()).toBe('Download net.gelu.onnx');
+  await page.getByRole('radio', { name: '1 at all sites' }).check();
+  await button(page, 'Repair').click();
+  await page.getByText('β from the inputs: at least 75 % of them on the bend').waitFor({ state: 'detached' });
+  await page.getByRole('heading', { name: 'Repaired' }).waitFor();
+  expect(await page.getByRole('main').innerText()).toContain('1 site → GELU.');
   if (isHeavy) {
     await button(page, 'Rank the sites').click();
     await page.getByText(/^Swapped alone on/).first().waitFor(); // biome-ignore format: one wait
