@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { progress, renewProgress, steps } from '../../../src/cli/text/progress.js';
 import { beQuiet, renewWords } from '../../../src/cli/text/say.js';
+import { renewOutput } from '../../../src/cli/text/stdout.js';
 
 let written: string[] = [];
 const isTTY = Object.getOwnPropertyDescriptor(process.stderr, 'isTTY');
@@ -9,6 +10,9 @@ const onTerminal = (value: boolean) =>
 
 beforeEach(() => {
   written = [];
+  // Other files of this process may have run a command that was quiet.
+  renewWords();
+  renewOutput(false);
   renewProgress();
   vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
