@@ -1,6 +1,6 @@
 import type { Subset } from '../data/split.js';
 import type { FormName } from '../mish/forms.js';
-import type { SiteReport, SwapReport } from '../mish/results.js';
+import { type SiteReport, type SwapReport, siteKey } from '../mish/results.js';
 import { commonBeta } from '../mish/swap.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
@@ -101,9 +101,8 @@ export async function repairSwap(
 
 /** Returns a function that tells whether a sharper Mish at a site comes nearer to its original activation. */
 function tendsTo(sites: readonly SiteReport[]) {
-  const key = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>) => `${scope} ${output}`;
-  const fixed = new Set(sites.filter(losesSlope).map(key));
-  return (site: Pick<SiteReport, 'scope' | 'output'>) => !fixed.has(key(site));
+  const fixed = new Set(sites.filter(losesSlope).map(siteKey));
+  return (site: Pick<SiteReport, 'scope' | 'output'>) => !fixed.has(siteKey(site));
 }
 
 /** Leaves out the accuracy of the original. */

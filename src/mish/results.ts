@@ -118,6 +118,10 @@ function reported({ node, scope, kind }: Pick<Site, 'node' | 'scope' | 'kind'>) 
   };
 }
 
+/** Returns a key that is equal for equal sites. */
+export const siteKey = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>): string =>
+  `${scope} ${output}`;
+
 /** Returns the report entry of a site. */
 export function siteReport(site: Site & Variant): SiteReport {
   const { alpha, type, beta, leak, doubt, minusInfinity, inner, difference } = site;

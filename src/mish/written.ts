@@ -241,7 +241,7 @@ function isWhole(
   if (last === undefined) return false;
   // A Relu of a Relu counts as two sites; a ReLU written without such nodes is a site as a whole.
   if (name === 'relu' && region.nodes.some(({ opType }) => ACTIVATIONS.has(opType))) return false;
-  // So does a LeakyReLU of a LeakyReLU: the last node or the smaller region is one, and what it reads is another.
+  // A LeakyReLU of a LeakyReLU counts as two sites, too: one is the last node, or the region found so far; the other comes before it.
   const isLeaky = (one: string | undefined) => one === 'leakyrelu' || one === 'prelu';
   const isTwice = isLeaky(name) && (ACTIVATIONS.has(last.opType) || isLeaky(smaller?.name));
   const { operands } = region;

@@ -24,7 +24,7 @@ export function noteOnPadding(
   if (depth === 0) return [];
   const operands = createOperands(index);
   const swapped = new Set(sites.map(({ node }) => node));
-  /** Nodes that are looked at already. None leads to a site: the search ends at the first that does. */
+  /** Nodes that are looked at already. None leads to a site, since the search ends at the first that does. */
   const seen = new Set<Node>();
   /** Returns whether a value is at least zero because of a swapped activation. */
   const isFromSite = (scope: Scope, name: string): boolean => {
@@ -34,22 +34,23 @@ export function noteOnPadding(
     seen.add(node);
     return swapped.has(node) || node.inputs.some((input) => input !== '' && isFromSite(home, input));
   };
-  const [first] = scopes.flatMap((scope) =>
-    scope.nodes.filter((node) => {
+  for (const scope of scopes) {
+    const pool = scope.nodes.find((node) => {
       if (node.opType !== 'MaxPool' || node.domain !== '') return false;
       const pad = padBefore(node, (one) => {
         const isAlone = index.usesOf(index.input(scope, one, 0)).length === 1;
         return isAlone ? index.source(scope, one, 0) : undefined;
       });
       return pad !== undefined && addsZeros(pad, scope, operands) && isFromSite(scope, pad.inputs[0] ?? '');
-    }),
-  );
-  if (first === undefined) return [];
-  return [
-    `ONNX Runtime 1.20 to 1.31 drops the zeros of the Pad before MaxPool '${nodeLabel(first)}', which negative ${label} values need at the edge; ` +
-      "1.32 keeps them, as earlier versions do with the session option optimization.disable_specified_optimizers = 'Pad_Fusion'",
-  ];
+    });
+    if (pool !== undefined) return [noteOn(pool, label)];
+  }
+  return [];
 }
+
+const noteOn = (pool: Node, label: string): string =>
+  `ONNX Runtime 1.20 to 1.31 drops the zeros of the Pad before MaxPool '${nodeLabel(pool)}', which negative ${label} values need at the edge; ` +
+  "1.32 keeps them, as earlier versions do with the session option optimization.disable_specified_optimizers = 'Pad_Fusion'";
 
 /** Returns the node before a MaxPool and the operators that are passed. */
 function padBefore(node: Node, sourceOf: (node: Node) => Node | undefined): Node | undefined {

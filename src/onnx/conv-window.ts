@@ -30,12 +30,39 @@ export function windowOf(
     const reach = (size - 1) * (dilations[axis] ?? 1) + 1;
     return beginOf(kind, node, axis, reach, strides[axis] ?? 1, inside[axis] ?? 1, outside[axis] ?? 1);
   });
+  return withEnds({ kernel, strides, dilations, begins }, wide, narrow);
+}
+
+/** A window with the padding at the beginning of each axis only. */
+type BegunWindow = Omit<Window, 'pads'> & { readonly begins: readonly number[] };
+
+/** Adds the padding at the end that windows reach, from `wide` (the spatial dims that they read) and `narrow` (their numbers). */
+function withEnds(
+  { begins, ...window }: BegunWindow,
+  wide: readonly number[],
+  narrow: readonly number[],
+): Window {
+  const { kernel, strides, dilations } = window;
   const ends = kernel.map((size, axis) => {
     const reach = (size - 1) * (dilations[axis] ?? 1) + 1;
     const covered = ((narrow[axis] ?? 1) - 1) * (strides[axis] ?? 1) + reach;
     return Math.max(0, covered - (wide[axis] ?? 1) - (begins[axis] ?? 0));
   });
-  return { kernel, strides, dilations, pads: [...begins, ...ends] };
+  return { ...window, pads: [...begins, ...ends] };
+}
+
+/** Returns the window of a pooling without the taps that are behind the input at all places: kernels may be larger than the input by far. */
+export function withoutUnreadTaps(
+  { kernel, pads, ...window }: Window,
+  inside: readonly number[],
+  outside: readonly number[],
+): Window {
+  const begins = pads.slice(0, kernel.length);
+  const cut = kernel.map((size, axis) => {
+    const reached = (inside[axis] ?? 1) + (begins[axis] ?? 0);
+    return Math.max(1, Math.min(size, Math.ceil(reached / (window.dilations[axis] ?? 1))));
+  });
+  return withEnds({ ...window, kernel: cut, begins }, inside, outside);
 }
 
 /** Computes the padding at the beginning of an axis, as ONNX's Conv and ConvTranspose define it. */

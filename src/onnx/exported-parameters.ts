@@ -1,4 +1,4 @@
-// What PyTorch's exporters tell of the constants of a model: which of them are parameters.
+// Which constants of a model are parameters, as PyTorch's exporters write it.
 import { onnx } from '../../proto/onnx.js';
 import type { OnnxDocument } from './document.js';
 import { createReader } from './reader.js';

@@ -1,7 +1,7 @@
 import type { Subset } from '../../data/split.js';
 import { countCurved, hasSharpness, MAX_CURVED_INPUT } from '../../metrics/curved-share.js';
 import { recognise } from '../../mish/recognise.js';
-import type { SiteReport, SwapReport } from '../../mish/results.js';
+import { type SiteReport, type SwapReport, siteKey } from '../../mish/results.js';
 import { findSites, inputOf } from '../../mish/sites.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import type { Spliced } from '../../onnx/splice.js';
@@ -30,15 +30,15 @@ export async function withCurvedShares(
     onProgress,
   }: OnProvider & Pick<MeasureTensorsOptions, 'session' | 'signal' | 'onProgress'>,
 ): Promise<SiteWithCurvedShare[]> {
+  if (!hasSharpness(to)) return sites.map((site) => ({ ...site, bends: null }));
   const model = await original.edited(edited);
   const { document } = model;
-  if (!hasSharpness(to)) return sites.map((site) => ({ ...site, bends: null }));
   const produced = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
-  const betas = new Map(nodes.map(({ scope, output, beta }) => [`${scope} ${output}`, beta]));
+  const betas = new Map(nodes.map((site) => [siteKey(site), site.beta]));
   const places = (await inputsOf(to, document))
     .filter(({ input }) => produced.has(input))
     .map((place) => {
-      const beta = betas.get(`graph ${place.output}`) ?? 1;
+      const beta = betas.get(siteKey({ scope: document.graph.path, output: place.output })) ?? 1;
       return { ...place, fed: false, meter: () => curvedShareMeter(beta, MAX_CURVED_INPUT[to]) };
     });
   const measured = await measureTensors(places, { feeds, runs }, model, {

@@ -2,6 +2,7 @@ import { type Feeds, firstFeed } from '../../data/dataset.js';
 import { drawRuns, type Subset } from '../../data/split.js';
 import { MAX_CURVED_INPUT, type SharpActivation, sharpnessMeter } from '../../metrics/curved-share.js';
 import type { Plan } from '../../mish/plan.js';
+import { siteKey } from '../../mish/results.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
 import { indexGraphs } from '../../onnx/graph-index.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
@@ -44,9 +45,9 @@ export async function sharpenByInputs(
   const { activation } = options;
   const original = await separateConstants(given);
   const { document } = original;
-  const planned = new Map(plan.sites.map((site) => [`${site.scope} ${site.output}`, site]));
+  const planned = new Map(plan.sites.map((site) => [siteKey(site), site]));
   const found = (await findSites(document, options)).sites.flatMap((site) => {
-    const entry = planned.get(`${site.scope.path} ${site.node.outputs[0] ?? ''}`);
+    const entry = planned.get(siteKey({ scope: site.scope.path, output: site.node.outputs[0] ?? '' }));
     return entry === undefined || !HOMOGENEOUS_KINDS.has(site.kind) ? [] : [{ site, leak: entry.leak }];
   });
   const index = indexGraphs(document);

@@ -3,7 +3,7 @@ import type { Subset } from '../../data/split.js';
 import { hasSharpness } from '../../metrics/curved-share.js';
 import type { Operation } from '../../mish/history.js';
 import type { Plan } from '../../mish/plan.js';
-import type { FoldedSite, KeptSite, SiteReport } from '../../mish/results.js';
+import { type FoldedSite, type KeptSite, type SiteReport, siteKey } from '../../mish/results.js';
 import { commonBeta } from '../../mish/swap.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import { type ChooseOptions, sharpenByInputs } from './choose-sharpness.js';
@@ -69,8 +69,7 @@ export async function sharpenedOriginal(
     ...{ share, activation, seed },
   });
   const { folded } = changed;
-  const key = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>) => `${scope} ${output}`;
-  const betas = new Map(folded.map((site) => [key(site), site.beta]));
+  const betas = new Map(folded.map((site) => [siteKey(site), site.beta]));
   const operation = {
     operation: 'fold',
     form: plan.form,
@@ -80,7 +79,7 @@ export async function sharpenedOriginal(
   return {
     original: model,
     operations: [operation],
-    betaOf: (site) => betas.get(key(site)) ?? 1,
+    betaOf: (site) => betas.get(siteKey(site)) ?? 1,
     report: { share, ...changed },
   };
 }

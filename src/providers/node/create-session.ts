@@ -75,7 +75,7 @@ export async function openTensors(
   };
   const opened =
     (options?.forRunInto === true && name === 'cpu' && !isPath(model)
-      ? // Before opset 11 there is no such operator.
+      ? // This fails before opset 11, which has no operator for an empty sequence.
         await open(withContainer(model), []).catch(() => undefined)
       : undefined) ?? (await open(model, []));
   const others = opened.session.outputMetadata.flatMap((output) =>

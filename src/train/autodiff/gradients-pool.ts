@@ -1,5 +1,5 @@
 // Gradients of pooling.
-import { readsOf, type Window, windowOf } from '../../onnx/conv-window.js';
+import { readsOf, type Window, windowOf, withoutUnreadTaps } from '../../onnx/conv-window.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
 import { fold, unfold } from './gradients-conv.js';
@@ -16,7 +16,7 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
   const kernel = attribute(node, 'kernel_shape')?.ints ?? [];
   const [dx, dy] = [tape.dims(x), tape.dims(y)];
   const whole = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
-  const window = cutWindow(whole, dx.slice(2), dy.slice(2));
+  const window = withoutUnreadTaps(whole, dx.slice(2), dy.slice(2));
   const [n = 1, c = 1, ...outside] = dy;
   const flat = (name: string) => tape.reshape(name, [n, c, 1, elementCount(outside)]);
   if (node.opType !== 'MaxPool') {
@@ -28,24 +28,6 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
   const ranked = tape.node('Mul', [mask, tapRanks(tape, window, dx.slice(2), outside)]);
   const first = tape.mask('Equal', ranked, reducedMax(tape, ranked, 2));
   return [fold(tape, tape.node('Mul', [flat(g), first]), dx, outside, window)];
-}
-
-/** Returns a window without the taps that are behind the input at all places: kernels may be larger than the input by far. */
-function cutWindow(
-  { kernel, strides, dilations, pads }: Window,
-  inside: readonly number[],
-  outside: readonly number[],
-): Window {
-  const begins = pads.slice(0, kernel.length);
-  const cut = kernel.map((size, axis) => {
-    const reached = (inside[axis] ?? 1) + (begins[axis] ?? 0);
-    return Math.max(1, Math.min(size, Math.ceil(reached / (dilations[axis] ?? 1))));
-  });
-  const ends = cut.map((size, axis) => {
-    const last = ((outside[axis] ?? 1) - 1) * (strides[axis] ?? 1) + (size - 1) * (dilations[axis] ?? 1);
-    return Math.max(0, last + 1 - (inside[axis] ?? 1) - (begins[axis] ?? 0));
-  });
-  return { kernel: cut, strides, dilations, pads: [...begins, ...ends] };
 }
 
 /** Adds ranks of the taps of each window, the first the highest, [1, 1, taps, places]. Padding, which can equal a maximum of 0, has 0. */
@@ -125,7 +107,7 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
   const [dx, dy] = [tape.dims(x), tape.dims(y)];
   const kernel = attribute(node, 'kernel_shape')?.ints ?? dx.slice(2);
   const inside = dx.slice(2);
-  const window = cutWindow(windowOf('Conv', node, kernel, inside, dy.slice(2)), inside, dy.slice(2));
+  const window = withoutUnreadTaps(windowOf('Conv', node, kernel, inside, dy.slice(2)), inside, dy.slice(2));
   const [n = 1, c = 1, ...outside] = dy;
   const p = attribute(node, 'p')?.i ?? 2;
   const positive = (name: string) => tape.node('Max', [name, tape.floats([TINY])]);

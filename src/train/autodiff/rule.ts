@@ -85,9 +85,9 @@ export function gemm(
 }
 
 /**
- * Adds a copy in which the last of three axes is before the middle one: ONNX Runtime moves a single axis much faster than several. Its
- * optimiser would join this transposition to the next one, or move it behind an operation with two operands, which then has to transpose
- * both. The Flatten prevents that, and copies nothing.
+ * Adds a copy in which the last of three axes is before the middle one: ONNX Runtime moves a single axis much faster than several. The
+ * Flatten, which copies nothing, keeps ONNX Runtime's optimiser from two changes that cost time. It would join this Transpose to the next
+ * one. Or it would move it behind an operator with two operands, and then both operands need a Transpose.
  */
 export const lastToMiddle = (tape: Tape, x: string, dims: readonly [number, number, number]) =>
   tape.node('Flatten', [tape.node('Transpose', [tape.reshape(x, dims)], { perm: [0, 2, 1] })], { axis: 1 });
