@@ -39,6 +39,8 @@ export function withIntervals(accuracy: Accuracy): AccuracyWithIntervals {
 
 /** Counts correctly classified samples over several runs; `result` ends the count. */
 export interface AccuracyMeter {
+  /** Checks all labels against an output's classes. Throws `bad-data` for a label outside them. */
+  check(scores: Tensor | undefined): void;
   /** Adds class scores, one row per sample. Throws `bad-data` for a label outside the classes. */
   add(scores: Tensor | undefined): void;
   /** Returns the accuracy. Throws `bad-data` unless there were as many rows as labels. */
@@ -68,7 +70,17 @@ export function accuracyMeter(output: string, labels: ArrayLike<number>, drawn =
   const bad = (what: string, fix: string, option?: OptionHint) =>
     new OnnxMishError('bad-data', what, { where: output, fix, option });
 
+  const checkLabel = (label: number, classes: number, sample: number) => {
+    if (!(Number.isInteger(label) && label >= 0 && label < classes))
+      throw bad(outsideClasses(label, classes, drawn ? undefined : sample), 'Number classes from 0');
+  };
+
   return {
+    check(scores) {
+      const classes = (scores && classesOf(scores)) ?? 0;
+      for (let sample = 0; sample < labels.length; sample++)
+        checkLabel(labels[sample] as number, classes, sample);
+    },
     add(scores) {
       const numbers = scores && toNumbers(scores);
       const classes = scores && classesOf(scores);
@@ -84,9 +96,7 @@ export function accuracyMeter(output: string, labels: ArrayLike<number>, drawn =
         const sample = n++;
         const label = labels[sample];
         if (label === undefined) continue; // `result` reports the difference
-        if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
-          throw bad(outsideClasses(label, classes, drawn ? undefined : sample), 'Number classes from 0');
-        }
+        checkLabel(label, classes, sample);
         const best = highest(numbers, row, classes);
         const isRight = best[0] === label;
         if (isRight) top1++;

@@ -46,7 +46,17 @@ export function binaryAccuracyMeter(
       (labels[at] === 1 ? score > limit : score <= limit) ? 1 : 0,
     );
   };
+  const checkLabel = (label: number, sample: number) => {
+    if (label !== 0 && label !== 1)
+      throw bad(
+        `label ${label}${drawn ? '' : ` of sample ${sample}`} is neither 0 nor 1, and the output has one score per sample`,
+        'Give labels of 0 and 1',
+      );
+  };
   return {
+    check() {
+      for (let sample = 0; sample < labels.length; sample++) checkLabel(labels[sample] as number, sample);
+    },
     add(tensor) {
       const numbers = tensor && isOneScore(tensor) ? toNumbers(tensor) : undefined;
       if (numbers === undefined) {
@@ -55,13 +65,7 @@ export function binaryAccuracyMeter(
         });
       }
       for (let at = 0; at < numbers.length; at++) {
-        const label = labels[scores.length] ?? 0; // `result` reports a missing label
-        if (label !== 0 && label !== 1) {
-          throw bad(
-            `label ${label}${drawn ? '' : ` of sample ${scores.length}`} is neither 0 nor 1, and the output has one score per sample`,
-            'Give labels of 0 and 1',
-          );
-        }
+        checkLabel(labels[scores.length] ?? 0, scores.length); // `result` reports a missing label
         scores.push(numbers[at] ?? 0);
       }
     },

@@ -66,6 +66,24 @@ export function labelMeters(
   };
 }
 
+/**
+ * Checks the labels of a whole data set, of which only some samples may be drawn. Throws `bad-data` as the meters of `labelMeters` do, for
+ * labels outside the classes of each output that they may be of.
+ */
+export function checkLabels(outputs: readonly string[], reference: Tensors, labels: SampleLabels): void {
+  const candidates = candidatesFor(outputs, reference, labels, false);
+  const fits = ({ output, original }: OutputMeters) => {
+    try {
+      original.check(ownProperty(reference, output));
+      return true;
+    } catch (error) {
+      if (candidates.length === 1) throw error;
+      return false;
+    }
+  };
+  if (!candidates.some(fits)) throw without(NO_FIT);
+}
+
 /** Returns how many samples the original has right. */
 function rightOf({ original }: OutputMeters): number {
   let right = 0;

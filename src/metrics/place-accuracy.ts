@@ -72,6 +72,10 @@ export function placeAccuracyMeter(
   /** Returns the number of right places of each sample, by the rule that holds. */
   const rightOf = () => counts?.rules[threshold() === 0 ? 1 : 0] ?? { correct: [], iou: iouMeter(0) };
   return {
+    check(tensor) {
+      const classes = (tensor && layoutFor(tensor, places)?.classes) ?? 0;
+      for (let place = 0; place < labels.length; place++) labelAt(place, Math.max(2, classes));
+    },
     add(tensor) {
       const layout = tensor && layoutFor(tensor, places);
       const numbers = tensor && toNumbers(tensor);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { accuracyMeter } from '../../src/metrics/accuracy.js';
-import { labelMeters } from '../../src/metrics/label-meters.js';
+import { checkLabels, labelMeters } from '../../src/metrics/label-meters.js';
 import type { Tensor, Tensors } from '../../src/providers/tensor.js';
 import { failure } from '../support/graph.js';
 
@@ -70,4 +70,43 @@ test('labels outside the classes of all outputs are refused; of the only output,
   expect(await failure(add(['b']))).toMatchObject({
     what: 'label 5 of sample 0 is outside the 3 classes (0 to 2)',
   });
+});
+
+/** Scores of one run: for each class, one a sample, or for each class at two places. */
+const OUTPUTS = [
+  { dims: [CLASSES], places: undefined, perSample: 1 },
+  { dims: [1], places: undefined, perSample: 1 },
+  { dims: [CLASSES, 2], places: { dims: [2], ignore: -1 }, perSample: 2 },
+] as const;
+
+test('labels are refused before the work for what they are refused for when all samples are run', () => {
+  const labels = fc.array(
+    fc.oneof(
+      { weight: 9, arbitrary: fc.nat(1) },
+      { weight: 1, arbitrary: fc.constantFrom(3, 4, 12, -1, 0.5) },
+    ),
+    { minLength: 1, maxLength: 10 },
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...OUTPUTS), labels, ({ dims, places, perSample }, some) => {
+      const values = some.flatMap((label) => Array<number>(perSample).fill(label));
+      const size = dims.reduce((product: number, dim) => product * dim, 1);
+      const scores = (count: number): Tensors => ({
+        y: { elemType: 'f32', dims: [count, ...dims], data: new Float32Array(count * size) },
+      });
+      const thrownBy = (act: () => void) => {
+        try {
+          act();
+          return undefined;
+        } catch (error) {
+          return String(error);
+        }
+      };
+      const all = scores(some.length);
+      const meters = labelMeters(['y'], all, { values, places });
+      const early = thrownBy(() => checkLabels(['y'], scores(1), { values, places }));
+      expect(early).toBe(thrownBy(() => meters.add(all, all)));
+    }),
+    { seed: 4, numRuns: 300 },
+  );
 });

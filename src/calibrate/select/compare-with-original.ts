@@ -9,6 +9,7 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Session } from '../../providers/provider.js';
 import { withSession } from '../../providers/with-session.js';
 import { compare } from '../../validate/compare.js';
+import { checkDataLabels } from './check-data-labels.js';
 import { comparedOutputs, type TrialOptions } from './trial.js';
 
 /** Drift and accuracy of a model, compared with the original. */
@@ -29,12 +30,19 @@ export interface FullComparison extends ModelComparison {
 /** Compares a candidate with the original on a subset of the samples. */
 export type CompareCandidate = (candidate: Spliced, subset: Subset) => Promise<FullComparison>;
 
-/** Opens a model to read its inputs and outputs, and returns its data set. */
+/**
+ * Opens a model to read its inputs and outputs, and returns its data set. Throws `bad-usage` for an output that the model lacks, and
+ * `bad-data` for labels outside the classes of the outputs that count.
+ */
 export async function dataFor(
   { file }: LoadedModel,
-  options: Pick<TrialOptions, 'data' | 'session'> & OnProvider,
+  options: Pick<TrialOptions, 'data' | 'session'> & Pick<CompareOptions, 'outputs'> & OnProvider,
 ): Promise<Dataset<Feeds>> {
-  return withSession(file, options, ({ inputs, outputs }) => options.data(inputs, outputs));
+  return withSession(file, options, async (original) => {
+    const dataset = options.data(original.inputs, original.outputs);
+    await checkDataLabels(original, dataset, [...countedOutputs(original, options.outputs)]);
+    return dataset;
+  });
 }
 
 export interface CompareOptions extends OnProvider, Pick<TrialOptions, 'session' | 'signal'> {

@@ -17,6 +17,7 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { byteCount, type Tensors } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
+import { checkDataLabels } from './check-data-labels.js';
 import { type Degradation, UNMEASURED, worst } from './degradation.js';
 
 export interface TrialOptions {
@@ -112,6 +113,7 @@ export async function withTrial<T>(
     const labels = labelsByRun(dataset);
     const split = splitFeeds(dataset.feeds, shares(limit, batch), { seed, limit });
     const outputs = comparedOutputs(original);
+    await checkDataLabels(original, dataset, outputs);
     const runs = split.map((part) => runner(part, original, labels, signal));
 
     const compare = async (swapped: Session | undefined, parts: readonly number[]) => {

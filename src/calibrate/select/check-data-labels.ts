@@ -1,0 +1,19 @@
+import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
+import { labelsOf } from '../../data/labels.js';
+import { checkLabels } from '../../metrics/label-meters.js';
+import type { Session } from '../../providers/provider.js';
+
+/**
+ * Checks the labels of all samples before the work starts, also of samples that no accuracy will be computed on. `outputs` are
+ * the outputs that count. Throws `bad-data` for labels that do not fit the original's outputs, and what a run throws.
+ */
+export async function checkDataLabels(
+  original: Session,
+  dataset: Dataset<Feeds>,
+  outputs: readonly string[],
+): Promise<void> {
+  const labels = labelsOf(dataset);
+  const first = labels && (await firstFeed(dataset.feeds));
+  if (labels === undefined || first === undefined) return;
+  checkLabels(outputs, await original.run(first), labels);
+}
