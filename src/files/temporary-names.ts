@@ -1,8 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { lstat, readdir, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { isAlive, machine } from './processes.js';
 
 // A process cannot clean up after SIGKILL, so the next process in the same folder does. A temporary's name identifies
 // its process, so that files still being written are never removed.
@@ -62,48 +61,7 @@ async function isStale(path: string, owner: string | undefined, pid: string): Pr
   return owner === machine() ? !isAlive(Number(pid)) : isForgotten(path);
 }
 
-/** Returns whether a process of this machine runs. */
-export function isAlive(pid: number): boolean {
-  if (pid !== (pid | 0)) return false; // no process has such a number
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'; // another user's process is alive, too
-  }
-}
-
 async function isForgotten(path: string): Promise<boolean> {
   const there = await lstat(path).catch(() => undefined);
   return there !== undefined && Date.now() - there.mtimeMs > MAX_FOREIGN_AGE_MS;
-}
-
-let machineId: string | undefined;
-
-/**
- * Identifies the scope in which a process number is unique: this machine since its start, and on Linux this
- * container.
- */
-function machine(): string {
-  machineId ??= createHash('sha256')
-    .update([hostname(), bootId(), pidNamespace()].join('\n'))
-    .digest('hex')
-    .slice(0, 8);
-  return machineId;
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8');
-  } catch {
-    return ''; // not Linux
-  }
-}
-
-function pidNamespace(): string {
-  try {
-    return readlinkSync('/proc/self/ns/pid');
-  } catch {
-    return '';
-  }
 }
