@@ -28,7 +28,7 @@ export function renderExperiment(
     safe.warnings.map((warning) => `WARNING: ${warning}`),
     [safe.conclusion],
     [describeExchange(safe), describeExperimentData(safe), describeRuns(safe)],
-    [plainTable(RESULT_HEAD, resultRows(safe), 1), ...LEGEND],
+    [plainTable(RESULT_HEAD, resultRows(safe), 1), ...LEGEND, ...(hasLandscape(safe) ? [ROUGHNESS] : [])],
     [plainTable(RUN_HEAD, runRows(safe), 2)],
     missingLines(safe),
     [...safe.remarks.map((remark) => `${remark}.`), safe.initial.rule],
@@ -46,6 +46,10 @@ const LEGEND = [
   'Mean ± standard deviation over the seeds, on the test part. Difference: mean of the paired differences, with its 95 % interval.',
   `Never positive: channels or features whose input to the activation was never positive on at most ${plural(MAX_UNIT_SAMPLES, 'test sample')}; with ReLU such units are dead.`,
 ];
+/** What the roughness of a loss landscape is. */
+const ROUGHNESS =
+  'Roughness: of the loss landscape of the first seed, the share of the ups and downs of the loss’s logarithm, along rows and columns, that a single valley would not have.';
+const hasLandscape = ({ results }: ExperimentReport) => results.some(({ roughness }) => roughness !== null);
 
 /** Returns what was exchanged: `ReLU, Mish at 19 sites; 1 activation stays as it is.` */
 export function describeExchange({ settings, sites, kept }: ExperimentReport): string {
@@ -132,7 +136,8 @@ function lossCourse(epochs: ExperimentRun['epochs']): string {
   return losses.map((loss) => figure(loss)).join(' → ');
 }
 
-function missingLines({ missing }: ExperimentReport): string[] {
+/** Returns the missing runs in a sentence; none if all are there. */
+export function missingLines({ missing }: Pick<ExperimentReport, 'missing'>): string[] {
   if (missing.length === 0) return [];
   const names = missing
     .slice(0, MAX_MISSING)

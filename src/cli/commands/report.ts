@@ -8,7 +8,7 @@ import { checkViews, type ViewFlags, writeTextTo, writeViews } from '../io/views
 import { commonOptions, configOptions } from '../options/options.js';
 import { hasColour } from '../text/colour.js';
 import { reportWithFlags } from '../text/flags.js';
-import { say, sayJson } from '../text/say.js';
+import { say, sayJson, sayNote } from '../text/say.js';
 import { clean, integer } from '../text/text.js';
 
 interface Flags extends ViewFlags {
@@ -161,7 +161,7 @@ async function showExperiment(given: readonly Given[], flags: Flags): Promise<vo
   const { parseExperimentReport } = await import('../../experiment/report-schema.js');
   const { mergeExperiments } = await import('../../experiment/merge.js');
   const { renderHtmlExperiment } = await import('../../render/html/render.js');
-  const { renderExperiment } = await import('../../render/experiment.js');
+  const { renderExperiment, missingLines } = await import('../../render/experiment.js');
   const parts = given.map(({ json, name }) => ({ name, report: parseExperimentReport(json, name) }));
   const [only, ...others] = parts;
   const report = only !== undefined && others.length === 0 ? only.report : mergeExperiments(parts);
@@ -175,6 +175,8 @@ async function showExperiment(given: readonly Given[], flags: Flags): Promise<vo
       text: () => renderExperiment(report, { clean }),
     },
   );
+  if (flags.html === undefined || flags.json) return; // the text and the JSON name them
+  for (const line of missingLines(report)) sayNote(line);
 }
 
 /** A report in each format. */

@@ -28,6 +28,7 @@ import { checkLabelledFlags } from '../io/read-labelled.js';
 import { sayDoubt } from '../io/say-doubts.js';
 import { checkViews, writeTextTo } from '../io/views.js';
 import { type Shard, shardOf } from '../options/shard.js';
+import { idleCores } from '../text/idle-cores.js';
 import { steps } from '../text/progress.js';
 import { jsonText, say, sayJson, sayNote } from '../text/say.js';
 import { clean, plural } from '../text/text.js';
@@ -155,10 +156,13 @@ async function trainPending(
   try {
     return await trainRuns({
       ...{ workers, keys, clock },
-      onEstimate: (seconds) =>
+      onEstimate(seconds) {
         sayNote(
           `${plural(keys.length, 'run')} on ${plural(jobs, 'process', 'processes')} ${keys.length === 1 ? 'takes' : 'take'} about ${durationText(seconds)}`,
-        ),
+        );
+        for (const note of idleCores({ runs: keys.length, cores: availableParallelism(), ...flags }))
+          sayNote(note);
+      },
       onProgress(work) {
         const left = clock.secondsLeft();
         const rest = left === undefined ? '' : `, about ${durationText(Math.ceil(left))} left`;

@@ -137,9 +137,22 @@ test.each([
 test('the report of an experiment is shown in each format', async () => {
   const { cwd, at, write } = await withReports();
   await write('e.json', JSON.stringify(EXPERIMENT_REPORT));
-  expect((await cli(['report', 'e.json'], { cwd })).stdout).toContain('1 (1 diverged)');
+  const text = (await cli(['report', 'e.json'], { cwd })).stdout;
+  for (const part of ['1 (1 diverged)', 'Roughness: of the loss landscape']) expect(text).toContain(part);
   expect((await cliJson(['report', 'e.json'], { cwd })).json).toEqual(EXPERIMENT_REPORT);
   const html = await cli(['report', 'e.json', '--html', 'e.html'], { cwd });
   expect([html.code, html.stdout]).toEqual([0, 'e.json → e.html\n']);
   expect(await readFile(at('e.html'), 'utf8')).toContain('diverged: the loss of step 12 is NaN');
+});
+
+test('each format names the runs that are missing', async () => {
+  const { cwd, at, write } = await withReports();
+  const missing = [{ activation: 'mish', seed: 7 }];
+  await write('e.json', JSON.stringify({ ...EXPERIMENT_REPORT, missing }));
+  const named = 'Missing runs: Mish, seed 7.';
+  expect((await cli(['report', 'e.json'], { cwd })).stdout).toContain(named);
+  expect((await cliJson(['report', 'e.json'], { cwd })).json.missing).toEqual(missing);
+  const html = await cli(['report', 'e.json', '--report', 'e.html'], { cwd });
+  expect([html.stdout, html.stderr]).toEqual(['e.json → e.html\n', `note: ${named}\n`]);
+  expect(await readFile(at('e.html'), 'utf8')).toContain('Mish, seed 7');
 });
