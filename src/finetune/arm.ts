@@ -1,6 +1,5 @@
 // A training of one arm: the swapped model, or its control.
 import { clusteredInterval, samplesThatCount, sharesOfClusters } from '../metrics/clusters.js';
-import { mean } from '../metrics/statistics.js';
 import { matches } from '../mish/sites.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { readWeight, weightOf } from '../onnx/weights.js';
@@ -83,10 +82,9 @@ export function scoreOf({ loss, accuracy, correct, counted, meanIou }: Evaluatio
  */
 export function resultsOf({ losses, correct, counted }: Evaluation): SampleResults {
   if (correct === null || counted === null) return { losses, correct };
-  const samples = samplesThatCount(counted);
-  const each = mean(samples.map((at) => counted[at] ?? 0));
+  const sums = Float64Array.from(losses, (loss, at) => loss * (counted[at] ?? 0));
   return {
-    losses: Float64Array.from(samples, (at) => ((losses[at] ?? 0) * (counted[at] ?? 0)) / each),
+    losses: sharesOfClusters(sums, counted),
     correct: sharesOfClusters(correct, counted),
   };
 }

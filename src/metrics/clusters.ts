@@ -25,13 +25,15 @@ export function clusteredInterval(correct: ArrayLike<number>, counted: ArrayLike
 }
 
 /**
- * Returns a value of each sample whose mean is the share of correct predictions: the number of correct ones, divided by the mean number
- * of predictions. Samples without predictions are left out.
+ * Returns a value of each sample whose mean is the share of correct predictions, or the mean of another sum over predictions. The
+ * variance of the values is that of the ratio of two sums: a sample that is as right as all together is that share, however many
+ * predictions it has. With one prediction each, the values are the sums themselves. Samples without predictions are left out.
  */
-export function sharesOfClusters(correct: ArrayLike<number>, counted: ArrayLike<number>): Float64Array {
+export function sharesOfClusters(sums: ArrayLike<number>, counted: ArrayLike<number>): Float64Array {
   const samples = samplesThatCount(counted);
   const each = mean(samples.map((at) => counted[at] ?? 0));
-  return Float64Array.from(samples, (at) => (correct[at] ?? 0) / each);
+  const share = mean(samples.map((at) => sums[at] ?? 0)) / each;
+  return Float64Array.from(samples, (at) => (sums[at] ?? 0) / each + share * (1 - (counted[at] ?? 0) / each));
 }
 
 /** Returns the numbers of the samples with a prediction that counts. */

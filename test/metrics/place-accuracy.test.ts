@@ -4,7 +4,7 @@ import { createRandom, normal } from '../../src/base/random.js';
 import { accuracy } from '../../src/metrics/accuracy.js';
 import { clusteredInterval, sharesOfClusters } from '../../src/metrics/clusters.js';
 import { accuracyDifference, labelMeters } from '../../src/metrics/label-meters.js';
-import { meanWithInterval } from '../../src/metrics/paired.js';
+import { differenceOfCorrect, meanWithInterval } from '../../src/metrics/paired.js';
 import { wilsonInterval } from '../../src/metrics/wilson.js';
 
 const IGNORE = 255;
@@ -173,4 +173,25 @@ test('the interval of places holds the truth about as often as it says, though t
   expect(held / trials).toBeGreaterThan(0.92);
   expect(held / trials).toBeLessThan(0.98);
   expect(naive / trials).toBeLessThan(0.75);
+});
+
+test('the interval of a difference holds the truth about as often as it says, though samples have different numbers of places', () => {
+  const random = createRandom(12);
+  const trials = 300;
+  let held = 0;
+  for (let trial = 0; trial < trials; trial++) {
+    const counted = Array.from({ length: 100 }, () => Math.ceil(-15 * Math.log(1 - random())));
+    // One model is right at 0.9 of the places, the other at 0.2 to 0.4 of those of a sample: 0.6 less in the mean.
+    const right = (share: () => number) =>
+      counted.map((count) => {
+        const own = share();
+        return Array.from({ length: count }, () => random() < own).filter(Boolean).length;
+      });
+    const [before, after] = [right(() => 0.9), right(() => 0.2 + 0.2 * random())];
+    const values = (correct: number[]) => sharesOfClusters(correct, counted);
+    const { low, high } = differenceOfCorrect(values(after), values(before));
+    if (low <= -0.6 && -0.6 <= high) held++;
+  }
+  expect(held / trials).toBeGreaterThan(0.92);
+  expect(held / trials).toBeLessThan(0.98);
 });
