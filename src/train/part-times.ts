@@ -136,10 +136,10 @@ export function partTimes(samples: SampleCounts): PartTimes {
 
 /** Means of the parts of each kind that were seen. */
 function keptMeans() {
-  const means = new Map<string, { readonly mean: RecentMean; count: number }>();
+  const means = new Map<string, Map<SeenPart, { readonly mean: RecentMean; count: number }>>();
   const kinds = new Set<string>();
   let isScored = false;
-  const at = (kind: string, part: SeenPart) => means.get(`${part} ${kind}`);
+  const at = (kind: string, part: SeenPart) => means.get(kind)?.get(part);
   return {
     kinds,
     mean: (kind: string, part: SeenPart) => at(kind, part)?.mean.value(),
@@ -149,7 +149,7 @@ function keptMeans() {
       kinds.add(kind);
       isScored ||= part === 'score' || part === 'firstScore';
       const found = at(kind, part) ?? { mean: recentMean(), count: 0 };
-      means.set(`${part} ${kind}`, found);
+      means.set(kind, (means.get(kind) ?? new Map()).set(part, found));
       found.mean.add(seconds);
       found.count++;
     },

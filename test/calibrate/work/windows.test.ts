@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRandom, normal } from '../../../src/base/random.js';
+import { createRandom } from '../../../src/base/random.js';
 import type { CalibrateOptions } from '../../../src/calibrate/options.js';
 import { drawWindows, findWindows } from '../../../src/calibrate/work/windows.js';
 import type { Dataset } from '../../../src/data/dataset.js';
@@ -21,10 +21,9 @@ function images(count: number, dims: readonly [number, number, number, number], 
   return Array.from({ length: count }, () => {
     const [fast, slow, shift] = [0.05 + 0.2 * random(), 0.01 + 0.02 * random(), 6 * random()];
     const width = dims[3];
-    const data = Float32Array.from(
-      { length: dims.reduce((product, dim) => product * dim, 1) },
-      (_, at) => Math.sin(fast * (at % width) + shift) + Math.cos((slow * at) / width) + 0.3 * normal(random),
-    );
+    const data = new Float32Array(dims.reduce((product, dim) => product * dim, 1));
+    for (let at = 0; at < data.length; at++)
+      data[at] = Math.sin(fast * (at % width) + shift) + Math.cos((slow * at) / width) + random() - 0.5;
     return { x: { elemType: 'f32', dims, data } };
   });
 }
