@@ -44,6 +44,8 @@ const KEEPS_SIGN =
   wordSet(`AveragePool Cast Ceil Dropout Expand Flatten Floor GlobalAveragePool GlobalMaxPool Identity MaxPool
   ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Reshape Round Slice Split Squeeze Tile Transpose Unsqueeze
   CastLike CumSum DepthToSpace Gather SpaceToDepth`);
+/** Returns whether a node's first output is not below zero if its first input is not. */
+export const keepsSign = ({ opType, domain }: Node): boolean => domain === '' && KEEPS_SIGN.has(opType);
 const JOINT = wordSet('Add Concat Div Max Mean Min Mul Sum');
 
 /** Maximum number of nodes examined before an operand. */
