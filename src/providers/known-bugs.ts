@@ -1,5 +1,6 @@
 import { integer } from '../base/plural.js';
 import type { OnnxDocument } from '../onnx/document.js';
+import { type Unfused, unfusedIn } from './fusions.js';
 import type { WebProvider } from './web-providers.js';
 import { webgpuMistakes } from './webgpu/known-bugs.js';
 
@@ -9,8 +10,21 @@ const KNOWN_BUGS: Readonly<Partial<Record<WebProvider, (document: OnnxDocument) 
 };
 
 /** Lists the places in a model where a known bug of the provider gives wrong outputs without an error. */
-export function knownBugs(provider: WebProvider, document: OnnxDocument): readonly string[] {
+function knownBugs(provider: WebProvider, document: OnnxDocument): readonly string[] {
   return KNOWN_BUGS[provider]?.(document) ?? [];
+}
+
+/** What a provider that runs models unchanged would compute wrong without an error. */
+interface Faults {
+  /** Fusions that a session has to leave out. */
+  readonly unfused: Unfused | undefined;
+  /** Places where the outputs may be wrong, as sentences. */
+  readonly suspicions: readonly string[];
+}
+
+/** Returns the faults of a provider that a model meets. */
+export function faultsOf(provider: WebProvider, document: OnnxDocument): Faults {
+  return { unfused: unfusedIn(document), suspicions: knownBugs(provider, document) };
 }
 
 /** Maximum number of listed bugs. */

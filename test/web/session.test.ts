@@ -9,7 +9,9 @@ import type { MishProgress, MishSession, MishSessionOptions } from '../../src/we
 import { everyNth, isHeavy } from '../support/heavy.js';
 import { floats, model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
+import { modelOf, feeds as negative, plain } from '../support/padded-models.js';
 import { builtFiles, openPages, type Pages } from '../support/pages.js';
+import { run } from '../support/run.js';
 import { residualNet } from '../support/webgl-models.js';
 import { modelPath } from '../support/workbench-page.js';
 
@@ -30,6 +32,8 @@ interface Request {
 interface Result {
   readonly plain?: boolean;
   readonly made?: MishSession;
+  /** ONNX Runtime's own settings, as it got them. */
+  readonly extra?: object;
   readonly progress: readonly MishProgress[];
   readonly outputs?: Readonly<Record<string, Values>>;
   readonly error?: {
@@ -94,6 +98,7 @@ beforeAll(async () => {
     ['models/unusual.onnx', unusual],
     ['models/shapeless.onnx', shapeless],
     ['models/mish.onnx', await softplusModel()],
+    ['models/padded.onnx', modelOf(plain)],
     ['models/page.onnx', text('<!doctype html><title>a page of errors</title>')],
     ...runtime.map(([name, content]) => [`ort/${name}`, content] as const),
     ...(await builtFiles()),
@@ -251,6 +256,27 @@ describe('createMishSession', () => {
     const missing = await ask({ ...alone, as: 'blob' });
     expect(missing.error).toMatchObject({ name: 'OnnxMishError', code: 'external-data' });
     expect(missing.error?.fix).toContain("externalData: [{ path: 'vgg-leaky.onnx.data'");
+  });
+
+  test.each([
+    [undefined, undefined],
+    [{ optimization: { disable_specified_optimizers: 'Own', other: '1' } }, 'Own'],
+    [{ 'optimization.disable_specified_optimizers': 'Own' }, 'Own'],
+  ])('zeros of a Pad that Mish needs stay, beside settings of the page: %j', async (extra, own) => {
+    const options = { providers: ['wasm'], session: extra === undefined ? {} : { extra } } as const;
+    const { x } = negative;
+    const padded = { source: 'models/padded.onnx', feeds: { x }, options };
+    const result = await ask(padded);
+    const swapped = await (await swap(modelOf(plain), { form: 'exp' })).output.bytes();
+    const { y0: wanted = [] } = await run(swapped, { x });
+    for (const [at, value] of (result.outputs?.y0?.data ?? []).entries())
+      expect(value).toBeCloseTo(wanted[at] ?? Number.NaN, 5);
+    expect(result.extra).toEqual({
+      ...extra,
+      'optimization.disable_specified_optimizers': [own, 'Pad_Fusion'].filter(Boolean).join(';'),
+    });
+    const unchanged = await ask({ ...padded, options: { ...options, exclude: ['*'] } });
+    expect(unchanged.extra).toEqual(extra);
   });
 
   test('a Mish already in the model gets the form of the provider', async () => {

@@ -1,6 +1,6 @@
 import type { OnnxDocument } from '../../onnx/document.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
-import { knownBugs, shortened } from '../known-bugs.js';
+import { faultsOf, shortened } from '../known-bugs.js';
 import type { Provider, Shapes } from '../provider.js';
 import type { WebProvider } from '../web-providers.js';
 import { checkForWebgl, cureForWebgl, prepareForWebgl } from '../webgl/prepare.js';
@@ -12,6 +12,8 @@ export interface PreparedModel {
   /** Form to which the model's Mish was rewritten; undefined if not rewritten. */
   readonly retargeted?: string | undefined;
   readonly notes?: readonly string[] | undefined;
+  /** Optimisers of ONNX Runtime to leave out. */
+  readonly unfused?: string | undefined;
   /** Places where a known bug of the provider gives wrong outputs without an error. */
   readonly suspicions?: readonly string[] | undefined;
 }
@@ -40,6 +42,12 @@ export async function prepareFor(
   const special = PREPARATIONS[provider];
   if (special !== undefined) return special.prepare(document, shapes);
   const changed = withTensorOutputs(document);
-  const suspicions = shortened(knownBugs(provider, document));
-  return { model: await changed?.model.bytes(), notes: changed?.notes, suspicions };
+  const { unfused, suspicions } = faultsOf(provider, document);
+  const notes = [...(unfused ? [unfused.note] : []), ...(changed?.notes ?? [])];
+  return {
+    model: await changed?.model.bytes(),
+    notes,
+    unfused: unfused?.optimisers,
+    suspicions: shortened(suspicions),
+  };
 }

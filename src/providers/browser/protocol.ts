@@ -18,6 +18,7 @@ export interface OpenRequest {
   readonly model: string;
   readonly external: readonly { readonly path: string; readonly url: string }[];
   readonly optimisation: 'disabled' | 'basic' | 'extended' | 'all';
+  readonly unfused?: string | undefined;
 }
 
 export interface OpenResult {

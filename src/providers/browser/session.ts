@@ -82,7 +82,7 @@ export async function openSession(
 async function sendModel(
   page: Page,
   id: number,
-  { original, model: changed, data }: SentModel,
+  { original, model: changed, data, unfused }: SentModel,
   { optimisation = 'all' }: SessionOptions,
 ): Promise<CallResult<'open'>> {
   const model = changed ?? original;
@@ -96,7 +96,7 @@ async function sendModel(
       external.push({ path: file.location, url: offer({ handle, size }) });
     }
     const content = isPath(model) ? { file: model } : model;
-    return await page.call('open', { id, model: offer(content), external, optimisation });
+    return await page.call('open', { id, model: offer(content), external, optimisation, unfused });
   } finally {
     withdraw();
     for (const close of closing) await close();

@@ -3,7 +3,9 @@ import type * as Ort from 'onnxruntime-node';
 import { withCopyBeside } from '../../files/edited-copy.js';
 import { dataFiles } from '../../files/external-data.js';
 import { withDocument } from '../../files/with-document.js';
+import { scan } from '../../onnx/scan.js';
 import { withTensorOutputs } from '../../onnx/tensor-outputs.js';
+import { DISABLED_OPTIMISERS, type Unfused, unfusedIn } from '../fusions.js';
 import { editableModel } from '../loaded-model.js';
 import { isPath, type ProviderName, type RunnableModel, type SessionOptions } from '../provider.js';
 import { withDocumentOf } from '../read-model.js';
@@ -11,12 +13,18 @@ import { CONTAINER, withContainer } from './run-into.js';
 import { ort } from './runtime.js';
 import { usableThreads } from './usable-threads.js';
 
+/** Settings of a session that the caller of a provider does not choose. */
+interface OwnSettings {
+  readonly profilePrefix?: string | undefined;
+  readonly unfused?: Unfused | undefined;
+}
+
 /** Creates a session of ONNX Runtime. */
 export function create(
   name: ProviderName,
   model: RunnableModel,
   options: SessionOptions = {},
-  profilePrefix?: string,
+  { profilePrefix, unfused }: OwnSettings = {},
 ): Promise<Ort.InferenceSession> {
   const { threads, spinning, arena = true, memoryPattern = true } = options;
   const { optimisation = 'all', allowFallback = false, deviceId } = options;
@@ -35,6 +43,7 @@ export function create(
         ...(name === 'cpu' || allowFallback ? {} : { disable_cpu_ep_fallback: '1' }),
         ...(spinning === undefined ? {} : { intra_op: { allow_spinning: spinning ? '1' : '0' } }),
       },
+      ...(unfused && { [DISABLED_OPTIMISERS]: unfused.optimisers }),
     },
   };
   // Each overload accepts either a path or bytes, not the union.
@@ -43,12 +52,20 @@ export function create(
   );
 }
 
-/** Throws if a data file is not a regular file. ONNX Runtime opens every file that a model names; on a pipe it would wait for ever. */
-export async function checkDataFiles(
+/**
+ * Returns the fusions that a model must not have. Throws if a data file is not a regular file: ONNX Runtime opens every file
+ * that a model names, and on a pipe it would wait for ever.
+ */
+export async function examine(
   model: RunnableModel,
   options: SessionOptions | undefined,
-): Promise<void> {
-  if (isPath(model)) await withDocument(model, (read) => dataFiles(read, dirname(model), options));
+): Promise<Unfused | undefined> {
+  // ONNX Runtime says what is wrong with bytes that are no model.
+  if (!isPath(model)) return scan(model).then(unfusedIn, () => undefined);
+  return withDocument(model, async (read) => {
+    await dataFiles(read, dirname(model), options);
+    return unfusedIn(read);
+  });
 }
 
 interface Opened {
@@ -66,12 +83,13 @@ export async function openTensors(
   name: ProviderName,
   model: RunnableModel,
   options: SessionOptions | undefined,
-  profilePrefix: string | undefined,
+  own: OwnSettings,
 ): Promise<Opened> {
+  const before = own.unfused ? [own.unfused.note] : [];
   const open = async (runnable: RunnableModel, notes: readonly string[]) => {
     const start = performance.now();
-    const session = await create(name, runnable, options, profilePrefix);
-    return { session, createMs: performance.now() - start, notes };
+    const session = await create(name, runnable, options, own);
+    return { session, createMs: performance.now() - start, notes: [...before, ...notes] };
   };
   const opened =
     (options?.forRunInto === true && name === 'cpu' && !isPath(model)

@@ -11,7 +11,7 @@ import {
 } from '../provider.js';
 import type { Tensors } from '../tensor.js';
 import { unavailable } from '../unavailable.js';
-import { checkDataFiles, create, openTensors } from './create-session.js';
+import { create, examine, openTensors } from './create-session.js';
 import { diagnose } from './diagnose.js';
 import { loaderSays, webgpuSays } from './native-libraries.js';
 import { profileFolder } from './profile-file.js';
@@ -112,9 +112,9 @@ async function open(
       ...adviceOn(messageOf(cause), name, !isPath(model)),
       cause,
     });
-  await checkDataFiles(model, options);
+  const unfused = await examine(model, options);
   const profile = options?.profile === true ? await profileFolder() : undefined;
-  const opening = openTensors(name, model, options, profile?.prefix);
+  const opening = openTensors(name, model, options, { profilePrefix: profile?.prefix, unfused });
   const { session, createMs, notes } = await opening.catch(async (cause: unknown) => {
     await profile?.remove();
     // A device error, such as a missing device, is not the model's fault.

@@ -16,9 +16,9 @@ const harness: Harness = {
     return runtime.facts;
   },
 
-  async open({ id, model, external, optimisation }) {
+  async open({ id, model, external, optimisation, unfused }) {
     const data = external.map(({ path, url }) => ({ path, data: url }));
-    const { session, ...opened } = await runtime.open({ model, external: data, optimisation });
+    const { session, ...opened } = await runtime.open({ model, external: data, optimisation, unfused });
     sessions.set(id, session);
     return opened;
   },

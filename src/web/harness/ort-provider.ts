@@ -85,13 +85,13 @@ export function ortProvider(
 async function openSession(
   runtime: WebRuntime,
   name: WebProvider,
-  { model, retargeted, notes, suspicions }: PreparedModel & { readonly model: Uint8Array },
+  { model, retargeted, notes, unfused, suspicions }: PreparedModel & { readonly model: Uint8Array },
   external: readonly External[],
   { optimisation = 'all' }: SessionOptions = {},
 ): Promise<Session> {
   const failed = (what: string, cause: unknown) =>
     new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${messageOf(cause)}`, { cause });
-  const opened = await runtime.open({ model, external, optimisation }).catch((cause: unknown) => {
+  const opened = await runtime.open({ model, external, optimisation, unfused }).catch((cause: unknown) => {
     throw failed('cannot open the model', cause);
   });
   const { session: own, createMs, inputs, outputs, placement } = opened;

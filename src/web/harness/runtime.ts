@@ -2,6 +2,7 @@
 
 import type * as Ort from 'onnxruntime-web';
 import type { PageFacts } from '../../providers/browser/protocol.js';
+import { DISABLED_OPTIMISERS } from '../../providers/fusions.js';
 import { CONTAINER_TYPE, elemTypeOf, ortType } from '../../providers/ort-types.js';
 import type { Pairs, Placement, ValueInfo } from '../../providers/provider.js';
 import type { Tensor, Tensors, TypedArray } from '../../providers/tensor.js';
@@ -26,6 +27,8 @@ export interface OpenOptions {
   readonly model: string | Uint8Array;
   readonly external: readonly { readonly path: string; readonly data: string | Uint8Array }[];
   readonly optimisation: 'disabled' | 'basic' | 'extended' | 'all';
+  /** Optimisers to leave out. */
+  readonly unfused?: string | undefined;
 }
 
 /** Pairs of runs to time: two sessions in turns; `firstOfAll` is the session that begins. */
@@ -112,12 +115,13 @@ export async function createRuntime(
 
   return {
     facts,
-    async open({ model, external, optimisation }) {
+    async open({ model, external, optimisation, unfused }) {
       const options: Ort.InferenceSession.SessionOptions = {
         executionProviders: [provider],
         graphOptimizationLevel: optimisation,
         logSeverityLevel: 3, // without the warnings, such as those about unused initializers
         ...(external.length > 0 ? { externalData: [...external] } : {}),
+        ...(unfused === undefined ? {} : { extra: { [DISABLED_OPTIMISERS]: unfused } }),
       };
       const start = performance.now();
       const session = await create(ort, model, options);

@@ -8,6 +8,7 @@ import type { SwapReport } from '../../mish/results.js';
 import { swapChoices } from '../../mish/swap-choices.js';
 import { scan } from '../../onnx/scan.js';
 import { toSource } from '../../onnx/source.js';
+import { DISABLED_OPTIMISERS } from '../../providers/fusions.js';
 import { MISSING, WEB_PROVIDERS, type WebProvider } from '../../providers/web-providers.js';
 import { isOfNativeKernels } from '../../providers/webgpu/known-bugs.js';
 import { missingFor } from '../harness/facts.js';
@@ -131,12 +132,12 @@ async function openFirst(
       refused.push(prepared.refusal);
       continue;
     }
-    const { model, report, suspicions, externalData } = prepared;
+    const { model, report, suspicions, unfused, externalData } = prepared;
     const { whole, external } = await openable(model, await models.external(externalData), provider);
     stopIfAborted(signal, models.name);
     onProgress?.({ phase: 'open', provider });
     const opened = await ort.InferenceSession.create(whole, {
-      ...sessionOptions,
+      ...without(unfused, sessionOptions),
       executionProviders: [provider],
       ...(external.length > 0 ? { externalData: external } : {}),
     }).catch((error: unknown) => refusalOf(provider, messageOf(error)));
@@ -152,6 +153,19 @@ async function openFirst(
     return opened;
   }
   throw noProvider(refused, models.name);
+}
+
+/** Returns session options that leave out these optimisers, too. ONNX Runtime takes the option's name whole or in parts. */
+function without(
+  unfused: string | undefined,
+  options: MishSessionOptions['session'] = {},
+): NonNullable<MishSessionOptions['session']> {
+  if (unfused === undefined) return options;
+  const { [DISABLED_OPTIMISERS]: whole, ...extra } = options.extra ?? {};
+  const [group = '', name = ''] = DISABLED_OPTIMISERS.split('.');
+  const { [name]: part } = { ...(extra[group] as Readonly<Record<string, unknown>> | undefined) };
+  const names = [part, whole, unfused].filter((one) => typeof one === 'string' && one !== '');
+  return { ...options, extra: { ...extra, [DISABLED_OPTIMISERS]: names.join(';') } };
 }
 
 /**

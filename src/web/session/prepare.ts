@@ -7,7 +7,7 @@ import { inWebglForms } from '../../mish/webgl-forms.js';
 import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
 import type { Spliced } from '../../onnx/splice.js';
-import { knownBugs } from '../../providers/known-bugs.js';
+import { faultsOf } from '../../providers/known-bugs.js';
 import { WEB, type WebProvider } from '../../providers/web-providers.js';
 import { webglProblems } from '../../providers/webgl/check.js';
 import { webglSuspicions } from '../../providers/webgl/known-bugs.js';
@@ -44,6 +44,8 @@ export type PreparedOrRefused =
       readonly report: SwapReport;
       /** Locations of the external data files, relative to the model's folder. */
       readonly externalData: readonly string[];
+      /** Optimisers of ONNX Runtime that would change what the model computes. */
+      readonly unfused?: string | undefined;
       /** Known bugs of the provider that may affect this model, as sentences. */
       readonly suspicions: readonly string[];
     }
@@ -82,7 +84,7 @@ type Finish = (
   provider: WebProvider,
   dims: PrepareOptions['dims'],
 ) => Promise<
-  | Pick<Extract<PreparedOrRefused, { ready: true }>, 'ready' | 'model' | 'suspicions'>
+  | Pick<Extract<PreparedOrRefused, { ready: true }>, 'ready' | 'model' | 'unfused' | 'suspicions'>
   | Extract<PreparedOrRefused, { ready: false }>
 >;
 
@@ -90,7 +92,9 @@ const FINISH: Readonly<Partial<Record<WebProvider, Finish>>> = { webgl: forWebgl
 
 /** Returns the model unchanged, for a provider that can run every model. */
 async function unchanged(swapped: OnnxDocument, provider: WebProvider) {
-  return { ready: true, model: await bytesOf(swapped), suspicions: knownBugs(provider, swapped) } as const;
+  const { unfused, suspicions } = faultsOf(provider, swapped);
+  const model = await bytesOf(swapped);
+  return { ready: true, model, unfused: unfused?.optimisers, suspicions } as const;
 }
 
 /** Rewrites nodes that WebGL computes wrongly, and makes every dimension a number. */

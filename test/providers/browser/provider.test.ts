@@ -9,7 +9,9 @@ import { container } from '../../support/containers.js';
 import { BIAS, BIAS_BYTES, externalModel } from '../../support/external.js';
 import { tempFolder } from '../../support/folder.js';
 import { floats, model, node, value } from '../../support/model.js';
+import { modelOf, feeds as negative, plain } from '../../support/padded-models.js';
 import { descendants } from '../../support/processes.js';
+import { run } from '../../support/run.js';
 
 /** y = x · w, of fixed shape, so that every provider takes it. */
 function product(size: number) {
@@ -92,6 +94,18 @@ describe.each(WEB_PROVIDERS)('%s', async (name) => {
       expect(Math.max(...difference.map(Math.abs))).toBeLessThan(1e-4);
     }
     await Promise.all([cpu.close(), session.close()]);
+  });
+
+  test('keeps the zeros of a Pad that values below zero need', async () => {
+    const bytes = modelOf({ ...plain, activation: 'LeakyRelu' });
+    const { dims, data } = negative.x;
+    const session = await provider.open(bytes, {
+      shapes: { inputs: { x: dims }, outputs: { y0: [1, 2, 4, 4] } },
+    });
+    const { y0 } = await session.run({ x: { elemType: 'f32', dims, data: Float32Array.from(data) } });
+    await session.close();
+    const wanted = await run(bytes, negative);
+    for (const [at, value] of wanted.y0?.entries() ?? []) expect(y0?.data[at]).toBeCloseTo(value, 5);
   });
 
   test('times runs and pairs of runs', async () => {

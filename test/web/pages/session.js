@@ -27,9 +27,16 @@ export async function work({ build = 'all', source, as = 'url', options, feeds, 
   const abort = new AbortController();
   const progress = [];
   let made;
+  let extra;
+  const InferenceSession = {
+    create(model, given) {
+      extra = structuredClone(given.extra); // ONNX Runtime adds to it
+      return ort.InferenceSession.create(model, given);
+    },
+  };
   try {
     const session = await createMishSession(
-      ort,
+      { env: ort.env, InferenceSession },
       await SOURCES[as](as === 'raw' ? source : new URL(source, location.href).href),
       {
         ...options,
@@ -54,7 +61,7 @@ export async function work({ build = 'all', source, as = 'url', options, feeds, 
       { dims: [...dims], data: [...data] },
     ]);
     await session.release();
-    return { plain, made, progress, outputs: Object.fromEntries(results) };
+    return { plain, made, extra, progress, outputs: Object.fromEntries(results) };
   } catch (error) {
     return { ...told(error), made, progress };
   }
