@@ -1,6 +1,6 @@
 // Where an optional package is not installed, the command line and the library name it, and the line that installs it.
 import { spawn } from 'node:child_process';
-import { copyFile, mkdir, symlink, unlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -197,6 +197,28 @@ describe('doctor --install', () => {
     const ran = Buffer.from(await consumer.folder.read('ran.txt')).toString();
     const { env } = installCommand(specs(['onnxruntime-node']));
     expect(ran).toBe(`${env.ONNXRUNTIME_NODE_INSTALL ?? ''} install onnxruntime-node@~1.30.0 sharp@0.35\n`);
+  });
+
+  test('finds what was installed, and says so', async () => {
+    const bin = consumer.folder.at('bin-of-all');
+    await mkdir(bin);
+    const script = `#!/bin/sh
+for name in ${PEERS.join(' ')}; do
+  mkdir -p "node_modules/$name/dist"
+  echo '{ "main": "dist/index.js" }' > "node_modules/$name/package.json"
+  echo > "node_modules/$name/dist/index.js"
+done
+`;
+    await writeFile(join(bin, 'npm'), script, { mode: 0o755 });
+    const path = `${bin}:${process.env.PATH}`;
+    try {
+      const { code, stdout, stderr } = await cli(['doctor', '--install', '--yes'], undefined, path);
+      expect(stderr).toBe('');
+      expect(code).toBe(0);
+      expect(stdout).toContain(`Installed: ${PEERS.join(', ')}.`);
+    } finally {
+      for (const name of PEERS) await rm(consumer.folder.at('node_modules', name), { recursive: true });
+    }
   });
 
   test('refuses other packages', async () => {

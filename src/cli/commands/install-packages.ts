@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { messageOf, OnnxMishError } from '../../base/error.js';
 import { type Install, installCommand, installLine } from '../../providers/node/package-manager.js';
-import { isInstalled, PEERS, type Peer, specs } from '../../providers/node/packages.js';
+import { isInstalled, isUnpacked, PEERS, type Peer, specs } from '../../providers/node/packages.js';
 import { say, sayJson } from '../text/say.js';
 import { clean } from '../text/text.js';
 
@@ -81,6 +81,6 @@ async function runInstall(
     throw failed(`${program} cannot be started: ${messageOf(cause)}`, cause);
   });
   if (code !== 0) throw failed(`${program} failed with exit code ${code}`);
-  const absent = wanted.filter((name) => !isInstalled(name));
+  const absent = wanted.filter((name) => !isUnpacked(name));
   if (absent.length > 0) throw failed(`onnx-mish does not find ${absent.join(', ')} after the installation`);
 }

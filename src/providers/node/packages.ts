@@ -76,6 +76,14 @@ export function resolveIfInstalled(name: string, module = name): string | undefi
 /** Returns whether an optional package is installed. */
 export const isInstalled = (name: Peer): boolean => resolveIfInstalled(name) !== undefined;
 
+/** Returns whether the folder of a package is there. Node remembers which packages it did not find, and keeps to that. */
+export function isUnpacked(name: Peer): boolean {
+  const project = findProject();
+  const folders = createRequire(import.meta.url).resolve.paths(name) ?? [];
+  if (project !== undefined) folders.push(join(project, 'node_modules'));
+  return folders.some((folder) => existsSync(join(folder, name)));
+}
+
 /** Returns the path of a module of an optional package. Throws `missing-package` if the package is not installed. */
 export function resolvePeer(name: Peer, module: string = name): string {
   const path = resolveIfInstalled(name, module);
