@@ -124,7 +124,7 @@ const CLAIMS = {
   },
 };
 
-const percent = (share) => (100 * share).toFixed(2);
+const percent = (share) => (100 * share).toFixed(2).replace('-', '−');
 
 function meanAndDeviation(values) {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -164,6 +164,22 @@ function table(rows, keys) {
   return lines.join('\n');
 }
 
+/** Mean loss of each activation. */
+function lossTable(rows, key) {
+  const head = [key, ...ACTIVATIONS.map((name) => LABELS[name])];
+  const lines = [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`];
+  for (const place of new Set(rows.map((row) => row[key]))) {
+    const cells = ACTIVATIONS.map((activation) => {
+      const own = rows.filter(
+        (row) => row[key] === place && row.activation === activation && row.loss !== null,
+      );
+      return own.length === 0 ? '–' : meanAndDeviation(own.map(({ loss }) => loss)).mean.toFixed(3);
+    });
+    lines.push(`| ${[place, ...cells].join(' | ')} |`);
+  }
+  return lines.join('\n');
+}
+
 const KEYS = {
   depth: ['layers'],
   'depth, trained longer': ['layers'],
@@ -199,4 +215,7 @@ if (!positionals.includes('print')) {
     writeFileSync(RESULTS, [...results.values()].map((one) => `${JSON.stringify(one)}\n`).join(''));
   }
 }
-for (const [name, { rows }] of results) console.log(`\n${name}\n\n${table(rows, KEYS[name])}`);
+for (const [name, { rows }] of results) {
+  console.log(`\n${name}\n\n${table(rows, KEYS[name])}`);
+  if (name === 'noise') console.log(`\n${name}, loss\n\n${lossTable(rows, 'deviation')}`);
+}
