@@ -8,6 +8,7 @@ import { readWeight } from '../onnx/weights.js';
 import { hasRule, hull, type Interval, intervalOf } from './intervals.js';
 import { ARITHMETIC, RELABELS } from './operands.js';
 import { movesValues } from './use-moves.js';
+import { enter } from './value-flow.js';
 
 // The ranges of constants: of their elements where the model file holds them, and of what other constants compute.
 
@@ -25,7 +26,7 @@ export type ReadRanges = ReadonlyMap<StoredTensor | Node, Interval>;
 /** Returns the range of a constant, as a scope sees it; undefined for other values, and for data that was not read. */
 export type ConstantRanges = (scope: Scope, name: string) => Interval | undefined;
 
-/** Reads the ranges of the float constants of several elements that operators with a range, moves and functions take. */
+/** Reads the ranges of the float constants of several elements that operators with a range, moves, bodies and functions take. */
 export async function readRanges(document: OnnxDocument): Promise<ReadRanges> {
   const ranges = new Map<StoredTensor | Node, Interval>();
   let left = MAX_ELEMENTS;
@@ -65,7 +66,9 @@ export async function readRanges(document: OnnxDocument): Promise<ReadRanges> {
 function takesRange(scope: Scope, node: Node, slot: number): boolean {
   if (node.domain !== '') return true; // perhaps a call of a function
   return (
-    (hasRule(node) && !LAYERS.includes(node.opType)) || movesValues({ kind: 'input', node, slot, scope })
+    (hasRule(node) && !LAYERS.includes(node.opType)) ||
+    movesValues({ kind: 'input', node, slot, scope }) ||
+    enter(node, slot).length > 0
   );
 }
 

@@ -9,13 +9,12 @@ import {
   type ReadRanges,
 } from './constant-ranges.js';
 import { leavesDomain } from './domains.js';
+import { followRounds } from './follow-rounds.js';
 import {
   ALL,
   activationInterval,
   common,
   hasRule,
-  hull,
-  type Interval,
   intervalOf,
   isAll,
   isBounded,
@@ -23,6 +22,7 @@ import {
   ZERO,
 } from './intervals.js';
 import { createOperands, type Operands } from './operands.js';
+import { combined, type Ranges, rangesOfAny, same, UNKNOWN } from './ranges.js';
 import { inputOf, type Site } from './site.js';
 import { movesValues, wordSet } from './use-moves.js';
 import type { UseVerdict } from './value-flow.js';
@@ -30,24 +30,16 @@ import type { UseVerdict } from './value-flow.js';
 // Follows two ranges through the graph, of the original's values and of those after a swap. Where an operator takes all of the
 // first and not all of the second, the sites from which the difference comes guard it.
 
-/** Maximum number of nodes examined in calls of functions, which nest: a hostile file could have billions. */
+/** Maximum number of nodes examined in calls of functions and in rounds, which nest: a hostile file could have billions. */
 const MAX_STEPS = 1e6;
 const MAX_CALL_DEPTH = 100;
 
-/** The ranges of a value, and the origins of their difference. */
-interface Ranges {
-  readonly was: Interval;
-  readonly is: Interval;
-  readonly from: readonly (Ranges | Site)[];
-}
-
-const UNKNOWN: Ranges = { was: ALL, is: ALL, from: [] };
 /** Operators that move values, and that may add zeros. */
 const ADDS_ZEROS = wordSet('Trilu Pad');
 
+const REPEATS = wordSet('Loop Scan SequenceMap');
 const NONE: readonly Scope[] = [];
 
-const same = (range: Interval): Ranges => ({ was: range, is: range, from: [] });
 const isSite = (origin: Ranges | Site): origin is Site => 'node' in origin;
 
 /** Returns the sites from which a difference of ranges comes. */
@@ -56,19 +48,6 @@ function originsOf(value: Ranges): Set<Site> {
   for (const origin of seen) if (!isSite(origin)) for (const from of origin.from) seen.add(from);
   return new Set([...seen].filter(isSite));
 }
-
-/** Combines values to one with the given ranges; those whose ranges differ are its origins. */
-function combined(was: Interval, is: Interval, values: readonly (Ranges | undefined)[]): Ranges {
-  if (isEqual(was, is)) return same(was);
-  return {
-    was,
-    is,
-    from: values.filter((value) => value !== undefined && !isEqual(value.was, value.is)) as Ranges[],
-  };
-}
-
-const joined = (values: readonly Ranges[]): Ranges =>
-  combined(hull(values.map(({ was }) => was)), hull(values.map(({ is }) => is)), values);
 
 /** A run through the main graph, or through a function for one call. Values have numbers. */
 interface Frame {
@@ -86,9 +65,11 @@ interface Walk extends Analysis {
   readonly inner: ReadonlySet<Node>;
   /** How far below zero the new activation goes. */
   readonly depth: number;
-  readonly found: Map<Node, UseVerdict>;
-  readonly plainCalls: Map<string, readonly Ranges[]>;
+  found: Map<Node, UseVerdict>;
+  plainCalls: Map<string, readonly Ranges[]>;
   steps: number;
+  /** Number of bodies around that are walked round by round. */
+  rounds: number;
 }
 
 /**
@@ -113,6 +94,7 @@ export function findDomainGuards(
     found: new Map(),
     plainCalls: new Map(),
     steps: 0,
+    rounds: 0,
   };
   const values = new Array<undefined>(analysis.index.count);
   walk(run, { values, call: undefined, depth: 0 }, document.graph);
@@ -183,7 +165,7 @@ function moved(
     return run.operands.constant(scope, name) === undefined ? UNKNOWN : [];
   });
   if (all.length === 0 || (attribute(node, 'reduction')?.s ?? 'none') !== 'none') return undefined;
-  return joined(ADDS_ZEROS.has(node.opType) ? [...all, same(ZERO)] : all);
+  return rangesOfAny(ADDS_ZEROS.has(node.opType) ? [...all, same(ZERO)] : all);
 }
 
 /** Returns the ranges of the first result; undefined if they are not known. */
@@ -236,17 +218,56 @@ function callOf(run: Walk, frame: Frame, scope: Scope, node: Node, callee: Scope
   for (const [slot, result] of (results ?? []).entries()) set(run, frame, scope, node.outputs[slot], result);
 }
 
+const bodiesOf = ({ attributes }: Node): readonly Scope[] =>
+  attributes.length === 0 ? NONE : attributes.flatMap(({ graphs }) => graphs ?? []);
+
+/** Forgets the ranges of a body's values, of an earlier round. */
+function forget(run: Walk, frame: Frame, body: Scope): void {
+  for (const node of body.nodes) {
+    for (const slot of node.outputs.keys()) {
+      const number = run.index.output(body, node, slot);
+      if (number >= 0) frame.values[number] = undefined;
+    }
+    for (const inside of bodiesOf(node)) forget(run, frame, inside);
+  }
+}
+
+/** Follows the body of an operator that repeats it. */
+function repeat(run: Walk, frame: Frame, scope: Scope, node: Node, body: Scope): void {
+  followRounds(scope, node, body, {
+    get: (from, name) => rangesAt(run, frame, from, name) ?? constantOf(run, from, name),
+    set: (to, name, value) => {
+      const number = run.index.number(to, name);
+      if (number !== undefined)
+        frame.values[number] = isAll(value.was) && isAll(value.is) ? undefined : value;
+    },
+    walk(inside, isLast) {
+      const { found, plainCalls } = run;
+      // What a call finds in an earlier round is found again in the last.
+      if (!isLast) Object.assign(run, { found: new Map(), plainCalls: new Map() });
+      run.rounds++;
+      forget(run, frame, inside);
+      walk(run, frame, inside);
+      run.rounds--;
+      Object.assign(run, { found, plainCalls });
+    },
+  });
+}
+
 function walk(run: Walk, frame: Frame, scope: Scope): void {
   for (const node of scope.nodes) {
-    if (frame.depth > 0 && ++run.steps > MAX_STEPS) return;
+    if (frame.depth + run.rounds > 0 && ++run.steps > MAX_STEPS) return;
     const callee = run.calls.callee(node);
     if (callee !== undefined) {
       callOf(run, frame, scope, node, callee);
       continue;
     }
-    const bodies =
-      node.attributes.length === 0 ? NONE : node.attributes.flatMap(({ graphs }) => graphs ?? []);
-    for (const body of bodies) walk(run, frame, body);
+    const bodies = bodiesOf(node);
+    const repeats = node.domain === '' && REPEATS.has(node.opType);
+    for (const body of bodies) {
+      if (repeats) repeat(run, frame, scope, node, body);
+      else walk(run, frame, body);
+    }
     if (bodies.length > 0) {
       if (node.domain === '' && node.opType === 'If')
         node.outputs.forEach((output, slot) => {
@@ -254,7 +275,7 @@ function walk(run: Walk, frame: Frame, scope: Scope): void {
             const name = body.outputs[slot]?.name ?? '';
             return rangesAt(run, frame, body, name) ?? constantOf(run, body, name);
           });
-          set(run, frame, scope, output, joined(results));
+          set(run, frame, scope, output, rangesOfAny(results));
         });
       continue;
     }

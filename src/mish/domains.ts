@@ -53,7 +53,8 @@ function domainsOf(
 ): readonly Domain[] {
   const most = MAX_EXPONENTS[type];
   if (opType === 'Exp') return [{ low: NEGATIVE_INFINITY, high: most, outside: 'too large' }];
-  if (opType === 'Reciprocal' || (opType === 'Div' && slot === 1)) return [ABOVE_ZERO, BELOW_ZERO];
+  if (opType === 'Reciprocal' || ((opType === 'Div' || opType === 'Mod') && slot === 1))
+    return [ABOVE_ZERO, BELOW_ZERO];
   if (opType === 'Pow') {
     const [base, exponent] = others;
     if (base === undefined || exponent === undefined) return [];

@@ -125,6 +125,45 @@ const each = (names: string, rule: Rule) =>
 const keep: Unary = (x) => x;
 /** Returns the range with 0, which padding and empty sums add. */
 const withZero: Unary = (x) => hull([x, ZERO]);
+/** Returns the range with 0 of an operator that interpolates linearly, or takes elements; cubic weights are negative, too. */
+const interpolated: Unary = (x, node, call) =>
+  attribute(node, 'mode')?.s?.includes('cubic') ? ALL : withZero(x, node, call);
+
+const QUARTER = Math.PI / 2;
+const isQuarter = ({ low, high }: Interval) => low > -QUARTER && high < QUARTER;
+const sine = (x: Interval): Interval => {
+  if (isQuarter(x)) return range(Math.sin(x.low), Math.sin(x.high));
+  return x.low >= 0 && x.high <= Math.PI ? range(0, 1) : UNIT;
+};
+
+/** Returns the range of Shrink: 0 within ±lambd, and closer to 0 by the bias outside. */
+function shrunk(x: Interval, node: Node, call: Node | undefined): Interval {
+  const number = numbersOf(node, call);
+  const [end, bias] = [number('lambd', 0.5), number('bias', 0)];
+  if (!(end >= 0) || Number.isNaN(bias)) return ALL;
+  const parts: Interval[] = [];
+  if (x.low < -end) parts.push(range(x.low + bias, Math.min(x.high, -end) + bias));
+  if (x.high > end) parts.push(range(Math.max(x.low, end) - bias, x.high - bias));
+  if (x.low <= end && x.high >= -end) parts.push(ZERO);
+  return hull(parts);
+}
+
+/** Returns the range of a local response normalisation, whose divisor is at least 1 with these attributes. */
+function responses(x: Interval, node: Node, call: Node | undefined): Interval {
+  const number = numbersOf(node, call);
+  const isDivided = number('bias', 1) >= 1 && number('alpha', 1e-4) >= 0 && number('beta', 0.75) >= 0;
+  return isDivided ? withZero(x, node, call) : ALL;
+}
+
+/** Returns the range of a batch normalisation with these statistics, over all channels. */
+const normalised: Rule = ([x = ALL, scale = ALL, shift = ALL, mean = ALL, variance = ALL], node, call) => {
+  const epsilon = numbersOf(node, call)('epsilon', 1e-5);
+  if (node.outputs.length > 1 || attribute(node, 'training_mode')?.i || !(variance.low + epsilon > 0))
+    return ALL;
+  const deviation = power(plus(variance, range(epsilon, epsilon)), 0.5);
+  return plus(times(times(plus(x, negated(mean)), inverse(deviation)), scale), shift);
+};
+
 /** Attributes with which an operator reads values outside its operand. */
 const READS_OUTSIDE = ['count_include_pad', 'extrapolation_value'];
 
@@ -149,7 +188,8 @@ const BOUNDED: Readonly<Record<string, Rule>> = {
     'Gelu HardSwish Mish Swish',
     unary((x, node) => activationInterval(x, kindOf(node)?.depth ?? POSITIVE_INFINITY)),
   ),
-  ...each('Cos Sin', () => UNIT),
+  Cos: () => UNIT,
+  Sin: unary(sine),
   Abs: unary(absolute),
   Clip: () => ALL, // `intervalOf` has its rule, which takes absent operands
   Max: (all) => range(Math.max(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high))),
@@ -162,7 +202,9 @@ const BOUNDED: Readonly<Record<string, Rule>> = {
   ),
   ReduceSumSquare: unary((x) => sum(power(x, 2))),
   ...each('GlobalLpPool LpPool', () => NON_NEGATIVE),
-  Softmax: () => range(0, 1),
+  ...each('Hardmax Softmax', () => range(0, 1)),
+  // Of norm 1, or 0.
+  LpNormalization: unary(({ low }) => (low >= 0 ? range(0, 1) : UNIT)),
 };
 
 /** Rules of operators whose result has a range only where an operand has one. */
@@ -180,6 +222,8 @@ const OTHERS: Readonly<Record<string, Rule>> = {
   ReduceSum: unary(sum),
   CumSum: unary((x, node, call) => sum(withZero(x, node, call))),
   ReduceLogSum: unary((x) => range(Math.log(Math.max(x.low, 0)), POSITIVE_INFINITY)),
+  // At least as large as the largest element.
+  ReduceLogSumExp: unary(({ low }) => range(low, POSITIVE_INFINITY)),
   ReduceProd: unary((x) => (x.low < 0 ? ALL : range(x.low < 1 ? 0 : x.low, POSITIVE_INFINITY))),
   Neg: unary(negated),
   Reciprocal: unary(inverse),
@@ -189,6 +233,19 @@ const OTHERS: Readonly<Record<string, Rule>> = {
   Div: binary((a, b) => times(a, inverse(b))),
   Sum: (all) => all.reduce(plus),
   Mean: (all) => times(all.reduce(plus), range(1 / all.length, 1 / all.length)),
+  ...each('GridSample MaxRoiPool MaxUnpool RoiAlign', unary(interpolated)),
+  CenterCropPad: unary(withZero),
+  Col2Im: unary((x, node, call) => sum(withZero(x, node, call))),
+  Tan: unary((x) => (isQuarter(x) ? range(Math.tan(x.low), Math.tan(x.high)) : ALL)),
+  Shrink: unary(shrunk),
+  LRN: unary(responses),
+  BatchNormalization: normalised,
+  RMSNormalization: ([x = ALL, scale = ALL]) => (x.low >= 0 && scale.low >= 0 ? NON_NEGATIVE : ALL),
+  // Means of the values, with weights; without a key that counts, 0.
+  Attention: ([, , values = ALL, , , past], node, call) =>
+    withZero(past === undefined ? values : hull([values, past]), node, call),
+  // The remainder of floats has the sign of the dividend.
+  Mod: ([x = ALL], node, call) => (attribute(node, 'fmod')?.i ? withZero(x, node, call) : ALL),
   PRelu: ([x = ALL]) => (x.low >= 0 ? x : ALL),
   MatMul: (all) => (all.every(({ low }) => low >= 0) ? NON_NEGATIVE : ALL),
   Einsum: (all) => (all.every(({ low }) => low >= 0) ? NON_NEGATIVE : ALL),

@@ -28,7 +28,7 @@ export async function loadMinusInfinity(
 /** Operators that may quantise: those of any domain that say so, and those that round. */
 const QUANTISES = /quant|^(Round|Floor|Ceil|Trunc|MultiThreshold)/i;
 /** Operators that do not take every operand. */
-const BOUNDED = /^(Sqrt|Log|ReduceLogSum|Reciprocal|Pow|Div|Acosh|Asin|Acos|Atanh|Exp)$/;
+const BOUNDED = /^(Sqrt|Log|ReduceLogSum|Reciprocal|Pow|Div|Mod|Acosh|Asin|Acos|Atanh|Exp)$/;
 /** Operators that bound values, or turn them round so that a ReLU bounds them from above. */
 const CLAMPS = /^(Clip|Min|Max|Neg|Sub|Mul|Div)$/;
 /** Operators that square values or cut them off. */

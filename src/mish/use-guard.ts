@@ -1,7 +1,7 @@
 import type { Node, Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import type { ConstantRanges } from './constant-ranges.js';
-import type { Interval } from './intervals.js';
+import { hasRule, type Interval, intervalOf } from './intervals.js';
 import { boundsOfClip, isEven, type Operands } from './operands.js';
 import { movesValues, wordSet } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
@@ -143,10 +143,16 @@ export function guardQuestion(
         case 'Neg':
           return lost;
         default:
-          return undefined;
+          return slot === 0 && hasRule(node) ? alone(node, depth) : undefined;
       }
     },
   };
+}
+
+/** Follows a value through an operator of which only this operand counts, if it gives nothing negative for what is not negative. */
+function alone(node: Node, depth: number): number | undefined {
+  const lowOf = (low: number) => intervalOf(node, [{ low, high: Number.POSITIVE_INFINITY }]).low;
+  return lowOf(0) < 0 ? undefined : deeper(-lowOf(-depth));
 }
 
 const MAX_OPERANDS = 8;

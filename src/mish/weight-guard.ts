@@ -16,6 +16,7 @@ const MAX_ELEMENTS = 2 ** 24;
 const SIGNAL_SLOTS: Readonly<Record<string, readonly number[]>> = {
   Conv: [0],
   ConvTranspose: [0],
+  Einsum: [0, 1],
   Gemm: [0, 1],
   MatMul: [0, 1],
 };
