@@ -7,8 +7,9 @@ import { hashFile } from '../node/host.js';
 import type { ByteSource } from '../onnx/source.js';
 import type { MishOptions } from './request.js';
 
-/** Returns the key of a model in the cache, by its content, the options and this package's version. */
+/** Returns the key of a model in the cache, by its name there, its content, the options and this package's version. */
 export async function cacheKey(
+  name: string,
   file: ByteSource,
   data: readonly DataFile[],
   options: MishOptions,
@@ -25,7 +26,7 @@ export async function cacheKey(
     target: target === 'webgl' || to !== 'mish' ? target : undefined,
     ...{ opset: options.opset, fold: options.fold, undo: options.undo },
   };
-  const key = JSON.stringify([VERSION, hashes, chosen]);
+  const key = JSON.stringify([VERSION, name, hashes, chosen]);
   return createHash('sha256').update(key).digest('hex').slice(0, 32);
 }
 

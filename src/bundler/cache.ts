@@ -35,7 +35,7 @@ interface Entry {
 }
 
 /**
- * Swaps a model into the cache, or returns the cached one. The key is a hash of the model, the options and this
+ * Swaps a model into the cache, or returns the cached one. The key is a hash of the model, its name, the options and this
  * package's version. Calls `depend` with each file that the result depends on, before reading it. Throws what `swap`
  * throws, `io` and `external-data`.
  */
@@ -51,8 +51,9 @@ export async function swapToCache(
     const data = await dataFiles(document, dirname(path));
     for (const one of data) depend(one.path);
     for (const one of data) await dataFileBytes(one);
-    const folder = join(cache, await cacheKey(file, data, options));
-    const model = join(folder, basename(path).replace(/[^\w.-]+/g, '_'));
+    const name = basename(path).replace(/[^\w.-]+/g, '_');
+    const folder = join(cache, await cacheKey(name, file, data, options));
+    const model = join(folder, name);
     const note = join(folder, 'entry.json');
 
     const known = await readEntry(folder, note, model);

@@ -27,13 +27,13 @@ export const factory: UnpluginFactory<MishOptions | undefined, false> = (options
     enforce: 'pre',
     load: {
       // Webpack and its relatives give the filter only the path, so that `load` checks the query.
-      filter: { id: /\.onnx(?:\?|$)/ },
+      filter: { id: /\.onnx(?:\?|$)/i },
       handler(id) {
         return load(this, id, options, deliver);
       },
     },
     rollup: { resolveId },
-    esbuild: { onLoadFilter: /\.onnx$/, loader: 'js', setup: setupEsbuild },
+    esbuild: { onLoadFilter: /\.onnx$/i, loader: 'js', setup: setupEsbuild },
     webpack: (compiler) => narrowRules(compiler.options.module.rules, options),
     rspack: (compiler) => narrowRules(compiler.options.module.rules, options),
   } satisfies UnpluginOptions;

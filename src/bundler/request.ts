@@ -34,7 +34,7 @@ export interface Request {
 }
 
 /** Matches an import for this plugin: a model with `mish` or `mish-info` in its query. */
-export const REQUEST = /\.onnx\?(?:[^#]*&)?mish(?:-info)?(?:&|$)/;
+export const REQUEST = /\.[oO][nN][nN][xX]\?(?:[^#]*&)?mish(?:-info)?(?:&|$)/;
 /** Matches only the query of such an import. */
 export const QUERY = /^\?(?:[^#]*&)?mish(?:-info)?(?:&|$)/;
 

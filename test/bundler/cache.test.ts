@@ -102,6 +102,16 @@ test('concurrent builds share one entry, and each reads it whole', async () => {
   expect((await folder.list()).filter((name) => /^cache\/.*[^/]$/.test(name))).toHaveLength(2);
 });
 
+test('models of the same content and other names are all there, whenever each is imported', async () => {
+  const folder = await tempFolder();
+  const names = ['net.onnx', 'Net.onnx', 'é.onnx', 'ü.onnx', '$x.ONNX', 'a b.onnx'];
+  const paths = await Promise.all(names.map((name) => folder.write(name, reluModel())));
+  const made = await Promise.all(
+    paths.map(async (path) => ops(bytesOf((await cached(folder, path)).path)).includes('Exp')),
+  );
+  expect(made).toEqual(paths.map(() => true));
+});
+
 test('the warning about a model without sites names the imported model and a skipped activation', async () => {
   const folder = await tempFolder();
   for (const name of ['one.onnx', 'two.onnx', 'two.onnx']) {

@@ -27,6 +27,7 @@ test.each([
 test.each([
   ['/a b/net.onnx?mish', '/a b/net.onnx', 'mish'],
   ['/net.v1.onnx?mish-info', '/net.v1.onnx', 'mish-info'],
+  ['/NET.ONNX?mish', '/NET.ONNX', 'mish'],
   ['/net.onnx?beta=2&mish', '/net.onnx', 'mish'],
   ['/net.onnx?mish&exclude=/a?/*', '/net.onnx', 'mish'],
   ['/net.onnx?mish&t=1732', '/net.onnx', 'mish'],
