@@ -1,4 +1,4 @@
-import { OnnxMishError } from '../base/error.js';
+import { OnnxMishError, withDetails } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import { countSamples, type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { hashFeeds } from '../data/hash-feeds.js';
@@ -55,29 +55,47 @@ export async function validateModels(options: ValidationOptions): Promise<Report
  * `validateModels` does.
  */
 async function measureProviders(options: ValidationOptions) {
-  const { original, cpu, session, signal, onProgress = () => {} } = options;
-  const baseline = await openBoth(cpu, options);
+  const baseline = await openBoth(options.cpu, options);
   try {
     checkInputs(baseline);
     const dataset = options.data(baseline.original.inputs, baseline.original.outputs);
-    const onCpu = { provider: cpu, session, signal };
-    const doubt = await sampleDoubt(original.model, dataset, onCpu, baseline.original);
-    if (doubt !== undefined) options.onDoubt?.(doubt);
-    const rows = new Map<Provider, ProviderRow>();
-    const isCpu = ({ name }: Provider) => name === cpu.name;
-    // The CPU comes first, to time its first run: later its sessions also run as the others' reference.
-    for (const provider of options.providers.toSorted((a, b) => Number(isCpu(b)) - Number(isCpu(a)))) {
-      onProgress(`measuring on ${provider.name}`);
-      const row = isCpu(provider)
-        ? await measure(provider, baseline, undefined, dataset, options)
-        : await measureElsewhere(provider, baseline, dataset, options);
-      rows.set(provider, row);
-      options.onRow?.(row);
-    }
-    return { providers: options.providers.flatMap((provider) => rows.get(provider) ?? []), dataset, doubt };
+    return await measureWith(dataset, baseline, options).catch(async (error: unknown) => {
+      throw await withNoiseAdvice(error, dataset);
+    });
   } finally {
     await closeBoth(baseline);
   }
+}
+
+/** Returns the error of a run on noise with the advice to give samples or shapes; any other error as it is. */
+async function withNoiseAdvice(error: unknown, { source, feeds }: Dataset<Feeds>): Promise<unknown> {
+  const isBare = error instanceof OnnxMishError && error.code === 'run-failed' && error.fix === undefined;
+  if (!isBare || source !== 'seed') return error;
+  const shapes = Object.entries((await firstFeed(feeds)) ?? {}).map(
+    ([name, { dims }]) => `'${name}' [${dims}]`,
+  );
+  const fix = `It was fed noise for ${shapes.join(', ')}: give samples, or the shapes of its inputs`;
+  return withDetails(error, { fix, option: { data: null, shapes: null } });
+}
+
+/** Measures both models, which are open on the CPU, with samples. */
+async function measureWith(dataset: Dataset<Feeds>, baseline: Both<Session>, options: ValidationOptions) {
+  const { original, cpu, session, signal, onProgress = () => {} } = options;
+  const onCpu = { provider: cpu, session, signal };
+  const doubt = await sampleDoubt(original.model, dataset, onCpu, baseline.original);
+  if (doubt !== undefined) options.onDoubt?.(doubt);
+  const rows = new Map<Provider, ProviderRow>();
+  const isCpu = ({ name }: Provider) => name === cpu.name;
+  // The CPU comes first, to time its first run: later its sessions also run as the others' reference.
+  for (const provider of options.providers.toSorted((a, b) => Number(isCpu(b)) - Number(isCpu(a)))) {
+    onProgress(`measuring on ${provider.name}`);
+    const row = isCpu(provider)
+      ? await measure(provider, baseline, undefined, dataset, options)
+      : await measureElsewhere(provider, baseline, dataset, options);
+    rows.set(provider, row);
+    options.onRow?.(row);
+  }
+  return { providers: options.providers.flatMap((provider) => rows.get(provider) ?? []), dataset, doubt };
 }
 
 /** Throws `bad-data` unless both models have inputs of the same names, types and ranks: both get the same feeds. */

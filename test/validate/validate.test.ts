@@ -142,6 +142,26 @@ describe('a small classifier', async () => {
     expect(notes).toEqual([expect.stringContaining("taken as 1: 'N'")]);
   });
 
+  test.each<[string, (number | string)[] | undefined, string]>([
+    ['a size', ['N', 'M'], "'x' [1,1]"],
+    ['a rank', undefined, "'x' []"],
+  ])('an input without %s that noise does not fit is told with what it was fed', async (_, dims, fed) => {
+    const bytes = model({
+      nodes: [node('MatMul', ['x', 'w'], ['h']), node('Relu', ['h'], ['y'])],
+      inputs: [value('x', 1, dims)],
+      outputs: [value('y', 1)],
+      initializers: [floats('w', [2, 1], [1, 2])],
+    });
+    const original = await bytesCandidate(bytes, 'original');
+    await expect(validateFiles(original, original, { latency: false })).rejects.toMatchObject({
+      code: 'run-failed',
+      fix: `It was fed noise for ${fed}: give samples, or the shapes of its inputs`,
+      option: { data: null, shapes: null },
+    });
+    const { data } = await validateFiles(original, original, { latency: false, shapes: { x: [3, 2] } });
+    expect(data.shapes).toEqual({ x: [3, 2] });
+  });
+
   test('the same seed gives the same drift, and another seed another drift', async () => {
     const run = async (seed: number) => {
       const { providers, data } = await validateFiles(original, swapped, {

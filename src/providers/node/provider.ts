@@ -1,5 +1,6 @@
 import type * as Ort from 'onnxruntime-node';
 import { type ErrorDetails, messageOf, OnnxMishError } from '../../base/error.js';
+import { typeName } from '../../onnx/types.js';
 import {
   type Availability,
   isPath,
@@ -82,7 +83,7 @@ const IDENTITY = Uint8Array.from(
 const UNCHANGED =
   /^(Softplus|Softsign|Global\w+Pool|LpNormalization)\(1\)|^(Elu|Selu|HardSigmoid|InstanceNormalization)\(6\)/;
 
-/** Returns the remedy for an error about a missing kernel. A model in memory is one that a command made. */
+/** Returns the remedy for an error about a missing kernel or element type. A model in memory is one that a command made. */
 function adviceOn(
   message: string,
   name: ProviderName,
@@ -92,6 +93,11 @@ function adviceOn(
   if (missing !== undefined && !UNCHANGED.test(missing)) {
     const fix = 'ONNX Runtime has few kernels before opset 7: raise the opset';
     return { fix, option: { swap: { opset: 7 } } };
+  }
+  const type = /^unsupported data type: (\d+)/i.exec(message)?.[1];
+  if (type !== undefined) {
+    const fix = `ONNX Runtime for Node has no tensors of ${typeName(Number(type))}: cast the model’s inputs and outputs to another type`;
+    return { fix };
   }
   if (!/could not find an implementation|not implemented/i.test(message)) return {};
   const fix = `${name} has no kernel for that operator and type. If it is of Mish, write it in another form`;

@@ -127,6 +127,26 @@ describe('the CPU', () => {
     );
   });
 
+  test.each([
+    ['bf16', 16],
+    ['float8e4m3fn', 17],
+    ['float8e5m2', 19],
+  ])('names %s where it has no tensors of that type', async (name, elemType) => {
+    const bytes = model({
+      opset: 21,
+      ir: 10,
+      nodes: [node('Cast', ['x'], ['y'], { to: elemType })],
+      inputs: [value('x', 1, [2])],
+      outputs: [value('y', elemType, [2])],
+    });
+    await expect(cpu.open(bytes)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'run-failed',
+        fix: expect.stringContaining(`no tensors of ${name}: cast`),
+      }),
+    );
+  });
+
   test('refuses a bad model and bad feeds in our words', async () => {
     await expect(cpu.open(new Uint8Array([1, 2, 3]))).rejects.toThrow(
       expect.objectContaining({ code: 'run-failed', what: expect.stringContaining('cannot open it on cpu') }),
