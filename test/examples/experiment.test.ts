@@ -122,12 +122,13 @@ test('all recipes give the same experiment', async ({ skip }) => {
   skip(process.platform === 'win32', 'the recipes are for a Unix shell');
   const slurm = await project();
   for (const index of [1, 2, 3, 4]) {
-    const array = {
+    const whole = { SLURM_ARRAY_TASK_COUNT: '4', SLURM_ARRAY_TASK_MIN: '1', SLURM_ARRAY_TASK_MAX: '4' };
+    // The third is started alone, as the recipe says.
+    const alone = { SLURM_ARRAY_TASK_COUNT: '1', SLURM_ARRAY_TASK_MIN: '3', SHARD: '3/4' };
+    await run(slurm, readFileSync(recipe('slurm.sh'), 'utf8'), {
+      ...(index === 3 ? alone : whole),
       SLURM_ARRAY_TASK_ID: String(index),
-      SLURM_ARRAY_TASK_COUNT: '4',
-      SLURM_ARRAY_TASK_MIN: '1',
-    };
-    await run(slurm, readFileSync(recipe('slurm.sh'), 'utf8'), array);
+    });
   }
   expect(readFileSync(recipe('slurm.sh'), 'utf8')).toContain('#SBATCH --array=1-4\n');
   const expected = await merged(slurm);

@@ -18,13 +18,15 @@ interface Source {
   readonly first: number | string;
   /** Variable with the distance of two numbers; default: 1. */
   readonly step?: string;
+  /** Variable with the number of the last part. */
+  readonly last?: string;
 }
 
 /** Sources in the order in which `auto` asks them: schedulers first, since they may start inside a build server. */
 const SOURCES: readonly Source[] = [
   {
     ...{ name: 'Slurm', index: 'SLURM_ARRAY_TASK_ID', count: 'SLURM_ARRAY_TASK_COUNT' },
-    ...{ first: 'SLURM_ARRAY_TASK_MIN', step: 'SLURM_ARRAY_TASK_STEP' },
+    ...{ first: 'SLURM_ARRAY_TASK_MIN', step: 'SLURM_ARRAY_TASK_STEP', last: 'SLURM_ARRAY_TASK_MAX' },
   },
   { name: 'Kubernetes', index: 'JOB_COMPLETION_INDEX', first: 0 },
   { name: 'Cloud Run', index: 'CLOUD_RUN_TASK_INDEX', count: 'CLOUD_RUN_TASK_COUNT', first: 0 },
@@ -74,7 +76,7 @@ function automatic(stated: number | undefined, environment: Environment): Shard 
       `The environment has no part of a job array (${SOURCES.map(({ index }) => index).join(', ')}). Write part/parts: 1/5.`,
     );
   }
-  const { name, index, count, first, step } = source;
+  const { name, index, count, first, step, last } = source;
   const number = (variable: string, value = environment[variable]) => {
     if (/^\d{1,15}$/.test(value ?? '')) return Number(value);
     throw new InvalidArgumentError(`${variable} of ${name} is not a whole number: '${value}'.`);
@@ -86,6 +88,17 @@ function automatic(stated: number | undefined, environment: Environment): Shard 
   const parts = stated ?? number(count ?? '');
   const start = typeof first === 'number' ? first : isSet(first) ? number(first) : 1;
   const distance = step !== undefined && isSet(step) ? number(step) : 1;
+  if (typeof first === 'string') {
+    // An array that was started again for some parts of another one does not tell which parts these are.
+    const isWhole = count === undefined || !isSet(count) || number(count) === parts;
+    const hasGaps = last !== undefined && isSet(last) && number(last) !== start + (parts - 1) * distance;
+    if (!isWhole || hasGaps || (start > 1 && stated === undefined)) {
+      const whole = isWhole && !hasGaps ? `; or auto/${parts} if this array is the whole` : '';
+      throw new InvalidArgumentError(
+        `The array of ${name} may be some parts of another one, since it does not count from 0 or 1 to ${plural(parts, 'part')}. Write part/parts: 1/5${whole}.`,
+      );
+    }
+  }
   const shard = { index: (number(index) - start) / distance + 1, count: parts };
   if (isValid(shard)) return shard;
   throw new InvalidArgumentError(

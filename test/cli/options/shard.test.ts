@@ -10,7 +10,7 @@ const ENVIRONMENTS: Readonly<Record<string, (at: number, count: number) => Recor
   }),
   'Slurm, --array=5-n:3': (at, count) => ({
     ...{ SLURM_ARRAY_TASK_ID: `${5 + 3 * at}`, SLURM_ARRAY_TASK_COUNT: `${count}` },
-    ...{ SLURM_ARRAY_TASK_MIN: '5', SLURM_ARRAY_TASK_STEP: '3' },
+    ...{ SLURM_ARRAY_TASK_MIN: '5', SLURM_ARRAY_TASK_STEP: '3', SLURM_ARRAY_TASK_MAX: `${2 + 3 * count}` },
   }),
   'Cloud Run': (at, count) => ({ CLOUD_RUN_TASK_INDEX: `${at}`, CLOUD_RUN_TASK_COUNT: `${count}` }),
   'AWS Batch': (at, count) => ({ AWS_BATCH_JOB_ARRAY_INDEX: `${at}`, AWS_BATCH_JOB_ARRAY_SIZE: `${count}` }),
@@ -21,18 +21,58 @@ const ENVIRONMENTS: Readonly<Record<string, (at: number, count: number) => Recor
   GitLab: (at, count) => ({ CI_NODE_INDEX: `${at + 1}`, CI_NODE_TOTAL: `${count}` }),
 };
 
+/** Whether parts of an array that counts from 0 look as a whole one that counts from 1 does. */
+const looksWhole = (first: number, parts: readonly number[], isStated: boolean) =>
+  !isStated && first === 0 && parts[0] === 1 && parts.at(-1) === parts.length;
+
+/** An array that begins at 5 says that it is whole. */
+const stated = (name: string, count: number) => (name.includes('=5') ? `auto/${count}` : 'auto');
+
 describe('--shard auto', () => {
-  test.each(Object.entries(ENVIRONMENTS))('deals out everything once on %s', (_, environment) => {
+  test.each(Object.entries(ENVIRONMENTS))('deals out everything once on %s', (name, environment) => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9 }), fc.nat(20), (count, items) => {
         const all = Array.from({ length: items }, (_, index) => index);
         const parts = Array.from({ length: count }, (_, at) =>
-          shardOf(all, parseShard('auto', environment(at, count))),
+          shardOf(all, parseShard(stated(name, count), environment(at, count))),
         );
         expect(parts.flat().toSorted((a, b) => a - b)).toEqual(all);
         expect(Math.max(...parts.map(({ length }) => length))).toBe(Math.ceil(items / count));
       }),
       { seed: 18, numRuns: 40 },
+    );
+  });
+
+  test('of a Slurm array for some parts of another one gives the parts of that one, or is refused', () => {
+    const array = fc.record({
+      first: fc.constantFrom(0, 1),
+      count: fc.integer({ min: 1, max: 6 }),
+      chosen: fc.uniqueArray(fc.nat(5), { minLength: 1 }),
+      isStated: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(array, ({ first, count, chosen, isStated }) => {
+        const parts = chosen.filter((part) => part < count).toSorted((a, b) => a - b);
+        for (const part of parts) {
+          // What `sbatch --array=2,4` sets.
+          const environment = {
+            ...{ SLURM_ARRAY_TASK_ID: `${first + part}`, SLURM_ARRAY_TASK_COUNT: `${parts.length}` },
+            ...{ SLURM_ARRAY_TASK_MIN: `${first + (parts[0] ?? 0)}`, SLURM_ARRAY_TASK_STEP: '1' },
+            SLURM_ARRAY_TASK_MAX: `${first + (parts.at(-1) ?? 0)}`,
+          };
+          const given = isStated ? `auto/${count}` : 'auto';
+          const isWhole = parts.length === count;
+          // Without a number of parts, 1 to 2 of 5 look as a whole array does.
+          if (
+            isWhole ||
+            (!isStated && parts.at(-1) === parts.length - 1) ||
+            looksWhole(first, parts, isStated)
+          )
+            continue;
+          expect(() => parseShard(given, environment), JSON.stringify(environment)).toThrow('part/parts');
+        }
+      }),
+      { seed: 17, numRuns: 300 },
     );
   });
 
