@@ -3,15 +3,16 @@
 //     node models/fashion-npz.js folder [training samples] [--noisy]
 //
 // Each has the array `images`, bytes of 0 to 255 divided by 255 as float32, and `y`, the classes; with --noisy, `images` with
-// the noise that unet.onnx removes, and `clean`, the images without it. The data is Debian's package dataset-fashion-mnist.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+// the noise that unet.onnx removes, and `clean`, the images without it. The data is Debian's package dataset-fashion-mnist, or the
+// four files train-images-idx3-ubyte.gz and so on in the folder that FASHION_MNIST names.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
 import { npy } from './npy.js';
 import { normalNumbers } from './random.js';
 
-const FASHION = '/usr/share/datasets/fashion-mnist';
+const FASHION = process.env.FASHION_MNIST || '/usr/share/datasets/fashion-mnist';
 const PIXELS = 28 * 28;
 const SIGMA = 0.1;
 
@@ -20,6 +21,12 @@ const idx = (name, header) => gunzipSync(readFileSync(join(FASHION, `${name}.gz`
 const noisy = process.argv.includes('--noisy');
 const [folder, given] = process.argv.slice(2).filter((argument) => argument !== '--noisy');
 if (folder === undefined) throw new Error('name a folder: node models/fashion-npz.js folder');
+if (!existsSync(join(FASHION, 'train-images-idx3-ubyte.gz'))) {
+  console.error(
+    `Fashion-MNIST is not in ${FASHION}. Install Debian's package dataset-fashion-mnist, name the folder that has its four .gz files in FASHION_MNIST, or put train.npz and test.npz (arrays images and y) into ${folder}.`,
+  );
+  process.exit(2);
+}
 mkdirSync(folder, { recursive: true });
 for (const [seed, [file, split]] of [
   ['train', 'train'],

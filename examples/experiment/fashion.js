@@ -3,7 +3,8 @@
 //     node examples/experiment/fashion.js [folder] [options of experiment]
 //
 // The folder gets the samples and the report; a second start goes on where the first stopped. The data is Debian's package
-// dataset-fashion-mnist, or train.npz and test.npz (arrays `images` and `y`) that lie in the folder.
+// dataset-fashion-mnist, the four files of Fashion-MNIST in the folder that FASHION_MNIST names, or train.npz and test.npz
+// (arrays `images` and `y`) that lie in the first folder.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +22,14 @@ const run = (program, ...args) => {
 
 mkdirSync(folder, { recursive: true });
 const [train, test] = ['train.npz', 'test.npz'].map((name) => join(folder, name));
-if (!existsSync(train)) run('models/fashion-npz.js', folder, String(SAMPLES));
+const missing = [train, test].filter((path) => !existsSync(path));
+if (missing.length === 2) run('models/fashion-npz.js', folder, String(SAMPLES));
+else if (missing.length === 1) {
+  console.error(
+    `${missing[0]} is missing. Put it beside the other archive, or remove that one to write both anew.`,
+  );
+  process.exit(2);
+}
 run(
   'dist/bin/main.cjs',
   ...['experiment', join(root, 'models', 'untrained', 'resnet20.onnx')],

@@ -157,3 +157,21 @@ test('all recipes give the same experiment', async ({ skip }) => {
   expect(await actions.list()).toContain('result.html');
   expect(await merged(actions)).toEqual(expected);
 });
+
+test('the short version says where its samples come from, and overwrites no archive', async () => {
+  const folder = await tempFolder();
+  const start = () =>
+    promisify(execFile)(process.execPath, [recipe('fashion.js'), folder.path], {
+      env: { ...process.env, FASHION_MNIST: folder.at('none') },
+    });
+  await expect(start()).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^Fashion-MNIST is not in .*none\. Install .*dataset-fashion-mnist.*\n$/),
+  });
+  await folder.write('train.npz', train);
+  await expect(start()).rejects.toMatchObject({
+    code: 2,
+    stderr: `${folder.at('test.npz')} is missing. Put it beside the other archive, or remove that one to write both anew.\n`,
+  });
+  expect(await folder.list()).toEqual(['train.npz']);
+});
