@@ -4,7 +4,12 @@ import { batchStatisticsNodes, mayDrop } from '../onnx/inference-edits.js';
 
 /** Operators that draw random numbers. */
 const DRAWING = new Set([
-  ...['Bernoulli', 'Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike'],
+  'Bernoulli',
+  'Multinomial',
+  'RandomNormal',
+  'RandomNormalLike',
+  'RandomUniform',
+  'RandomUniformLike',
 ]);
 
 /** Returns advice if a sample's outputs vary between runs, whatever the swap: see `randomDoubt` and `batchDoubt`. */

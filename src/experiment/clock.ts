@@ -38,7 +38,9 @@ export function experimentClock(
   const { settings, seeds, curve, parts } = experiment;
   const { points, images } = landscapeSize(experiment);
   const trainings = keys.map((key) => ({
-    ...{ key, kind: key.activation, points: key.seed === seeds[0] ? points : 0 },
+    key,
+    kind: key.activation,
+    points: key.seed === seeds[0] ? points : 0,
   }));
   const clock = trainingsClock(trainings, {
     ...{ epochs: settings.epochs, workers, now },

@@ -44,12 +44,19 @@ export async function judgeRun(
   if (options.landscape === false || seed !== seeds[0]) return { test, units };
   const { provider, session, signal } = options;
   const derivative = await derivativeOverInputs(trained, {
-    ...{ f: functionOf(activation, options.beta), inputs, feeds, provider, session },
+    f: functionOf(activation, options.beta),
+    inputs,
+    feeds,
+    provider,
+    session,
   });
   const { images = DEFAULT_LANDSCAPE_IMAGES, ...size } = options.landscape ?? {};
   const samples = firstOf(parts.test, images);
   const landscape = await lossLandscape(trainedWeights(trainer, samples), {
-    ...{ ...size, seed: DIRECTIONS_SEED, signal, onProgress: onPoint },
+    ...size,
+    seed: DIRECTIONS_SEED,
+    signal,
+    onProgress: onPoint,
   });
   return { test, units, landscape, ...(derivative === undefined ? {} : { derivative }) };
 }

@@ -83,18 +83,16 @@ export async function prepareExperiment(
   const { batchNorm, warnings } = normsOf(model, options);
   const { train, test: tested } = parts;
   return {
-    ...{
-      model,
-      architecture,
-      parts,
-      source: data.source,
-      activations,
-      seeds,
-      settings,
-      batchNorm,
-      warnings,
-      options,
-    },
+    model,
+    architecture,
+    parts,
+    source: data.source,
+    activations,
+    seeds,
+    settings,
+    batchNorm,
+    warnings,
+    options,
     curve: curveOf(tested),
     gains: new Map(activations.map((name) => [name, gainOf(name, options.beta)])),
     keys: seeds.flatMap((seed) => activations.map((activation) => ({ activation, seed }))),

@@ -45,11 +45,9 @@ export function experimentReport(
       kept: architecture.kept.map(({ label, why }) => ({ label, why })),
       data: {
         ...{ source: experiment.source, train: parts.train.count, test: parts.test.count },
-        ...{
-          testFrom: parts.testFrom,
-          curve: curve.count,
-          classes: countClasses(parts.train.targets, parts.train.count, experiment.settings),
-        },
+        testFrom: parts.testFrom,
+        curve: curve.count,
+        classes: countClasses(parts.train.targets, parts.train.count, experiment.settings),
       },
       settings: describeSettings(experiment, training),
       initial: {

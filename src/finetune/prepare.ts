@@ -53,7 +53,8 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
   const inputs = await withSession(original.file, options, (session) => session.inputs);
   if (inputs.length === 0)
     throw new OnnxMishError('bad-usage', 'the model has no inputs', {
-      ...{ where: original.name, fix: 'Give a model that reads samples' },
+      where: original.name,
+      fix: 'Give a model that reads samples',
     });
   const data = await options.data(inputs);
   const test = await options.test?.(inputs);

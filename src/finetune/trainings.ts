@@ -49,7 +49,8 @@ export function resumedCheckpoint(
   const checkpoint = named(name, () => decodeFinetuneCheckpoint(resume));
   if (checkpoint.digest === digest) return checkpoint;
   throw new OnnxMishError('bad-usage', 'the checkpoint is of another model, other data or other options', {
-    ...{ where: name, fix: 'Resume with the same model, data and options, or start anew' },
+    where: name,
+    fix: 'Resume with the same model, data and options, or start anew',
   });
 }
 

@@ -36,7 +36,9 @@ export async function channelMoments(
           const places = elementCount(inside);
           if (values === undefined || places < 2) continue;
           const meter = meters.get(name) ?? {
-            ...{ count: 0, mean: new Float64Array(channels), squares: new Float64Array(channels) },
+            count: 0,
+            mean: new Float64Array(channels),
+            squares: new Float64Array(channels),
           };
           meters.set(name, meter);
           addMoments(meter, values, samples, channels, places);

@@ -49,7 +49,11 @@ export async function createEpochRunner(
   const explainLoss = lossExplainer(model, step, options);
   const explain = async (failed: FailedStep) => asDivergence(await explainLoss(failed));
   const stepper = createStepper(session, step, {
-    ...{ optimizer, initial, signal, explain, maxLoss: maxLossOf(loss) },
+    optimizer,
+    initial,
+    signal,
+    explain,
+    maxLoss: maxLossOf(loss),
   });
   /** Milliseconds of a step, for the estimate. */
   const stepMs = recentMean();

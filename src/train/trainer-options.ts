@@ -165,20 +165,18 @@ export function resolveSettings(settings: TrainerSettings) {
   }
   const { ignoreLabel = DEFAULT_IGNORED_LABEL } = settings;
   return {
-    ...{
-      output,
-      loss,
-      labelSmoothing,
-      ignoreLabel,
-      optimizer,
-      rate,
-      schedule,
-      warmUp,
-      decayEpochs,
-      decay,
-      epochs,
-      batch,
-    },
+    output,
+    loss,
+    labelSmoothing,
+    ignoreLabel,
+    optimizer,
+    rate,
+    schedule,
+    warmUp,
+    decayEpochs,
+    decay,
+    epochs,
+    batch,
     ...{ seed, batchNorm, maxGradientNorm, augment, patience, keep },
   };
 }

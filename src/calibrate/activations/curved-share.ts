@@ -42,7 +42,10 @@ export async function withCurvedShares(
       return { ...place, fed: false, meter: () => curvedShareMeter(beta, MAX_CURVED_INPUT[to]) };
     });
   const measured = await measureTensors(places, { feeds, runs }, model, {
-    ...{ provider, session, signal, onProgress },
+    provider,
+    session,
+    signal,
+    onProgress,
   });
   const shares = new Map<string, number | null>();
   for (const [{ output }, result] of measured)

@@ -34,7 +34,10 @@ const HOMOGENEOUS: ReadonlySet<string> = new Set([
 const RECURRENT: ReadonlySet<string> = new Set(['RNN', 'GRU', 'LSTM']);
 /** Operators whose output has the scale of the factor and of the offset that they read after their input. */
 export const SCALED_NORMS: ReadonlySet<string> = new Set([
-  ...['InstanceNormalization', 'LayerNormalization', 'GroupNormalization', 'RMSNormalization'],
+  'InstanceNormalization',
+  'LayerNormalization',
+  'GroupNormalization',
+  'RMSNormalization',
 ]);
 
 /**

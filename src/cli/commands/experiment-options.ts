@@ -36,18 +36,16 @@ export function experimentOptions(flags: RunFlags, signal: AbortSignal, talk: Ta
   return onCpu({
     ...trainingSettings(flags),
     ...readLabelled(flags, signal, talk.note),
-    ...{
-      activations,
-      only,
-      include,
-      exclude,
-      seeds,
-      seed,
-      batchNorm: bn,
-      landscape,
-      signal,
-      onDoubt: talk.doubt,
-    },
+    activations,
+    only,
+    include,
+    exclude,
+    seeds,
+    seed,
+    batchNorm: bn,
+    landscape,
+    signal,
+    onDoubt: talk.doubt,
     session: { threads, allowOutsideData },
   });
 }

@@ -29,7 +29,10 @@ const hasNo =
 
 export const IDLE_OPTIONS: readonly IdleOptions[] = [
   ...['rank', 'calibrate', 'validate', 'swap', 'inspect'].map((command) => ({
-    ...{ command, options: ['ignoreLabel'], isIdle: hasNoLabels, why: 'without labels' },
+    command,
+    options: ['ignoreLabel'],
+    isIdle: hasNoLabels,
+    why: 'without labels',
   })),
   {
     ...{ command: 'inspect', options: ['seed'], why: 'without samples' },

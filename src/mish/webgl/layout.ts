@@ -13,7 +13,18 @@ const UNARY: readonly string[] = [
 ];
 /** Operators that do the same for inputs of equal dimensions. For other inputs they compute positions from indices. */
 const BINARY: readonly string[] = [
-  ...['Add', 'And', 'Div', 'Equal', 'Greater', 'Less', 'Mul', 'Or', 'PRelu', 'Pow', 'Sub', 'Xor'],
+  'Add',
+  'And',
+  'Div',
+  'Equal',
+  'Greater',
+  'Less',
+  'Mul',
+  'Or',
+  'PRelu',
+  'Pow',
+  'Sub',
+  'Xor',
 ];
 /** Operators that compute positions from the dimensions of their first input. */
 const RECKONING: readonly string[] = ['Sum', 'Softmax', 'Pad', 'Upsample'];

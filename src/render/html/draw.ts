@@ -29,14 +29,12 @@ const CONFIG = {
   // A title above the axis is horizontal and takes no room beside the axis.
   axisY: {
     ...{ grid: false, ticks: false, labelPadding: 8 },
-    ...{
-      titleAngle: 0,
-      titleAlign: 'left',
-      titleAnchor: 'end',
-      titleX: -38,
-      titleY: -12,
-      titleBaseline: 'bottom',
-    },
+    titleAngle: 0,
+    titleAlign: 'left',
+    titleAnchor: 'end',
+    titleX: -38,
+    titleY: -12,
+    titleBaseline: 'bottom',
   },
 } as const;
 

@@ -75,7 +75,11 @@ const attention: Gradient = (tape, node, g) => {
   const product = (a: string, b: string) => tape.node('MatMul', [a, b]);
   const dims = [samples, query.heads, query.places, key.places];
   const shares = tape.reshape(sharesOf(tape, node, plainQ, plainK, mask, key), [
-    ...[samples, groups, size, query.places, key.places],
+    samples,
+    groups,
+    size,
+    query.places,
+    key.places,
   ]);
   const [a, b] = [grouped(plainQ, query), grouped(plainK, key)];
   const [c, gy] = [grouped(apart(tape, v, value), value), grouped(apart(tape, g, result), result)];

@@ -36,7 +36,10 @@ export function fold(
   const [n = 1, c = 1] = dims;
   const taps = elementCount(window.kernel);
   return transposed(tape, tape.reshape(g, [n, c * taps, ...outside]), oneHot(tape, c, window.kernel), {
-    ...{ window, outside, inside: dims.slice(2), group: c },
+    window,
+    outside,
+    inside: dims.slice(2),
+    group: c,
   });
 }
 
@@ -155,11 +158,15 @@ function denseWeightGradient(
   const [height = 1, across = 1] = kernel;
   const [top = 0, left = 0, , right = 0] = pads;
   const wide = tape.node('Conv', [seen.name, oneHot(tape, c, [1, across])], {
-    ...{ group: c, kernel_shape: [1, across], pads: [0, left, 0, right] },
+    group: c,
+    kernel_shape: [1, across],
+    pads: [0, left, 0, right],
   });
   const begin = height - 1 - top;
   const tall = tape.node('Conv', [made.name, oneHot(tape, m, [height, 1], true)], {
-    ...{ group: m, kernel_shape: [height, 1], pads: [begin, 0, rows - outRows + top, 0] },
+    group: m,
+    kernel_shape: [height, 1],
+    pads: [begin, 0, rows - outRows + top, 0],
   });
   const columns = tape.reshape(wide, [n, c * across, rows * width]);
   const shifted = tape.reshape(tall, [n, m * height, rows * width]);

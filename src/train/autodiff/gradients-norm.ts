@@ -86,7 +86,11 @@ const instanceNorm: Gradient = (tape, node, g) => {
   const channels = dims[1] ?? 1;
   const axes = dims.flatMap((_, axis) => (axis < 2 ? [] : [axis]));
   const { normal, backward } = normalise(tape, {
-    ...{ x, dims, axes, epsilon: epsilonOf(tape, node), centres: true },
+    x,
+    dims,
+    axes,
+    epsilon: epsilonOf(tape, node),
+    centres: true,
   });
   const wide = tape.reshape(scale, [1, channels, ...axes.map(() => 1)]);
   const narrow = (name: string) => sumOfChannels(tape, name, dims);
@@ -105,7 +109,11 @@ const groupNorm: Gradient = (tape, node, g) => {
   const into = (name: string) => tape.reshape(name, grouped);
   const scaleDims = tape.opset >= SCALE_OF_CHANNELS ? [1, groups, channels / groups, 1] : [1, groups, 1, 1];
   const { normal, backward } = normalise(tape, {
-    ...{ x: into(x), dims: grouped, axes: [2, 3], epsilon: epsilonOf(tape, node), centres: true },
+    x: into(x),
+    dims: grouped,
+    axes: [2, 3],
+    epsilon: epsilonOf(tape, node),
+    centres: true,
   });
   const wide = tape.reshape(scale, scaleDims);
   const narrow = (name: string) =>

@@ -46,16 +46,14 @@ export function createContext(
   const copies = new Map<string, string>();
   let taken = 0;
   const context: RewriteContext = {
-    ...{
-      block,
-      unblockable,
-      forward,
-      nodes: [],
-      rules: new Map(),
-      replaced: new Map(),
-      blocked: new Set(),
-      dims,
-    },
+    block,
+    unblockable,
+    forward,
+    nodes: [],
+    rules: new Map(),
+    replaced: new Map(),
+    blocked: new Set(),
+    dims,
     plain(name) {
       if (!context.blocked.has(name)) return name;
       return copy(name, (tape) => toPlain(tape, name, dims(name)[1] ?? 1), toBlocked);

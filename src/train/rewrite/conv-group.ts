@@ -93,7 +93,9 @@ export function writeConvGroup(context: RewriteContext, group: Group): void {
   if (kind === undefined || context.block === undefined) {
     const common = { group: groups, kernel_shape: window.kernel, strides: window.strides };
     const out = forward.node('Conv', [read, folded, ...(shift === '' ? [] : [shift])], {
-      ...{ ...common, dilations: window.dilations, pads: window.pads },
+      ...common,
+      dilations: window.dilations,
+      pads: window.pads,
     });
     context.put(last, [['Identity', [out], [y]]]);
   } else {

@@ -105,7 +105,9 @@ function byRows(tape: Tape, conv: BlockedGradient): string {
   const wide = plain
     ? x
     : tape.node('Conv', [x, oneHot(tape, c, [1, across])], {
-        ...{ group: c, kernel_shape: [1, across], pads: [0, left, 0, right] },
+        group: c,
+        kernel_shape: [1, across],
+        pads: [0, left, 0, right],
       });
   const columns = tape.reshape(wide, [n, 1, c * across, rows * width]);
   const blocks = tape.reshape(g, [n, m / block, outRows * width, block]);

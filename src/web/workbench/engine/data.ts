@@ -44,7 +44,11 @@ export async function readInput(input: InputChoice, given: ShapeOptions): Promis
   const arrays = await readArrays(file);
   return (inputs, _outputs, dims) =>
     sampledFeeds(arrays, inputs, {
-      ...{ ...shapeWith(dims), scale, dataLayout, labels: labels ?? undefined, ignoreLabel },
+      ...shapeWith(dims),
+      scale,
+      dataLayout,
+      labels: labels ?? undefined,
+      ignoreLabel,
     });
 }
 

@@ -69,13 +69,11 @@ export function reduceCompare(state: CompareState, action: CompareAction): Compa
       return {
         ...state,
         comparison: {
-          ...{
-            choice: action.choice,
-            provider: null,
-            step: before?.step ?? READY,
-            ended: 'no',
-            report: null,
-          },
+          choice: action.choice,
+          provider: null,
+          step: before?.step ?? READY,
+          ended: 'no',
+          report: null,
           ...{ epochs: before?.epochs ?? {}, landscapes: before?.landscapes ?? {} },
         },
         problem: null,

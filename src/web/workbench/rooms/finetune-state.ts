@@ -124,10 +124,8 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
     case 'samples':
       return {
         ...{ ...state, samples: action.samples, problems: {}, announcement: 'The samples are chosen.' },
-        ...{
-          doubt: null,
-          settings: { ...state.settings, scale: '1', dataLayout: '', ignoreLabel: IGNORED_LABEL },
-        },
+        doubt: null,
+        settings: { ...state.settings, scale: '1', dataLayout: '', ignoreLabel: IGNORED_LABEL },
       };
     case 'arrays':
       if (state.samples?.kind !== 'npz' || state.samples.file !== action.file) return state;
