@@ -35,7 +35,7 @@ const MAX_SEEDS = 1000;
 function checkSeeds(seeds = 1): void {
   if (Number.isInteger(seeds) && seeds >= 1 && seeds <= MAX_SEEDS) return;
   throw new OnnxMishError('bad-usage', `the number of seeds must be from 1 to ${MAX_SEEDS}, got ${seeds}`, {
-    fix: 'Give fewer seeds',
+    fix: 'Give a number such as 3',
   });
 }
 

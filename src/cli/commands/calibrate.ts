@@ -35,11 +35,16 @@ quarters of its inputs still lie where Mish bends (|βx| < 4), at least 1, in th
 is added. With --to, Swish (|βx| < 4), HardSwish (|βx| < 3) and GELU (|βx| < 2) get such a β as well: f(βx)/β; LeakyReLU and ELU have
 none. Where the weights cannot take β, the site keeps β = 1. --beta 1 is the unscaled function. --beta auto, for Mish, raises these
 β further until the budget of --keep holds. The report says for each site its β and the share of inputs for which it bends:
-where that is small, it is ReLU in all but name. Under --leaky mixture a LeakyRelu becomes αx + (1 − α)·Mish, which is no Mish either.
+where that is small, Mish is ReLU in all but name.
+
+The mixture for LeakyRelu (--leaky) is αx + (1 − α)·Mish, which is no Mish either.
+
 Quantised models (--int8): the model without its QuantizeLinear and DequantizeLinear nodes is swapped and repaired, then quantised
 anew: weights, biases, and the tensors between layers, whose ranges come from samples. exact and qlinear write what swap --int8
 writes. All figures compare quantised models; the plain swap is that of swap --int8.
-With --target webgl, what WebGL is known to compute wrong is written so that it is right, as swap does; not with --int8.
+
+With --target webgl, nodes that WebGL is known to compute wrong are rewritten, as swap does; not with --int8.
+
 What was repaired cannot be undone: keep the original. Weights from data files come into the model itself.
 
 Examples:
@@ -62,7 +67,10 @@ export function command(): Command {
     'maximal number of samples (default: 20000; 512 for noise)',
     some,
   );
-  const leaky = new Option('--leaky <kind>', 'what LeakyRelu becomes (default: mish)');
+  const leaky = new Option(
+    '--leaky <kind>',
+    'what LeakyRelu becomes (default: mish, or the mixture if only that comes near the original)',
+  );
   const int8 = new Option('--int8 <how>', 'swap quantised sites, with scales from the samples').choices(
     INT8_WAYS,
   );
@@ -77,7 +85,7 @@ export function command(): Command {
     )
     .option(
       '--curved <share>',
-      'choose each β so that this share of a site’s inputs lies on the bend, folded into weights (default: 0.75)',
+      'choose each β so that this share of a site’s inputs lies on the bend; β goes into weights (default: 0.75)',
       number,
     )
     .option(

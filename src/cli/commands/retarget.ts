@@ -31,7 +31,7 @@ export function command(): Command {
   const retarget = new Command('retarget')
     .summary('rewrite the Mish of a model in another form')
     .description(
-      'Rewrites every Mish of a model, also from other tools, in the form that suits a provider. The function stays the same; only --form makes an approximate form exact, or an exact form approximate. With --target, also rewrites HardSwish, LeakyRelu and Elu where the provider lacks them.',
+      'Rewrites every Mish of a model, whichever tool wrote it, in the form that suits a provider. The function stays the same; only --form makes an approximate form exact, or an exact form approximate. With --target, also rewrites HardSwish, LeakyRelu and Elu where the provider lacks them.',
     );
   opsetOption(fixOptions(formOptions(retarget))).addOption(
     new Option('--fix-relu', 'another name for --fix').implies({ fix: true }).hideHelp(),
@@ -48,7 +48,7 @@ export function command(): Command {
 
 Examples:
   $ onnx-mish retarget yolov4.onnx --target webgl   WebGL has no Softplus and no Mish; the exp form runs
-  $ onnx-mish retarget resnet.onnx --target webgl   without Mish: writes what WebGL computes wrong so that it is right
+  $ onnx-mish retarget resnet.onnx --target webgl   a model without Mish: rewrites the nodes that WebGL computes wrong
   $ onnx-mish retarget model.onnx --form native
   $ onnx-mish retarget "zoo/**/*.mish.onnx" --target webgl --out-dir public/models`,
     )
@@ -78,7 +78,11 @@ async function run(
     nothing: 'with nothing to rewrite',
     head: ['Mish', 'as it was', 'skipped', 'form', 'bytes'],
     row: ({ sites, unchanged, skipped, form, bytesOut }) => [
-      ...[integer(sites.length), integer(unchanged), integer(skipped.length), form, integer(bytesOut)],
+      integer(sites.length),
+      integer(unchanged),
+      integer(skipped.length),
+      form,
+      integer(bytesOut),
     ],
   });
 }

@@ -145,9 +145,9 @@ function nothingKept({ budget, of, mostHarmless, evaluations }: BudgetResult): s
   const problem = `none of the ${plural(evaluations, 'model')} that were tried keeps ${limits}`;
   if (mostHarmless === null) return problem;
   const { label, searched, heldOut } = mostHarmless;
-  const on = ({ harm, samples }: JudgedSet, which: string) =>
-    `${harmText(harm)} on ${plural(samples, `${which} sample`)}`;
-  return `${problem}; of ${plural(of, 'site')} the most harmless, ${clean(label)}, gives ${on(searched, 'searched')}; ${on(heldOut, 'held-out')}`;
+  const on = ({ harm, samples }: JudgedSet, sample: string) =>
+    `${harmText(harm)} on ${plural(samples, sample)}`;
+  return `${problem}; of ${plural(of, 'site')} the most harmless, ${clean(label)}, gives ${on(searched, 'sample')} of the search; ${on(heldOut, 'held-out sample')}`;
 }
 
 function describeKept({ keep }: KeptReport): string[] {

@@ -26,15 +26,16 @@ export function command(): Command {
     .description('Serves the workbench on this machine and opens it in the browser. Models are not uploaded.')
     .argument('[model]', 'an ONNX file to open, with its external data beside it')
     .option('--port <number>', 'port to listen on (default: any free port)', count)
-    .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--no-open', 'print the address, and do not open a browser')
     .option('--export <folder>', 'write the page as static files for any web server, and do not serve');
   return commonOptions(configOptions(dataAccess(ui)))
     .addHelpText(
       'after',
       `
-It goes on until Ctrl-C. The page has a path that cannot be guessed, and answers to addresses and localhost, to no other name.
-What --export writes is 44 MB, nearly all of it ONNX Runtime, and works from any folder of a server: GitHub Pages, say.
+The server runs until Ctrl-C. The page has a path that cannot be guessed. The server answers requests to IP addresses and to
+localhost, and to no other host name. --export writes 44 MB, nearly all of it ONNX Runtime. The files work in any folder of a web
+server, such as GitHub Pages.
 
 Examples:
   $ onnx-mish ui

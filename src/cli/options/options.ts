@@ -112,7 +112,7 @@ export function siteOptions(command: Command): Command {
     )
     .option(
       '--include <glob>',
-      'only sites whose node or output name matches (* and ?; repeatable); a name without wildcards overrides doubts',
+      'only sites whose node or output name matches (* and ?; repeatable); a whole name overrides the reasons to skip its site',
       collectValues,
     )
     .option('--exclude <glob>', 'no site whose node or output name matches (repeatable)', collectValues);

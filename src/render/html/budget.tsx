@@ -51,7 +51,7 @@ export async function budgetPage({ to, sites, skipped, form, beta, keep }: Budge
           ]}
         />
         <p class="soft">
-          Sites were chosen on the searched samples; the held-out samples took part only where sites were
+          Sites were chosen on the samples of the search; the held-out samples took part only where sites were
           taken back.
         </p>
       </div>
