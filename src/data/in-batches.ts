@@ -17,6 +17,8 @@ export type DataMaker = (
 
 /** Largest number of samples in a run, if the model accepts any number. */
 const MAX_BATCH = 16;
+/** Minimum number of samples for which batches save time: the check of a batch also runs its samples one by one. */
+const MIN_FEEDS = 4 * MAX_BATCH;
 /** Maximum number of elements in the inputs of a run: tensors inside the model are often 64 times as large. */
 const MAX_INPUT_ELEMENTS = 2 ** 17;
 /** Allowed difference of elements, as a share of the largest: the order of sums differs. */
@@ -24,7 +26,8 @@ const ROUNDING = 1e-2;
 
 /**
  * Returns a maker of runs of several samples, if the model has a batch dimension without a given size, and if a run of several
- * samples gives the same as single runs. Otherwise returns a maker of single runs, or `read` itself for a given size.
+ * samples gives the same as single runs. Otherwise returns a maker of single runs. Returns `read` itself for a model without such a
+ * dimension.
  */
 export async function inBatches(
   session: Session,
@@ -36,7 +39,7 @@ export async function inBatches(
   if (symbol === undefined || isGiven(symbol)) return read;
   const single: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: 1 });
   const { feeds } = single(inputs, outputs);
-  if (feeds.length < 4 * MAX_BATCH) return single;
+  if (feeds.length < MIN_FEEDS) return single;
   const batch = batchFor((await firstFeed(feeds)) ?? {});
   const many: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: batch });
   return batch > 1 && (await givesTheSame(session, many(inputs, outputs).feeds, batch)) ? many : single;

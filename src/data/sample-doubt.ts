@@ -14,7 +14,7 @@ import { firstPixels, type NormInput, scaleDoubt } from './scale-doubt.js';
 import { firstNorm } from './stored-norm.js';
 import { middleParts } from './windows.js';
 
-/** Maximum height and width of the parts of large images that are asked about. */
+/** Maximum height and width of an image. Of a larger image the model gets the middle. */
 const MAX_SIDE = 512;
 
 /**
@@ -61,6 +61,6 @@ export async function sampleDoubt(
     );
   } catch (error) {
     if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
-    return plain();
+    return plain(); // the copy that outputs the normalisation's input does not run
   }
 }

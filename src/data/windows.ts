@@ -68,7 +68,7 @@ export function cutWindow(run: Tensors, axes: ImageAxes, at: HeightWidth, size: 
   );
 }
 
-/** Cuts a window out of a tensor, [rows, height, columns, width, elements] with its axes joined. */
+/** Cuts a window out of a tensor. The axes are joined to [rows, height, between, width, inner]. */
 export function cutTensor(
   { elemType, dims, data }: Tensor,
   [high, wide]: readonly [number, number],

@@ -17,7 +17,7 @@ const MEASURED_STEPS = 20;
 const FEW_SAMPLES = 32;
 const MEASURED_SAMPLES = 256;
 
-/** Measures some steps of an activation, and estimates the parts of its runs. Throws as `createTrainer` does. */
+/** Measures some steps of an activation, and estimates the times of the parts of its runs. Throws as `createTrainer` does. */
 export async function measureRun(
   experiment: Experiment,
   activation: ReplacementName,
@@ -56,7 +56,7 @@ interface ScoreTimes {
   readonly sample: number;
 }
 
-/** Times the scores of few samples and of more. */
+/** Measures two evaluations, of few samples and of more. Returns the times that explain both. */
 async function timeScores(trainer: ModelTrainer, test: LabelledPart): Promise<ScoreTimes> {
   const time = async (count: number) => {
     const samples = excerptOf(test, count);

@@ -108,7 +108,7 @@ export function firstOf(part: LabelledPart, most: number): LabelledPart {
   );
 }
 
-/** Returns the first samples of a part, to time what they take. Those of data in order of the classes are of one class. */
+/** Returns the first samples of a part, for measuring times. They may all be of one class, which `isExcerpt` permits. */
 export function excerptOf(part: LabelledPart, most: number): LabelledPart {
   const first = firstOf(part, most);
   return { ...first, origin: { ...first.origin, isExcerpt: true } };
@@ -117,9 +117,7 @@ export function excerptOf(part: LabelledPart, most: number): LabelledPart {
 function wholeOf({ samples, targets, name, indices }: LabelledData): LabelledPart {
   checkTargets(targets, samples.count, name);
   if (samples.count === 0)
-    throw new OnnxMishError('bad-data', 'the test part has no samples', {
-      ...{ where: name, fix: 'Give samples' },
-    });
+    throw new OnnxMishError('bad-data', 'the test part has no samples', { where: name, fix: 'Give samples' });
   return { count: samples.count, origin: { name, indices }, inputs: samples, targets };
 }
 
@@ -129,9 +127,7 @@ function checkTargets(targets: Targets, count: number, where: string | undefined
   throw new OnnxMishError(
     'bad-data',
     `there ${given === 1 ? 'is' : 'are'} ${plural(given, 'target')} for ${plural(count, 'sample')}`,
-    {
-      ...{ where, fix: 'Give a target for each sample' },
-    },
+    { where, fix: 'Give a target for each sample' },
   );
 }
 

@@ -30,6 +30,7 @@ function layoutFor(
 ): ScoreLayout | undefined {
   if (!/^(f|bf)\d/.test(elemType) || dims.length < 2) return undefined;
   const inner = dims.slice(1);
+  // Axes of length 1 do not count.
   const long = (sizes: readonly number[]) => sizes.filter((size) => size !== 1).join();
   if (long(inner) === long(targets)) {
     const places = elementCount(inner);
@@ -160,7 +161,8 @@ function placeCounts(classes: number): PlaceCounts {
     addSample(scores, row, layout, labelAt) {
       const { places } = layout;
       const first = counted.length * places;
-      let [count, five, ...right] = [0, 0, 0, 0];
+      let [count, five] = [0, 0];
+      const right = rules.map(() => 0);
       for (let place = 0; place < places; place++) {
         const label = labelAt(first + place, known);
         const start = row * classes * places + place * layout.placeStride;
@@ -192,9 +194,8 @@ function sideOf(score: number, threshold: number, label: number): number {
 const NO_CLASS = -1;
 
 function bestAt(scores: ArrayLike<number>, start: number, { classes, classStride }: ScoreLayout): number {
-  const best = highestAt(scores, start, classes, classStride);
   for (let at = 0; at < classes; at++) if (Number.isNaN(scores[start + at * classStride])) return NO_CLASS;
-  return best;
+  return highestAt(scores, start, classes, classStride);
 }
 
 /**

@@ -73,8 +73,8 @@ interface Walk extends Analysis {
 }
 
 /**
- * Finds the sites whose new values, up to `depth` below zero, would leave the domain of an operator that took all of their old ones,
- * with what they keep it from. `read` has the ranges of constants of several elements.
+ * Finds the sites that guard an operator's domain: it contains all old values of the site, and not all new ones, which reach `depth`
+ * below zero. A verdict says what the site keeps the operator's operand from. `read` has the ranges of constants of several elements.
  */
 export function findDomainGuards(
   document: OnnxDocument,
@@ -120,7 +120,7 @@ function constantOf({ constants }: Walk, scope: Scope, name: string): Ranges {
   return range === undefined ? UNKNOWN : same(range);
 }
 
-/** Returns the range of a constant input. The producer's operator tells most inputs that are none without their names. */
+/** Returns the range of a constant input. Most inputs have a producer that outputs no constant, and need no look-up by name. */
 function constantAt(run: Walk, scope: Scope, node: Node, slot: number): Ranges {
   const maker = run.index.source(scope, node, slot);
   if (maker !== undefined && !mayBeConstant(maker)) return UNKNOWN;

@@ -6,7 +6,7 @@ import type { MishNode } from './rewrite.js';
 /** Loads what only approximate forms need, for smaller pages. */
 const load = () => import('./channelwise.js');
 
-/** Rewrites approximate forms to compute on channels where possible; see `channelwise`. */
+/** Rewrites approximate forms to compute on channels where possible, unless `blocked` is false; see `channelwise`. */
 export async function inChannels(
   targets: readonly MishNode[],
   index: GraphIndex,
@@ -25,7 +25,7 @@ export async function boundsOf(
   return form.bound ? (await load()).describeBound(form, sites) : { bound: {}, notes: [] };
 }
 
-/** Returns a test whether a Mish of a form has scalar steps that could be on channels. */
+/** Returns a test whether a Mish has scalar steps that `channelwise` would replace. Only approximate forms have such steps. */
 export async function scalarTest(
   form: Form,
   index: GraphIndex,

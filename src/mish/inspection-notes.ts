@@ -5,9 +5,10 @@ import { noteOnCounts, noteOnImpliedRelus, noteOnMinusInfinity } from './rare-no
 /** Returns all notes on an inspection, with the options that they advise. */
 export function notesOnInspection(inspection: Inspection): Advice[] {
   const { operators, sites, skipped, notes, noteOptions = {}, impliedRelus = 0 } = inspection;
-  const layers = sites.length === 0 || skipped.some(({ reason }) => reason === 'fused');
+  // The operators explain why a model has no sites, or has fused activations.
+  const needsReason = sites.length === 0 || skipped.some(({ reason }) => reason === 'fused');
   return [
-    ...(layers ? noteOnCounts(operators) : []).map((text) => ({ text })),
+    ...(needsReason ? noteOnCounts(operators) : []).map((text) => ({ text })),
     ...notes.map((text) => ({ text, option: noteOptions[text] })),
     ...noteOnImpliedRelus(impliedRelus).map((text) => ({ text, option: { swap: { int8: 'exact' } } })),
     ...noteOnMinusInfinity(sites).map((text) => ({ text })),

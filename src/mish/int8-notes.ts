@@ -29,7 +29,7 @@ export function int8Obstacle({ scopes }: OnnxDocument, index: GraphIndex): strin
   return `${quantizationObstacle(index, first.scope, first.node)}${more}`;
 }
 
-/** Returns the note on QuantizeLinear nodes that int8 cannot read, for a model without a site between those that it can. */
+/** Returns the note on QuantizeLinear nodes that int8 cannot read, for a model without a site that int8 can swap. */
 export function noteOnObstacle(document: OnnxDocument, index: GraphIndex): string[] {
   const obstacle = int8Obstacle(document, index);
   return obstacle === undefined ? [] : [`int8: no site is between tensors that it reads: ${obstacle}`];

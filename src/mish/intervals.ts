@@ -180,7 +180,7 @@ const clip = ([x = ALL, least, most]: readonly (Interval | undefined)[], number:
   return range(end(x.low, from.low, to.low), end(x.high, from.high, to.high));
 };
 
-/** Rules of operators whose result has a range even where their operands have none. */
+/** Rules of operators whose result may have a range even where their operands have none. */
 const BOUNDED: Readonly<Record<string, Rule>> = {
   ...each(ELEMENTWISE, unary(increasing)),
   ...each('Acosh Asin Atan Atanh', unary(increasing)),

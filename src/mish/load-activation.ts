@@ -2,9 +2,8 @@ import { FORMS, type FormName } from './forms.js';
 import { MISH, type NewActivation, type ReplacementOptions } from './new-activation.js';
 
 /**
- * Returns the activation that the options name. Activations other than Mish are loaded on demand, for smaller pages, as is what
- * differs in approximate and flatter Mish. Throws
- * `bad-usage` for an unknown name, or an option that the activation does not have.
+ * Returns the activation that the options name. For smaller pages, all others than exact Mish with a sharpness of at least 1 are
+ * loaded on demand. Throws `bad-usage` for an unknown name, or an option that the activation does not have.
  */
 export async function loadActivation(
   options: ReplacementOptions & { readonly [option: string]: unknown },

@@ -23,7 +23,7 @@ export async function opsetAdvice(document: OnnxDocument, form: Form<string>): P
       : convertTo(opset);
 }
 
-/** Calls `use` with a document of another opset and the edits that raise the opset. Throws the errors of `raiseOpset`. */
+/** Sets the opset of a document while `use` runs; `use` gets the edits that raise the opset in the file. Throws the errors of `raiseOpset`. */
 export async function withOpset<T>(
   document: OnnxDocument,
   to: number | undefined,

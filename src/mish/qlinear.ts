@@ -47,7 +47,7 @@ export function mishOnIntegers(x: Quantization, y: Quantization, beta: number): 
 /** Finds the slope and the zero point with the least difference from Mish of this sharpness over all 256 integers. */
 export function fitQlinear(x: Quantization, y: Quantization, beta: number): QlinearFit {
   const [low, high] = integersOf(x.elemType);
-  const gate = { scale: Math.fround(1 / (high - low)), zeroPoint: low };
+  const gate = { scale: fround(1 / (high - low)), zeroPoint: low };
   const wanted = mishOnIntegers(x, y, beta);
 
   function differenceOf(scale: number, zeroPoint: number, limit: number): number {
@@ -61,7 +61,7 @@ export function fitQlinear(x: Quantization, y: Quantization, beta: number): Qlin
 
   let best: QlinearFit = { shifted: x, gate, bound: Number.POSITIVE_INFINITY };
   for (let slope = SEARCH.least; slope <= SEARCH.most; slope += SEARCH.step) {
-    const scale = Math.fround(slope * beta * x.scale);
+    const scale = fround(slope * beta * x.scale);
     const ideal = Math.round(x.zeroPoint - SEARCH.shift / scale);
     for (let zeroPoint = ideal - SEARCH.shiftsTried; zeroPoint <= ideal + SEARCH.shiftsTried; zeroPoint++) {
       if (zeroPoint < low || zeroPoint > high) continue;

@@ -40,7 +40,7 @@ interface Change {
 export const directlyReached = (reached: readonly Reached[]): Reached[] =>
   reached.filter(({ direct, joined }) => direct && !joined);
 
-/** Follows an activation to the scales that were made for it. Returns the reason why they cannot be made anew. */
+/** Returns the QuantizeLinear nodes whose scales were made for an activation, or the reason why they cannot be made anew. */
 export type Reach = (scope: Scope, name: string) => readonly Reached[] | string;
 
 /** Returns whether a use reads the shape of a value, and not its numbers. */

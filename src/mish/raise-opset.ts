@@ -114,7 +114,7 @@ export function opsetObstacle(document: OnnxDocument, to: number): Obstacle | un
 }
 
 /**
- * Calls `use` with a document of another opset and the edits that raise the opset. Drops attributes that the new opset lacks.
+ * Sets the opset of a document while `use` runs; `use` gets the edits that raise the opset in the file. Drops attributes that the new opset lacks.
  * Throws `bad-usage` with the node if the new opset would change a node's meaning.
  */
 export async function raiseOpset<T>(

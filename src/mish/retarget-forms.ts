@@ -17,7 +17,7 @@ export { doubtsOf } from './retarget-doubts.js';
 export interface NewForms {
   /** The Mish to rewrite, each with its new form. */
   readonly sites: readonly Recognised[];
-  /** Those of them that become another function, as they were. */
+  /** The Mish to rewrite in the chosen form, as it was. Mish that stays approximate is not among it. */
   readonly changed: readonly Recognised[];
   /** The Mish that stays approximate, rewritten or not. */
   readonly kept: ReadonlySet<Recognised>;
@@ -62,7 +62,7 @@ export function asSite({ node, scope, written, type }: Recognised): Site {
   return { node, scope, kind: written, alpha: undefined, type };
 }
 
-/** Returns a note on Mish that stays approximate, and a note on Mish that becomes exact. */
+/** Returns a note on Mish that stays approximate, and a note on Mish that becomes exact. Adds the advised options to `options`. */
 export function notesOnApproximate(
   form: Form,
   changed: readonly Recognised[],

@@ -7,7 +7,7 @@ import type { FormOptions } from './swap.js';
 export interface RetargetOptions extends FormOptions {
   /** Store the undo record in the model; true by default. */
   readonly undo?: boolean | undefined;
-  /** Rewrite the nodes that WebGL computes wrong; see `fix`. True by default for the target webgl. */
+  /** Rewrite the nodes that WebGL computes wrong, as the function `fix` does. True by default for the target webgl. */
   readonly fix?: boolean | undefined;
   /** Keep the function of approximate forms, in operators that the target has; true by default unless `form` names a form. */
   readonly keepApproximate?: boolean | undefined;

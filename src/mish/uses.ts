@@ -34,8 +34,8 @@ export interface Uses {
 }
 
 /**
- * Creates the queries for a document and the activation to write. `questions` has those that a node of it could answer. Each question walks the values that sites reach once for
- * all sites.
+ * Creates the queries for a document and the activation to write. `questions` has the questions that a node of the document could
+ * answer. Each question walks once through the values that the sites reach.
  */
 export function createUses(
   { index, types, calls }: Analysis,
@@ -50,7 +50,7 @@ export function createUses(
   const arithmetic = ask(arithmeticQuestion(types));
   const depth = to.depth ?? depthOf(to.name);
   const guards = new Map<number, Follower>();
-  /** Finds what values of a depth below zero make invalid. */
+  /** Returns the follower that finds operators for which values of this depth below zero are invalid. */
   const guardAt = (depth: number) => {
     const known = guards.get(depth) ?? ask(questions.guard?.(index, operands, depth));
     guards.set(depth, known);

@@ -12,7 +12,7 @@ export interface LayerRun extends Omit<ModelRun, 'model'> {
 }
 
 export interface LayerOptions extends Omit<ModelLayerOptions, 'a' | 'b'> {
-  /** The reference; its provider, the CPU, runs every model. */
+  /** The reference. Its provider must run every model, as the CPU does. */
   readonly a: LayerRun;
   readonly b: LayerRun;
 }

@@ -6,7 +6,7 @@ import { onFile } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
 import { decodeTensor } from '../onnx/tensor-data.js';
 
-/** Samples from disk, as bytes by name. */
+/** Samples from disk: arrays as the bytes of their .npy by name, or decoded test cases. */
 export type SampleFiles =
   /** Arrays of an .npz, or the array of an .npy under its file's name. */
   | { readonly kind: 'arrays'; readonly files: ReadonlyMap<string, Uint8Array> }

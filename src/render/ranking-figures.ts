@@ -65,6 +65,7 @@ export function degradationCells(harm: Degradation | null): string[] {
 /** Formats the 95 % interval of the change of top-1 in points, such as ` (−1.20 to +0.31)`; empty without one. */
 export function top1Interval({ top1DropInterval }: Degradation): string {
   if (top1DropInterval === undefined) return '';
+  // A gain is a negative drop, so that the ends change places.
   const [low, high] = top1DropInterval.map((points) => pointsText(-points / 100));
   return ` (${high} to ${low})`;
 }

@@ -90,9 +90,8 @@ export function crossEntropy(
       : tape.node('Reciprocal', [tape.node('Max', [counted, tape.floats([1])])]);
   // A score of −Infinity, as masks give it, has no part in the loss where the target is 0.
   const zero = tape.floats([0]);
-  const products = tape.node('Where', [
-    ...[tape.node('Greater', [mixed, zero]), tape.node('Mul', [logs, mixed]), zero],
-  ]);
+  const isTarget = tape.node('Greater', [mixed, zero]);
+  const products = tape.node('Where', [isTarget, tape.node('Mul', [logs, mixed]), zero]);
   const loss = tape.node('Neg', [tape.node('Mul', [flatSum(tape, products), share])]);
   const gradient = tape.node('Mul', [tape.node('Sub', [weighted(tape.node('Exp', [logs])), mixed]), share]);
   const largest = (x: string) => tape.node('ArgMax', [x], { axis, keepdims: 1 });

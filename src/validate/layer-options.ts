@@ -11,7 +11,7 @@ export interface ModelRun {
 }
 
 export interface ModelLayerOptions extends PassLimits {
-  /** The reference; its provider, the CPU, runs every model. */
+  /** The reference. Its provider must run every model, as the CPU does. */
   readonly a: ModelRun;
   readonly b: ModelRun;
   readonly feeds: readonly Tensors[];

@@ -5,16 +5,17 @@ import type { Geometry } from './layer-rows.js';
 
 /** Minimum number of training samples of a layer: rows of neighbouring positions are alike, so that many rows of few samples say little. */
 const MIN_TRAINING_SAMPLES = 384;
-/** Number of training samples of a layer whose samples take much work and have many rows, and the least where all together take too much. */
+/** Minimum number of training samples of a layer with many rows in a sample, where the time is short. */
 const FEW_SAMPLES = 16;
+/** Minimum number where the time is too short even for `FEW_SAMPLES`. */
 const MIN_SAMPLES = 4;
 /** Wanted rows for each input of a layer. */
 const MIN_ROWS_PER_INPUT = 20;
 /** Number of training samples for each validation sample. */
 const TRAINING_RATIO = 6;
-/** Minimum number of validation samples, or half of few training samples. */
+/** Minimum number of validation samples. Fewer than 16 training samples get half as many validation samples. */
 const MIN_VALIDATION_SAMPLES = 8;
-/** Halvings that find the share of the wanted samples. */
+/** Number of halvings in the search for the share of samples that fits into the time. */
 const HALVINGS = 20;
 
 /** Samples that a layer's rows come from. */
@@ -42,7 +43,8 @@ export function loadOf(geometry: Geometry, output: string, costs: RunCosts): Lay
 
 /**
  * Plans the number of training samples of each layer. A dense layer has one row for each sample, and needs many samples; a
- * convolution has many rows. If all together take longer than `seconds`, layers whose samples have many rows get fewer.
+ * convolution has many rows. If all together take longer than `seconds`, layers whose samples have many rows get fewer. If even
+ * their smallest numbers take longer, all layers get fewer.
  */
 export function planSamples(loads: readonly LayerLoad[], rows: number, seconds: number): number[] {
   const most = affordableWork(seconds);

@@ -78,12 +78,12 @@ export async function rankModel(model: LoadedModel, options: RankOptions & OnPro
     const few = Math.max(1, Math.round(estimateSamples / batch));
     return few < runs ? [few / runs, (runs - few + 0.5) / runs] : [1];
   };
-  const identity = { name: model.name, sha256: [...(await model.fingerprint())] };
+  const measured = { name: model.name, sha256: [...(await model.fingerprint())] };
   const { to, target } = report;
   return withTrial(model, { ...options, to, target }, { samples, seed, shares }, async (trial) => {
     const start: Ranking = {
       schema: RANKING_SCHEMA,
-      model: identity,
+      model: measured,
       ...(to === 'mish' ? {} : { to, target }),
       ...(options.int8 === undefined ? {} : { int8: options.int8 }),
       form: report.form,

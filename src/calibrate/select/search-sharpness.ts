@@ -136,7 +136,7 @@ export async function sharpen<T extends Tried>(
     verdicts = await check();
   }
   const kept = verdicts.every((verdict) => verdict.kept);
-  const notes = kept ? [] : ['no sharpness up to 32 is within the budget'];
+  const notes = kept ? [] : [`no sharpness up to ${SCALES.at(-1)} is within the budget`];
   return { attempt: found.attempt, report: { budget: budget ?? [], trials, kept, verdicts }, notes };
 }
 

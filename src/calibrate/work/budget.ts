@@ -1,7 +1,7 @@
 // Limits of work, so that calibrate ends in three minutes. They follow from the sizes of tensors, so that the same seed and number of
 // steps give the same file. Without a number of steps, the time of a run counts as well.
 
-/** Multiplications of a second on two cores of a CPU, about. */
+/** Approximate number of multiplications that two cores of a CPU do in a second. */
 const WORK_PER_SECOND = 1.5e10;
 
 /** Seconds for each part of a calibration. A calibration at β = 1 has at most one of each, four tests, and a minute of gradient steps. */

@@ -9,7 +9,10 @@ const MAX_TENSOR_ELEMENTS = 2 ** 23;
 /** Number of elements of the largest tensor of a run up to which ONNX Runtime may plan the memory of a run as one block. */
 const MAX_PATTERN_ELEMENTS = 2 ** 23;
 
-/** Returns session options for large tensors: a block for a whole run comes on top of what the first run took. */
+/**
+ * Returns the session options for runs of these costs. Large tensors get no memory pattern: from the second run on, ONNX Runtime would
+ * allocate a block for a whole run in addition to the memory of the first one.
+ */
 export function leanSession(
   { batch, largest }: RunCosts,
   session: SessionOptions | undefined,

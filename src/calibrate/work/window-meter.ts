@@ -68,7 +68,7 @@ function middles(large: Tensor, small: Tensor): readonly [Tensor, Tensor] | unde
   const sizes = (of: Tensor): HeightWidth => [of.dims[high] ?? 0, of.dims[wide] ?? 0];
   const [outer, inner] = [sizes(large), sizes(small)];
   const both = (of: (axis: 0 | 1) => number): HeightWidth => [of(0), of(1)];
-  // Half of what the larger part has more is before the window.
+  // The window lies in the middle of the part: half of the difference in size is before it.
   const before = both((axis) => (outer[axis] - inner[axis]) / 2);
   if (!before.every((offset) => Number.isInteger(offset) && offset > 0)) return undefined;
   const from = both((axis) => Math.floor(MIDDLE_FROM * inner[axis]));

@@ -175,7 +175,7 @@ async function showExperiment(given: readonly Given[], flags: Flags): Promise<vo
       text: () => renderExperiment(report, { clean }),
     },
   );
-  if (flags.html === undefined || flags.json) return; // the text and the JSON name them
+  if (flags.html === undefined || flags.json) return; // the text and the JSON name the missing runs
   for (const line of missingLines(report)) sayNote(line);
 }
 

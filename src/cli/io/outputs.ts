@@ -41,6 +41,6 @@ function fileKey(path: string): string {
 function refused(what: string, where: string): OnnxMishError {
   return new OnnxMishError('bad-usage', what, {
     where,
-    fix: 'Quote the glob ("models/**/*.onnx"), so that the folders in it are kept, or run the command once for each of them',
+    fix: 'Quote the glob ("models/**/*.onnx"), so that the folders in it are kept, or run the command once for each folder',
   });
 }

@@ -33,8 +33,11 @@ export async function readData(
     const { shapes, dims } = shapeOptions(flags);
     const shape = { shapes, dims: { ...more, ...dims } };
     const made = images?.(inputs, shape) ?? dataset(samples, inputs, outputs, { ...flags, shape, noises });
-    for (const text of notesWithFlags(made.notes, made.noteOptions))
-      if (noted.size !== noted.add(text).size) note(text);
+    for (const text of notesWithFlags(made.notes, made.noteOptions)) {
+      if (noted.has(text)) continue;
+      noted.add(text);
+      note(text);
+    }
     return made;
   };
 }
@@ -64,7 +67,7 @@ async function loadSamples(path: string, signal: AbortSignal | undefined): Promi
   return { kind: 'arrays', arrays: await parseArrays(found.files, signal) };
 }
 
-/** Default number of random inputs; more add no information. */
+/** Default number of random inputs, except in `validate`; more add no information. */
 export const DEFAULT_NOISE_RUNS = 32;
 
 /** Returns no limit (the largest integer) for noise, which already has the requested number; else undefined. */

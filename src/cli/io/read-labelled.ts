@@ -1,4 +1,4 @@
-// Labelled samples, from the options of `finetune`.
+// Labelled samples, from the options of `finetune` and `experiment`.
 import { OnnxMishError, withDetails } from '../../base/error.js';
 import { sha256 } from '../../base/sha256.js';
 import { evenly, type Layout } from '../../data/images.js';
@@ -49,8 +49,8 @@ export function checkLabelledFlags(flags: LabelledFlags, command: string): void 
 }
 
 /**
- * Returns a function that reads the samples of `--data` or `--images`. `note` receives each note about them once. Throws `io`,
- * `bad-data` and `bad-usage`.
+ * Returns functions that read the samples of `--data` or `--images`, and those of `--test`. `note` receives each note about the
+ * samples once. The functions throw `io`, `bad-data` and `bad-usage`.
  */
 export function readLabelled(
   flags: LabelledFlags,
@@ -61,7 +61,9 @@ export function readLabelled(
   const limit = flags.limit ?? flags.samples;
   const noted = new Set<string>();
   const noteOnce = (text: string) => {
-    if (noted.size !== noted.add(text).size) note(text);
+    if (noted.has(text)) return;
+    noted.add(text);
+    note(text);
   };
   const read = (path: string) =>
     images === undefined

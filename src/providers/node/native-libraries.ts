@@ -38,8 +38,8 @@ require(module).InferenceSession.create(Buffer.from(model, 'base64'), options)
 const WEBGPU_TIMEOUT_MS = 30_000;
 
 /**
- * Opens a model on ONNX Runtime's WebGPU in a process of its own, and returns the error; undefined if it opens. Without a usable GPU, drivers
- * of Vulkan write on standard error what no log level silences, and some end their process.
+ * Opens a model on ONNX Runtime's WebGPU, and returns the error; undefined if the model opens. A process of its own does that:
+ * without a usable GPU, Vulkan's drivers write to standard error at every log level, and some end their process.
  */
 export function webgpuSays(model: Uint8Array): Promise<string | undefined> {
   const args = ['-e', TRY_WEBGPU, resolvePeer('onnxruntime-node'), Buffer.from(model).toString('base64')];

@@ -65,7 +65,7 @@ export async function checkForWebgl(whole: OnnxDocument): Promise<Unsupported | 
   };
 }
 
-/** Removes outputs that are not tensors; returns the same document if there are none. */
+/** Replaces outputs that are not tensors by the tensors that they contain; returns the same document if all are tensors. */
 async function tensorsOnly(document: OnnxDocument): Promise<{ document: OnnxDocument; notes: string[] }> {
   const changed = withTensorOutputs(document);
   if (changed === undefined) return { document, notes: [] };

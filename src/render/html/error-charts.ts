@@ -10,12 +10,16 @@ const MAX_OUTPUTS = 16;
 /** Maximum points that a chart can show separately. */
 const MAX_POINTS = 800;
 
+/** Largest |x| in a chart of kernels. */
+const MAX_KERNEL_X = 20;
+
+// The titles are also the keys of a row's cells: a space tells both 'at x' apart.
 const KERNEL_HEAD = [
   ...['kernel', 'max abs', 'at x', 'max scaled', 'max ulp', 'at x '],
   ...['points', 'not finite', '+∞', '−∞', 'NaN', 'note'],
 ];
 
-/** Draws the error of each kernel of one provider over x. */
+/** Draws the error of each kernel of one provider over x. A chart that is `alone` in its row is drawn for a wide page, too. */
 export async function kernelChart(
   { provider, kernel }: ProviderRow,
   alone = false,
@@ -55,7 +59,7 @@ async function drawErrors(
   // A log scale has no 0: an error of 0 is drawn a little below the smallest visible error.
   const floor = Math.max(Math.min(...errors) / 4, Math.max(...errors) / 1e9);
   const values = points
-    .filter(({ x, abs }) => abs >= 0 && Math.abs(x) <= 20)
+    .filter(({ x, abs }) => abs >= 0 && Math.abs(x) <= MAX_KERNEL_X)
     .map((point) => ({
       ...point,
       abs: Math.max(floor, point.abs),
@@ -64,7 +68,7 @@ async function drawErrors(
   const x = {
     field: 'x',
     type: 'quantitative',
-    scale: { domain: [-20, 20], nice: false },
+    scale: { domain: [-MAX_KERNEL_X, MAX_KERNEL_X], nice: false },
     axis: { title: 'x', grid: false, tickCount: 9 },
   };
   const ticks = logTicks(values.map(({ abs }) => abs));
@@ -136,7 +140,7 @@ function worstOutputs(outputs: readonly string[], lines: readonly DriftLine[]): 
     Math.min(...lines.map(({ drift }) => (drift.output === output ? comparableSqnr(drift) : Infinity)));
   const ranked = outputs
     .map((output) => ({ output, rank: worst(output) }))
-    .toSorted((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank));
+    .toSorted((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank)); // ∞ − ∞ would be NaN
   return new Set(ranked.slice(0, MAX_OUTPUTS).map(({ output }) => output));
 }
 

@@ -58,8 +58,8 @@ const compress: Gradient = (tape, node, g) => {
 };
 
 /**
- * Adds the sums of elements over the places along an axis that indices of the same shape name. Where the axes of the indices are
- * shorter than those of the result, the other elements are 0.
+ * Adds a tensor of the shape `dims`. Each element of `g` is added to the place along the axis that `indices`, of the shape of `g`,
+ * name for it. All other elements are 0, also where `g` is shorter along another axis.
  */
 function scattered(
   tape: Tape,

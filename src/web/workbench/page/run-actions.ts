@@ -1,4 +1,4 @@
-// Actions that run both models or one site.
+// Actions that run both models, or count what goes into a site.
 import { proxy } from 'comlink';
 import type { NamedFile, RunEvent } from '../protocol.js';
 import { type Asker, answerTo } from './asker.js';
@@ -14,11 +14,11 @@ export interface RunActions {
   stop(): void;
   /** Takes an .npz as inputs, and looks for labels among its arrays; null takes none. */
   giveArrays(file: NamedFile | null): Promise<void>;
-  /** Counts the inputs of the selected site. */
+  /** Measures the histogram of the selected site’s inputs. */
   measure(): Promise<void>;
 }
 
-/** Returns the actions that run both models, and the one that counts the inputs of a site. */
+/** Returns the actions that run both models, and the one that measures the histogram of a site’s inputs. */
 export function runActions(asker: Asker): RunActions {
   const { state, dispatch, fail } = asker;
   /** Stops the current run while it waits, before its worker starts. */
@@ -96,7 +96,7 @@ export function runActions(asker: Asker): RunActions {
   };
 }
 
-/** Swaps the chosen sites if necessary, and waits for the questions about the model, which would disturb the timing. */
+/** Swaps the chosen sites if necessary. Waits for provider checks and histograms, which would disturb the timing. */
 async function swapAndWait(asker: Asker): Promise<'ready' | 'not swapped'> {
   const isSwapped = asker.state().swapped !== null || (await swapChosen(asker));
   if (!isSwapped) return 'not swapped';
