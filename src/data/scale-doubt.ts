@@ -53,8 +53,8 @@ export interface DoubtOptions {
  * classifier is certain of nearly every answer on pixels that are too large, and answers nearly the same to all pixels
  * that are too small; on the same pixels in the other range, it gives various answers, and is as sure as a trained
  * classifier. A classifier of two classes, or of each place of an image, is certain of nearly every answer on pixels that are
- * too large; on the right pixels it is less certain, and gives other answers. A model whose output is its input again, such as one that removes noise, does so best in the range of its
- * training. Returns undefined for other samples and models. Throws what `run` throws.
+ * too large; on the right pixels it is less certain, and gives other answers. A model that restores its input, such as one that removes
+ * noise, does so best in the range of its training. Returns undefined for other samples and models. Throws what `run` throws.
  */
 export async function scaleDoubt(
   feeds: Feeds,

@@ -1,5 +1,5 @@
-// Zeros that a Pad adds before a MaxPool. ONNX Runtime 1.20 to 1.31 fuses the two (its optimiser Pad_Fusion), and a MaxPool ignores its own padding. Where
-// all other values are at least zero, as after ReLU, that changes nothing.
+// Zeros that a Pad adds before a MaxPool. ONNX Runtime 1.20 to 1.31 fuses the two (its optimiser Pad_Fusion), and a MaxPool
+// ignores its own padding. Where all other values are at least zero, as after ReLU, that changes nothing.
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
 import { type GraphIndex, indexGraphs, type Use } from '../onnx/graph-index.js';

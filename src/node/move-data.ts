@@ -25,8 +25,9 @@ export interface MovedModel {
 }
 
 /**
- * Moves the weights of a model as chosen, and opens its data files while `use` runs. `check` tells whether the files changed meanwhile. Throws `external-data` as `inlineData`
- * does, also if the new file would replace a file that is read, and `bad-usage` for a device without a folder.
+ * Moves the weights of a model as chosen, and opens its data files while `use` runs. `check` tells whether the files changed
+ * meanwhile. Throws `external-data` as `inlineData` does, also if the new file would replace a file that is read, and `bad-usage` for
+ * a device without a folder.
  */
 export function withMovedData<T>(
   input: string,

@@ -130,8 +130,8 @@ export interface DecodeOptions {
  *
  * `{ width: 224, height: 224, resize: 256 }` equals torchvision's Resize(256) and CenterCrop(224) of a PIL image in sizes,
  * crop and filter. Rounding differs by up to 2 of 255, or 6 for enlarged images (test/node/read-images.py). PIL drops
- * transparency instead of blending with black, and converts CMYK without a profile, which gives other colours. Without `resize` the crop contains the whole shorter side, while
- * torchvision's two steps cut off an eighth of it. Throws `io`, `missing-package` without
+ * transparency instead of blending with black, and converts CMYK without a profile, which gives other colours. Without `resize` the
+ * crop contains the whole shorter side, while torchvision's two steps cut off an eighth of it. Throws `io`, `missing-package` without
  * sharp, and `bad-data` for a file that is not a valid image.
  *
  * @example

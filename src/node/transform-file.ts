@@ -8,7 +8,8 @@ export type { FileOptions, MoveOptions, Transformed, Written } from './write-tra
 export { outputName, transformFile } from './write-transformed.js';
 
 /**
- * Swaps the activations of a file and writes a file, by default `<model>.mish.onnx` or, with `to`, `<model>.<to>.onnx`. Throws as `swap` does, `io` and `external-data`.
+ * Swaps the activations of a file and writes a file, by default `<model>.mish.onnx` or, with `to`, `<model>.<to>.onnx`. Throws as
+ * `swap` does, `io` and `external-data`.
  *
  * @example
  * import { swapFile } from 'onnx-mish/node';

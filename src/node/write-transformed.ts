@@ -63,8 +63,8 @@ export function outputName(input: string, tag: string): string {
 }
 
 /**
- * Moves the weights of a model as chosen, and writes the model that `work` returns, and its data files if the folder differs. The path is `output`, else the
- * default for the tag. Throws as `work` does, `io` and `external-data`.
+ * Moves the weights of a model as chosen, and writes the model that `work` returns, and its data files if the folder differs. The
+ * path is `output`, else the default for the tag. Throws as `work` does, `io` and `external-data`.
  */
 export async function transformFile<Report>(
   input: string,

@@ -68,7 +68,8 @@ export interface TargetChecks {
 
 /**
  * Prepares targets for a loss. `dims` is the shape of the output for one sample. Cross-entropy takes class numbers, one per sample or
- * one for each place such as a pixel, or probabilities in the shape of the output. Throws `bad-data` for targets that do not fit, and for targets of one class unless these may be equal.
+ * one for each place such as a pixel, or probabilities in the shape of the output. Throws `bad-data` for targets that do not fit, and
+ * for targets of one class unless these may be equal.
  */
 export function targetRows(
   targets: Targets,

@@ -117,8 +117,8 @@ export function checkThresholds(thresholds: Thresholds): void {
 /**
  * Compares a provider's figures with the limits. A figure that could not be measured fails its limit. Outputs that
  * are not finite or cannot be compared always fail, as `maxBroken`. Kernels and parity with the CPU are always compared:
- * with the limit that a user set, else with `toleranceFor` the provider and the element type. An original that is wrong does not fail the validation: the
- * swapped model may be right.
+ * with the limit that a user set, else with `toleranceFor` the provider and the element type. An original that is wrong does not fail
+ * the validation: the swapped model may be right.
  */
 export function judge(provider: string, row: Measured, thresholds: Thresholds, elemType = 'f32'): Verdict[] {
   const requested = RULES.flatMap(({ name, values: valuesOf }): Verdict[] => {

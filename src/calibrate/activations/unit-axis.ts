@@ -64,7 +64,10 @@ function transposed(
   }, axis);
 }
 
-/** Returns whether a value is an initializer, or is computed from initializers and constants alone. Not recursive: a net may have thousands of layers before the value. */
+/**
+ * Returns whether a value is an initializer, or is computed from initializers and constants alone. Not recursive: a net may have
+ * thousands of layers before the value.
+ */
 function isStoredValue(index: GraphIndex, scope: Scope, name: string): boolean {
   const reached = new Set([name]);
   for (const value of reached) {
@@ -87,7 +90,10 @@ function axisOfEinsum(node: Node, isStored: (name: string) => boolean): UnitAxis
   return out.slice(0, at).includes('.') ? at - out.length : at;
 }
 
-/** Returns the axis, 0 or more, in a tensor of this rank. An axis that counts from the first is the last axis up to rank 2. Undefined for a scalar. */
+/**
+ * Returns the axis, 0 or more, in a tensor of this rank; undefined for a scalar. Up to rank 2, an axis that counts from the first is
+ * the last axis.
+ */
 export function axisIn(axis: UnitAxis, rank: number): number | undefined {
   if (rank === 0) return undefined;
   if (axis < 0) return Math.max(0, rank + axis);

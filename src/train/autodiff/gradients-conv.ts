@@ -225,7 +225,10 @@ export function byShifts(
   return joinedTaps(tape, parts, shape, shares);
 }
 
-/** Adds a × bᵀ, for each share if there are several. ONNX Runtime computes it at the speed of its convolutions, and aᵀ × b at half of that if the sums are long. */
+/**
+ * Adds a × bᵀ, for each share if there are several. ONNX Runtime computes this product at the speed of its convolutions, and aᵀ × b at
+ * half of that speed if the sums are long.
+ */
 export const timesTransposed = (tape: Tape, a: string, b: string, shares = 1) =>
   shares === 1
     ? gemm(tape, [a, b], { transB: 1 })
