@@ -48,13 +48,8 @@ export async function createEpochRunner(
     });
   const explainLoss = lossExplainer(model, step, options);
   const explain = async (failed: FailedStep) => asDivergence(await explainLoss(failed));
-  const stepper = createStepper(session, step, {
-    optimizer,
-    initial,
-    signal,
-    explain,
-    maxLoss: maxLossOf(loss),
-  });
+  const stepSettings = { optimizer, initial, signal, explain, maxLoss: maxLossOf(loss) };
+  const stepper = createStepper(session, step, stepSettings);
   /** Milliseconds of a step, for the estimate. */
   const stepMs = recentMean();
   const check = createLossCheck(plan, options);
