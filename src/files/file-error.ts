@@ -49,6 +49,13 @@ export function fileError(error: unknown, path: string): unknown {
   if (code === 'EMFILE' || code === 'ENFILE') return tooManyOpen(error, path);
   if (code === undefined) return error;
   if (path === '') return emptyName(error);
+  // Node reads bytes that are not UTF-8 as U+FFFD, also from a folder or a command line.
+  if (code === 'ENOENT' && path.includes('\uFFFD'))
+    return new OnnxMishError('io', 'the file does not exist, or its name is not valid UTF-8', {
+      where: path,
+      fix: 'Rename the file',
+      cause: error,
+    });
   const [what, fix, more] = MEANINGS[code] ?? [
     `the file system reports ${code}`,
     'Check the path and the disk',

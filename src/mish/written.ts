@@ -6,6 +6,7 @@ import { type FloatType, floatType } from '../onnx/types.js';
 import { kindNamed, kindOf } from './activation-kinds.js';
 import { constantChain, constantTensor, declaredDims } from './constants.js';
 import { type Identity, identify, identifyPair } from './identify.js';
+import { leastRank } from './least-rank.js';
 import { createRegions, type Region, type Regions, type Scalar } from './region.js';
 
 /** An activation, or arithmetic, written out in several nodes. Mish, Swish, GELU and ReLU6 may be a single node. */
@@ -264,6 +265,11 @@ function isWhole(
   );
 }
 
+function isGraphInput(index: GraphIndex, scope: Scope, name: string): boolean {
+  const home = index.home(scope, name);
+  return home?.kind === 'graph' && index.isInput(home, name);
+}
+
 /** Returns whether the result has the type and shape that an activation of `x` would have. */
 function fits(
   { scope, scalars }: Region,
@@ -276,14 +282,15 @@ function fits(
   const type = from ?? to;
   if (type !== undefined && (floatType(type) === undefined || (to ?? type) !== type)) return false;
   // A constant with more dimensions than x would add them to the result. Where a node computes x and nobody declares its
-  // dimensions, x has no fewer: exporters that write numbers as vectors of one element do so beside tensors.
+  // dimensions, x has at least one: exporters that write numbers as vectors of one element do so beside tensors.
   const dims = declaredDims(index, scope, x);
-  const home = index.home(scope, x);
-  const rank = dims?.length ?? (home?.kind === 'graph' && index.isInput(home, x) ? 0 : Infinity);
-  if ([...scalars.values()].some((scalar) => scalar.rank > rank)) return false;
+  const rankOf = () => Math.max(leastRank(index, scope, x), isGraphInput(index, scope, x) ? 0 : 1);
+  const largest = Math.max(0, ...[...scalars.values()].map((scalar) => scalar.rank));
+  if (largest > 0 && largest > (dims?.length ?? rankOf())) return false;
+  const rank = dims?.length ?? (slopes.length > 0 ? rankOf() : 0);
   return slopes.every((name) => {
     const own = constantTensor(index, scope, name)?.dims ?? declaredDims(index, scope, name) ?? [];
-    if (dims === undefined) return true;
+    if (dims === undefined) return own.length <= rank;
     return (
       own.length <= rank &&
       own.every(

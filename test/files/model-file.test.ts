@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs';
-import { appendFile, mkdir, rm, symlink, truncate, utimes } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { openModel } from '../../src/node/index.js';
 import { tempFolder } from '../support/folder.js';
@@ -137,4 +137,16 @@ test('handles are closed when opening fails half-way', async () => {
   const folder = await tempFolder();
   await failure(openModel(folder.path));
   if (process.platform === 'linux') expect(openFiles()).not.toContain(folder.path);
+});
+
+test('a name that is not UTF-8 is told from one that does not exist', async () => {
+  const folder = await tempFolder();
+  const name = Buffer.concat([Buffer.from(`${folder.path}/`), Buffer.from([0x61, 0xff, 0x2e])]);
+  await writeFile(name, 'model');
+  const [listed = ''] = await readdir(folder.path);
+  await expect(openModel(folder.at(listed))).rejects.toMatchObject({
+    what: 'the file does not exist, or its name is not valid UTF-8',
+    fix: 'Rename the file',
+  });
+  await expect(openModel(folder.at('other'))).rejects.toMatchObject({ what: 'the file does not exist' });
 });
