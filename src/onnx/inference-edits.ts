@@ -28,6 +28,17 @@ export const usesBatchStatistics = (node: Node): boolean =>
   node.opType === 'BatchNormalization' &&
   ((attribute(node, 'training_mode')?.i ?? 0) !== 0 || node.outputs.length > 1);
 
+/** Names the values of a scope that its inputs decide; a nested graph may read any of them. */
+export function valuesOfInputs(scope: Pick<Scope, 'inputs' | 'initializers' | 'nodes'>): ReadonlySet<string> {
+  const computed = new Set(scope.inputs.flatMap(({ name }) => (scope.initializers.has(name) ? [] : [name])));
+  for (const { inputs, outputs, attributes } of scope.nodes) {
+    // A nested graph may read any name.
+    const varies = attributes.some(({ graphs }) => graphs) || inputs.some((name) => computed.has(name));
+    if (varies) for (const name of outputs) computed.add(name);
+  }
+  return computed;
+}
+
 /**
  * Returns the batch normalisations of a scope that use the statistics of each run's samples. Weight standardisation is none of
  * them: PyTorch writes it as a batch normalisation of a weight.
@@ -36,12 +47,7 @@ export function batchStatisticsNodes(scope: Scope): Node[] {
   const nodes = scope.nodes.filter(usesBatchStatistics);
   // A nested graph reads what is around it, too.
   if (nodes.length === 0 || scope.owner !== undefined) return nodes;
-  const computed = new Set(scope.inputs.flatMap(({ name }) => (scope.initializers.has(name) ? [] : [name])));
-  for (const { inputs, outputs, attributes } of scope.nodes) {
-    // A nested graph may read any name.
-    const varies = attributes.some(({ graphs }) => graphs) || inputs.some((name) => computed.has(name));
-    if (varies) for (const name of outputs) computed.add(name);
-  }
+  const computed = valuesOfInputs(scope);
   return nodes.filter(({ inputs: [x = ''] }) => computed.has(x));
 }
 

@@ -1,5 +1,6 @@
 import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
+import { valuesOfInputs } from '../onnx/inference-edits.js';
 import { isNormalisation } from './trainable.js';
 
 /**
@@ -15,6 +16,17 @@ export function batchNorms({ nodes }: Pick<Scope, 'nodes'>): Node[] {
   if (norms.length === 0) return norms;
   const makers = new Map(nodes.flatMap(({ opType, outputs }) => outputs.map((name) => [name, opType])));
   return norms.filter((norm) => normalises(norm, (name) => makers.get(name)));
+}
+
+/**
+ * Returns the batch normalisations of a graph that normalise samples, and so have running statistics. Weight standardisation is none of
+ * them: exporters write it as a batch normalisation of a weight, with statistics that the graph computes.
+ */
+export function sampleNorms(graph: Pick<Scope, 'inputs' | 'initializers' | 'nodes'>): Node[] {
+  const norms = batchNorms(graph);
+  if (norms.length === 0) return norms;
+  const varying = valuesOfInputs(graph);
+  return norms.filter(({ inputs: [x = ''] }) => varying.has(x));
 }
 
 /** Returns whether a BatchNormalization keeps its running statistics: where one of the two is frozen, by its name, both stay. */

@@ -2,7 +2,7 @@ import { OnnxMishError } from '../base/error.js';
 import { type Node, nodeLabel, type OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
-import { batchNorms, staysFrozen } from './batch-norms.js';
+import { sampleNorms, staysFrozen } from './batch-norms.js';
 import { rootWeights } from './trainable.js';
 import type { TrainerOptions } from './trainer-options.js';
 
@@ -27,7 +27,7 @@ export function checkRunningStatistics(
       where: `BatchNormalization '${nodeLabel(node)}'`,
       fix: SEPARATE,
     });
-  for (const node of batchNorms(graph)) {
+  for (const node of sampleNorms(graph)) {
     const mustMove = moves && !staysFrozen(node, freeze);
     for (const [at, kind] of ['mean', 'variance'].entries()) {
       const name = node.inputs[3 + at] ?? '';

@@ -10,7 +10,7 @@ import { assemble } from './assemble.js';
 import { alive, differentiate, movingTensors, nodesWithoutGradient } from './autodiff/differentiate.js';
 import { scaled } from './autodiff/rule.js';
 import { createTape, type Tape } from './autodiff/tape.js';
-import { staysFrozen } from './batch-norms.js';
+import { sampleNorms, staysFrozen } from './batch-norms.js';
 import { clipGradients, type GraphOptimizer } from './graph-optimizers.js';
 import type { Loss } from './losses.js';
 import { nameResults } from './name-results.js';
@@ -240,8 +240,9 @@ function trainableNorms(
   { freeze }: Pick<GraphOptions, 'freeze'>,
 ): Norms {
   const norms = new Map<Node, readonly [Weight, Weight]>();
-  for (const node of nodes) {
-    if (node.opType !== 'BatchNormalization' || node.domain !== '') continue;
+  const used = new Set(nodes);
+  for (const node of sampleNorms(graph)) {
+    if (!used.has(node)) continue;
     const [mean, variance] = node.inputs.slice(3, 5).map((name) => weightOf(index, graph, name));
     if (mean === undefined || variance === undefined) continue;
     if (staysFrozen(node, freeze)) continue;

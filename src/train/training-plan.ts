@@ -7,7 +7,7 @@ import type { OnnxDocument } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import { accumulating } from './accumulate-gradients.js';
-import { batchNorms, staysFrozen } from './batch-norms.js';
+import { sampleNorms, staysFrozen } from './batch-norms.js';
 import { coupledSamples } from './coupled-samples.js';
 import { findBlock } from './find-block.js';
 import { gradientEnds } from './gradient-ends.js';
@@ -179,7 +179,7 @@ function normRemarks(
   trained: boolean,
   freeze: ProviderTrainerOptions['freeze'],
 ): TrainerRemark[] {
-  const norms = batchNorms(document.graph);
+  const norms = sampleNorms(document.graph);
   if (norms.length === 0) return [];
   const staying = norms.filter((norm) => staysFrozen(norm, freeze));
   const isAny = trained && staying.length < norms.length;

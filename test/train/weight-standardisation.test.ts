@@ -60,9 +60,9 @@ const plain = net(
 const inTrainingMode = net(...statistics('copy'), norm(['s', 'rm', 'rv'], { training_mode: 1 }));
 const inInferenceMode = net(...statistics('conv.weight'), norm(['s'], {}));
 
-async function train(bytes: Uint8Array) {
+async function train(bytes: Uint8Array, batchNorm: 'frozen' | 'train' = 'frozen') {
   const trainer = await createTrainer(bytes, {
-    ...{ inputs, targets, loss: 'mse', batch: 2, epochs: 2, provider: nodeProvider('cpu') },
+    ...{ inputs, targets, loss: 'mse', batch: 2, epochs: 2, batchNorm, provider: nodeProvider('cpu') },
     ...{ optimizer: { kind: 'sgd', momentum: 0.9 }, rate: 0.1 },
   });
   const losses: number[] = [];
@@ -75,22 +75,28 @@ async function train(bytes: Uint8Array) {
 }
 
 test.each([
-  ['in training mode', inTrainingMode],
-  ['with computed statistics', inInferenceMode],
-])('a weight that a batch normalisation %s standardises is trained as by its formula', async (_, bytes) => {
-  const [wanted, found] = [await train(plain), await train(bytes)];
-  expect(found.trained).toEqual(['conv.gain', 'conv.weight']);
-  expect(found.texts).not.toContain('inference-mode');
-  expect(found.texts).not.toContain('gradient-ends');
-  expect(found.texts).not.toContain('constants-kept');
-  for (const [at, loss] of found.losses.entries()) expect(loss).toBeCloseTo(wanted.losses[at] ?? 0, 5);
-  const gain = Array.from(found.weights.get('conv.gain') ?? []);
-  const before = [0.5, 1.5, -1];
-  expect(Math.max(...gain.map((value, at) => Math.abs(value - (before[at] ?? 0))))).toBeGreaterThan(1e-3);
-  for (const [name, values] of found.weights)
-    for (const [at, number] of Array.from(values).entries())
-      expect(number, name).toBeCloseTo(wanted.weights.get(name)?.[at] ?? 0, 4);
-});
+  ['in training mode', inTrainingMode, 'frozen'],
+  ['in training mode', inTrainingMode, 'train'],
+  ['with computed statistics', inInferenceMode, 'frozen'],
+  ['with computed statistics', inInferenceMode, 'train'],
+] as const)(
+  'a weight that a batch normalisation %s standardises is trained as by its formula',
+  async (_, bytes, batchNorm) => {
+    const [wanted, found] = [await train(plain, batchNorm), await train(bytes, batchNorm)];
+    expect(found.texts).not.toContain('batch-norm');
+    expect(found.trained).toEqual(['conv.gain', 'conv.weight']);
+    expect(found.texts).not.toContain('inference-mode');
+    expect(found.texts).not.toContain('gradient-ends');
+    expect(found.texts).not.toContain('constants-kept');
+    for (const [at, loss] of found.losses.entries()) expect(loss).toBeCloseTo(wanted.losses[at] ?? 0, 5);
+    const gain = Array.from(found.weights.get('conv.gain') ?? []);
+    const before = [0.5, 1.5, -1];
+    expect(Math.max(...gain.map((value, at) => Math.abs(value - (before[at] ?? 0))))).toBeGreaterThan(1e-3);
+    for (const [name, values] of found.weights)
+      for (const [at, number] of Array.from(values).entries())
+        expect(number, name).toBeCloseTo(wanted.weights.get(name)?.[at] ?? 0, 4);
+  },
+);
 
 test('such a normalisation lets no sample depend on the others', async () => {
   expect(batchDoubt(await scan(inTrainingMode))).toBeUndefined();
