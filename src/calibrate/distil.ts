@@ -20,7 +20,7 @@ import type { LossTerm } from '../train/losses.js';
 import { type Parameter, readParameter } from '../train/parameters.js';
 import { createStepper } from '../train/stepper.js';
 import type { TrainingGraph } from '../train/training-graph.js';
-import type { LinearLayer } from './repair/linear-layers.js';
+import { type LinearLayer, usesOf } from './repair/linear-layers.js';
 import { inRounds, type StepLimit } from './rounds.js';
 import { checkStepMemory } from './step-memory.js';
 import {
@@ -86,7 +86,7 @@ export async function tune(given: TuneOptions): Promise<Tuned | undefined> {
   const produced = new Set(document.graph.nodes.flatMap(({ outputs }) => outputs));
   const modelOutputs = tensorOutputs(document).names.filter((name) => produced.has(name));
   const layerOutputs = layers
-    .map(({ y }) => y)
+    .flatMap((layer) => usesOf(layer).map(({ y }) => y))
     .filter((name) => produced.has(name) && !modelOutputs.includes(name));
   const names = [...new Set([...modelOutputs, ...layerOutputs])];
   const probe = await probeOf(options, first);

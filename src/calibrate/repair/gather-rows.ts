@@ -11,7 +11,7 @@ import type { Provider, SessionOptions } from '../../providers/provider.js';
 import { type Tensor, type Tensors, toNumbers } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
 import { geometryOf, rowsOf } from './layer-rows.js';
-import type { LinearLayer } from './linear-layers.js';
+import { type LinearLayer, usesOf } from './linear-layers.js';
 
 /** Result of a meter of rows. */
 export interface MeteredRows {
@@ -37,6 +37,8 @@ export interface GatherOptions {
   readonly original: EditableModel;
   /** Supplies the layer's inputs, together with the edits so far. */
   readonly swapped: EditableModel;
+  /** Returns the model that supplies the inputs of one use of a layer; default `swapped`. */
+  readonly modelOf?: ((use: LinearLayer) => Promise<EditableModel>) | undefined;
   readonly train: Subset;
   readonly validation: Subset;
   /** Approximate number of training rows; validation rows are in proportion to their runs. */
@@ -80,7 +82,7 @@ export async function withTensor<T>(
 
 /**
  * Feeds the meters of each group with a layer's inputs in the changed model and its outputs in the original, at random
- * positions. Throws `bad-data` if these values are not finite, `run-failed`, `aborted`.
+ * positions of each of its nodes. Throws `bad-data` if these values are not finite, `run-failed`, `aborted`.
  */
 export async function gather<T extends MeteredRows>(
   layer: LinearLayer,
@@ -93,26 +95,31 @@ export async function gather<T extends MeteredRows>(
   const width = depth + outputs;
   const random = createRandom(seed);
 
-  await withTensor(options.original, [], layer.y, options, (target) =>
-    withTensor(options.swapped, edits, layer.x, options, async (input) => {
-      const each = Math.max(1, Math.ceil(options.rows / options.train.runs));
-      const runs = options.train.runs + options.validation.runs;
-      let done = 0;
-      for (const part of ['train', 'validation'] as const) {
-        for await (const feeds of options[part].feeds) {
-          stopIfAborted(signal);
-          onRun?.(done++ / runs);
-          const source = rowsOf(layer, numbers(await input(feeds)), numbers(await target(feeds)));
-          const chosen = choose(source.positions, each, random);
-          for (const [group, meter] of meters.entries()) {
-            const { buffer, at } = await meter[part].room(chosen.length);
-            for (const [row, position] of chosen.entries())
-              source.fill(position, group, buffer, at + row * width);
+  const uses = usesOf(layer);
+  const each = Math.max(1, Math.ceil(options.rows / uses.length / options.train.runs));
+  const runs = uses.length * (options.train.runs + options.validation.runs);
+  let done = 0;
+  for (const use of uses) {
+    const applied = { ...layer, ...use };
+    const model = (await options.modelOf?.(applied)) ?? options.swapped;
+    await withTensor(options.original, [], use.y, options, (target) =>
+      withTensor(model, edits, use.x, options, async (input) => {
+        for (const part of ['train', 'validation'] as const) {
+          for await (const feeds of options[part].feeds) {
+            stopIfAborted(signal);
+            onRun?.(done++ / runs);
+            const source = rowsOf(applied, numbers(await input(feeds)), numbers(await target(feeds)));
+            const chosen = choose(source.positions, each, random);
+            for (const [group, meter] of meters.entries()) {
+              const { buffer, at } = await meter[part].room(chosen.length);
+              for (const [row, position] of chosen.entries())
+                source.fill(position, group, buffer, at + row * width);
+            }
           }
         }
-      }
-    }),
-  );
+      }),
+    );
+  }
   const gathered: OfSubsets<T>[] = [];
   for (const meter of meters) {
     const parts = { train: await meter.train.result(), validation: await meter.validation.result() };

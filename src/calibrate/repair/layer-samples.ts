@@ -33,12 +33,17 @@ export interface LayerLoad {
   readonly work: number;
 }
 
-/** Returns the load of a layer with this output. */
-export function loadOf(geometry: Geometry, output: string, costs: RunCosts): LayerLoad {
-  const elements = costs.elementsOf(output) || Number.POSITIVE_INFINITY;
+/** Returns the load of a layer with these outputs. */
+export function loadOf(
+  geometry: Geometry,
+  uses: readonly { readonly y: string }[],
+  costs: RunCosts,
+): LayerLoad {
+  const sum = (value: (name: string) => number) => uses.reduce((total, { y }) => total + value(y), 0);
+  const elements = sum(costs.elementsOf) || Number.POSITIVE_INFINITY;
   const rowsOfSample = Math.max(1, elements / (geometry.groups * geometry.outputs));
   // The original gives the outputs, the swapped model the inputs.
-  return { geometry, rowsOfSample, work: 2 * costs.workTo(output) };
+  return { geometry, rowsOfSample, work: 2 * sum(costs.workTo) };
 }
 
 /**

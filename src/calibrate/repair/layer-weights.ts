@@ -8,7 +8,7 @@ import { elementCount } from '../../providers/tensor.js';
 import { DEFAULT_EPSILON } from '../../train/autodiff/rule.js';
 import { type Geometry, geometryOf } from './layer-rows.js';
 import type { Linear } from './least-squares.js';
-import type { LinearLayer } from './linear-layers.js';
+import { type LinearLayer, usesOf } from './linear-layers.js';
 
 /** Reads a layer's weights as a linear map for each group, with the sizes of `Geometry`. Throws as `readWeight` does. */
 export async function linearMaps(
@@ -45,7 +45,7 @@ export async function linearMaps(
 
 /**
  * Returns the edits that write these maps into a layer, in the element type of its weights. A layer without a bias gets
- * a bias if the bias is not 0.
+ * a bias if the bias is not 0, at each of its nodes.
  */
 export async function layerEdits(
   document: OnnxDocument,
@@ -76,8 +76,8 @@ export async function layerEdits(
   const edits = [await weightEdit(document, layer.weight, raw)];
   if (layer.bias !== undefined) edits.push(await weightEdit(document, layer.bias, bias));
   else if (bias.some((value) => value !== 0)) {
-    const { node, weight } = layer;
-    edits.push(await biasEdit(document, document.graph, node, bias, weight.type, fresh));
+    for (const { node } of usesOf(layer))
+      edits.push(await biasEdit(document, document.graph, node, bias, layer.weight.type, fresh));
   }
   return edits;
 }

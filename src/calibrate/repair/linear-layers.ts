@@ -8,15 +8,23 @@ import { followBodies, type SkippedLayer } from './body-layers.js';
 /** Operators that are linear in their first input, with weights that least squares can solve. */
 export type LinearOp = 'Conv' | 'ConvTranspose' | 'Gemm' | 'MatMul' | 'BatchNormalization';
 
-/** A layer whose weights can be repaired. */
-export interface LinearLayer {
+/** A node that applies a layer's weights. */
+export interface LayerUse {
   readonly node: Node;
-  readonly label: string;
-  readonly op: LinearOp;
   /** Name of the input tensor. */
   readonly x: string;
   /** Name of the output tensor, after the bias. */
   readonly y: string;
+}
+
+/** A layer whose weights can be repaired. */
+export interface LinearLayer extends LayerUse {
+  readonly label: string;
+  readonly op: LinearOp;
+  /** Later nodes with the same weights, as in networks with two towers or one head for several maps. */
+  readonly others?: readonly LayerUse[];
+  /** Whether what one node gives reaches another, as where a network applies a block several times. */
+  readonly isRepeated?: boolean;
   readonly weight: Weight;
   /** Undefined for a layer without a bias, which can get a bias. */
   readonly bias: Weight | undefined;
@@ -38,10 +46,13 @@ const OPS: ReadonlySet<string> = new Set<LinearOp>([
   'BatchNormalization',
 ]);
 
+/** Returns the nodes that apply a layer's weights. */
+export const usesOf = (layer: LinearLayer): readonly LayerUse[] => [layer, ...(layer.others ?? [])];
+
 /**
  * Finds the linear layers of the main graph that the tensors of `changed`, the sites' outputs, affect. The layers are in
- * the order of the graph, which ONNX requires to be topological. A layer whose weights another node reads as well is not
- * repaired: a solution for the layer may not fit the other node.
+ * the order of the graph, which ONNX requires to be topological. Nodes that apply the same weights in the same way are one layer,
+ * at the place of the first. Weights that something else reads as well are not repaired: a solution for the layer may not fit that.
  */
 export function linearLayers(
   document: OnnxDocument,
@@ -52,7 +63,7 @@ export function linearLayers(
   const reached = new Set(changed);
   const inside = namesInside(document);
   const bodies = followBodies(document, changed, ({ domain, opType }) => domain === '' && OPS.has(opType));
-  const layers: LinearLayer[] = [];
+  const layers: FoundLayer[] = [];
   const leftAlone: SkippedLayer[] = [];
   for (const node of graph.nodes) {
     // A node with bodies also reads the tensors that its bodies read.
@@ -65,8 +76,52 @@ export function linearLayers(
     if (typeof layer === 'string') leftAlone.push({ label: nodeLabel(node), op: node.opType, why: layer });
     else if (reached.has(layer.x)) layers.push(layer);
   }
-  return { layers, leftAlone: [...leftAlone, ...bodies.layers(reached)] };
+  const { whole, parts } = joined(layers, graph);
+  for (const { label, op, weight } of parts) leftAlone.push({ label, op, why: readElsewhere(weight) });
+  return { layers: whole, leftAlone: [...leftAlone, ...bodies.layers(reached)] };
 }
+
+/** A node as a layer, with the number of nodes that apply its weights in the same way. */
+interface FoundLayer extends LinearLayer {
+  readonly users: number;
+}
+
+/** Joins nodes with the same weights into layers. Nodes without all others that apply these weights are `parts`. */
+function joined(found: readonly FoundLayer[], graph: Scope): { whole: LinearLayer[]; parts: LinearLayer[] } {
+  const groups = new Map<string, FoundLayer[]>();
+  for (const layer of found) {
+    const group = groups.get(layer.weight.name);
+    if (group === undefined) groups.set(layer.weight.name, [layer]);
+    else group.push(layer);
+  }
+  const [whole, parts]: [LinearLayer[], LinearLayer[]] = [[], []];
+  for (const [{ users, ...first }, ...rest] of groups.values() as Iterable<[FoundLayer, ...FoundLayer[]]>) {
+    const isWhole = rest.length + 1 === users && rest.every(({ bias }) => bias?.name === first.bias?.name);
+    if (!isWhole) parts.push(first, ...rest);
+    else if (rest.length === 0) whole.push(first);
+    else whole.push({ ...first, others: rest.map(({ node, x, y }) => ({ node, x, y })) });
+  }
+  let left = MAX_FOLLOWED;
+  const isRepeated = (layer: LinearLayer) => left-- <= 0 || reachesItself(layer, graph);
+  return {
+    whole: whole.map((one) => (one.others === undefined ? one : { ...one, isRepeated: isRepeated(one) })),
+    parts,
+  };
+}
+
+/** Maximum number of layers with several nodes that are followed through the graph; others count as repeated. */
+const MAX_FOLLOWED = 200;
+
+/** Returns whether an output of a layer's nodes reaches the input of another. */
+function reachesItself(layer: LinearLayer, { nodes }: Scope): boolean {
+  const uses = usesOf(layer);
+  const reached = new Set(uses.map(({ y }) => y));
+  for (const { inputs, outputs } of nodes)
+    if (inputs.some((name) => reached.has(name))) for (const output of outputs) reached.add(output);
+  return uses.some(({ x }) => reached.has(x));
+}
+
+const readElsewhere = ({ name }: Weight) => `its weights '${name}' are read in other places as well`;
 
 /** Returns whether a node is a BatchNormalization directly after a layer: solving that layer is enough. */
 function isNormOfLayer({ opType, inputs }: Node, layers: readonly LinearLayer[]): boolean {
@@ -79,8 +134,26 @@ function isOfForm({ opType, inputs }: Node, scope: Scope, index: GraphIndex): bo
   return maker?.opType === 'ConstantOfShape';
 }
 
+/** Attributes of the layers' operators that say how weights are applied; windows may differ. */
+const APPLICATION = ['group', 'transA', 'transB', 'alpha', 'beta'] as const;
+
+/** Returns how many nodes apply a node's weights, or undefined if something else reads them or applies them in another way. */
+function usersOf(node: Node, weight: Weight, scope: Scope, index: GraphIndex): number | undefined {
+  const uses = index.uses(weight.home, weight.name);
+  const application = (one: Node) =>
+    JSON.stringify([
+      ...[one.opType, one.domain, one.inputs[2] ?? ''],
+      ...APPLICATION.map((name) => [attribute(one, name)?.i ?? null, attribute(one, name)?.f ?? null]),
+    ]);
+  const own = application(node);
+  const areAlike = uses.every(
+    (use) => use.kind === 'input' && use.scope === scope && use.slot === 1 && application(use.node) === own,
+  );
+  return uses.length === 1 || areAlike ? uses.length : undefined;
+}
+
 /** Returns a node as a layer, or the reason why the node cannot be repaired. */
-function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | string {
+function layerOf(node: Node, scope: Scope, index: GraphIndex): FoundLayer | string {
   const op = node.opType as LinearOp;
   const [x = '', second = ''] = node.inputs;
   const y = node.outputs[0] ?? '';
@@ -89,9 +162,10 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): LinearLayer | str
   const rank = weight.tensor.dims.length;
   const expected = { Conv: rank >= 3, ConvTranspose: rank >= 3, BatchNormalization: rank === 1 };
   if (!((expected as Record<string, boolean>)[op] ?? rank === 2)) return `its weights have rank ${rank}`;
-  const shared = (tensor: Weight) => index.uses(tensor.home, tensor.name).length > 1;
-  if (shared(weight)) return `its weights '${second}' are read in other places as well`;
-  const base = { node, label: nodeLabel(node), op, x, y, weight };
+  const users = usersOf(node, weight, scope, index);
+  if (users === undefined || (users > 1 && op === 'BatchNormalization')) return readElsewhere(weight);
+  const shared = (tensor: Weight) => index.uses(tensor.home, tensor.name).length > users;
+  const base = { node, label: nodeLabel(node), op, x, y, weight, users };
   if (op === 'MatMul') return matMul(base, scope, index);
   if (op === 'Gemm' && (attribute(node, 'transA')?.i ?? 0) !== 0) return 'its input is transposed';
   if (op === 'Gemm' && (attribute(node, 'alpha')?.f === 0 || attribute(node, 'beta')?.f === 0))
@@ -127,7 +201,7 @@ function gemmOutputs(node: Node, { tensor }: Weight): number {
 }
 
 /** Adds the bias of a MatMul: the constant of an Add that is the only reader of the MatMul's output. */
-function matMul(base: Omit<LinearLayer, 'bias'>, scope: Scope, index: GraphIndex): LinearLayer {
+function matMul(base: Omit<FoundLayer, 'bias'>, scope: Scope, index: GraphIndex): FoundLayer {
   const uses = index.uses(scope, base.y);
   const [use] = uses;
   const [, columns] = base.weight.tensor.dims;
@@ -139,6 +213,6 @@ function matMul(base: Omit<LinearLayer, 'bias'>, scope: Scope, index: GraphIndex
     bias !== undefined &&
     dims.at(-1) === columns &&
     dims.slice(0, -1).every((dim) => dim === 1) &&
-    index.uses(bias.home, bias.name).length === 1;
+    index.uses(bias.home, bias.name).length === base.users;
   return fits ? { ...base, bias, y: use.node.outputs[0] ?? '' } : { ...base, bias: undefined };
 }

@@ -10,7 +10,7 @@ import { drawSamples, loadOf } from './layer-samples.js';
 import type { TriedMap } from './layer-solution.js';
 import { layerEdits, linearMaps, rounded } from './layer-weights.js';
 import type { Linear, Method, RepairedLinear } from './least-squares.js';
-import { type LinearLayer, linearLayers } from './linear-layers.js';
+import { type LinearLayer, linearLayers, usesOf } from './linear-layers.js';
 import { samplePlan } from './sample-plan.js';
 import { iterationsFor, type SolveOptions, solveLayer } from './solve-layer.js';
 
@@ -67,6 +67,8 @@ const MIN_IMPROVEMENT_SHARE = 1e-3;
  * than two minutes late, and giving them up at the deadline cost 16 dB.
  */
 const GRACE_MS = 150_000;
+/** Why a layer gets no solution: its inputs would change with it, so that a solution made the outputs of all worse. */
+const REPEATED = 'its weights are applied again to what they give; gradient steps alone move them';
 /** Largest loss, as a share of the variance, that float32 rounding explains. */
 const MAX_ROUNDING_SHARE = 1e-12;
 
@@ -87,8 +89,11 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
   const repaired: LayerRepair[] = [];
   const multiplier = await openMultiplier(provider);
   try {
-    const chosen = layers.filter(options.include ?? (() => true));
-    const loads = chosen.map((layer) => loadOf(geometryOf(layer), layer.y, options.costs));
+    const included = layers.filter(options.include ?? (() => true));
+    const chosen = included.filter(({ isRepeated }) => isRepeated !== true);
+    for (const { label, op, isRepeated } of included)
+      if (isRepeated) leftAlone.push({ label, op, why: REPEATED });
+    const loads = chosen.map((layer) => loadOf(geometryOf(layer), usesOf(layer), options.costs));
     const plan = samplePlan(loads, options.rows, { share, deadline });
     const iterations = iterationsFor(chosen, options.rows, share);
     for (const [index, layer] of chosen.entries()) {

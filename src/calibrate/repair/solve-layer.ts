@@ -40,8 +40,7 @@ export async function solveLayer(
   const { groups, depth, outputs } = geometryOf(layer);
   const width = depth + outputs;
   const ridges = options.ridge === undefined ? RIDGES : [options.ridge];
-  const [before, from] =
-    inputs === undefined ? [edits, options] : [[], { ...options, swapped: await inputs(layer) }];
+  const [before, from] = inputs === undefined ? [edits, options] : [[], { ...options, modelOf: inputs }];
   if (isLarge(layer)) {
     const meters = old.map(() => ({ train: storedRowsMeter(width), validation: storedRowsMeter(width) }));
     const rows = storableRows(options.rows, width * groups);

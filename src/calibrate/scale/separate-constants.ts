@@ -1,5 +1,5 @@
 import { createNodeWriter, withInputs } from '../../mish/node-writer.js';
-import { type Node, rewriteObstacle } from '../../onnx/document.js';
+import { type Node, type OnnxDocument, rewriteObstacle } from '../../onnx/document.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
 import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import { splice } from '../../onnx/splice.js';
@@ -35,27 +35,47 @@ function firstReader(index: GraphIndex, { home, name }: Weight): Node | undefine
   return use?.kind === 'input' ? use.node : undefined;
 }
 
-/** Gives each node of the main graph a small constant of its own where several read one. The model computes the same. */
+/**
+ * Returns the name of the weights that a node adds a bias to; undefined if it has none. Nodes with the same weights share both scales, so
+ * that they may share a bias as well.
+ */
+function weightsOf(node: Node, { graph }: OnnxDocument, index: GraphIndex): string | undefined {
+  if (WITH_BIAS.has(node.opType)) return node.inputs[1];
+  if (node.opType !== 'Add') return undefined;
+  const makers = node.inputs.map((_, slot) => index.source(graph, node, slot));
+  return makers.find((maker) => maker?.opType === 'MatMul')?.inputs[1];
+}
+
+/**
+ * Gives each node of the main graph a small constant of its own where several read one. Nodes that apply the same weights keep one bias.
+ * The model computes the same.
+ */
 export async function separateConstants(model: EditableModel): Promise<EditableModel> {
   const { document, openData } = model;
   const { graph } = document;
   const index = indexGraphs(document);
   const writer = createNodeWriter(document);
+  const biases = new Map<string, string>();
   let copies = 0;
   for (const node of graph.nodes) {
     const isScaled = SCALED.has(node.opType);
     if (node.domain !== '' || !(isScaled || WITH_BIAS.has(node.opType)) || rewriteObstacle(node)) continue;
     const inputs = [...node.inputs];
+    const weights = weightsOf(node, document, index);
     for (const [slot, name] of node.inputs.entries()) {
       if (!isScaled && slot !== BIAS_SLOT) continue;
       const weight = weightOf(index, graph, name);
       if (weight === undefined || weight.home !== graph) continue;
       const { dims, external } = weight.tensor;
-      if (external !== undefined || elementCount(dims) > MAX_ELEMENTS || firstReader(index, weight) === node)
-        continue;
-      const tensor = floatTensor(await readWeight(document, weight, openData), weight.type, dims);
-      inputs[slot] = writer.define(graph, name, tensor);
-      copies++;
+      if (external !== undefined || elementCount(dims) > MAX_ELEMENTS) continue;
+      const key = JSON.stringify([weights ?? node.span.start, weights === undefined ? slot : 0, name]);
+      const known = biases.get(key);
+      if (known === undefined && firstReader(index, weight) !== node) {
+        const tensor = floatTensor(await readWeight(document, weight, openData), weight.type, dims);
+        inputs[slot] = writer.define(graph, name, tensor);
+        copies++;
+      } else inputs[slot] = known ?? name;
+      biases.set(key, inputs[slot] ?? name);
     }
     if (inputs.some((name, slot) => name !== node.inputs[slot]))
       writer.replace(graph, node, [withInputs(node, inputs)]);

@@ -55,3 +55,29 @@ test('a model in which no constant has two readers stays as it is', async () => 
   const loaded = await modelFromBytes(chain(['Add'], 1));
   expect(await separateConstants(loaded)).toBe(loaded);
 });
+
+test('nodes with the same weights keep one bias, and nodes with other weights get one each', async () => {
+  const layers = ['w0', 'w1', 'w0', 'w1', 'w2'].flatMap((weight, at) => [
+    node('Gemm', ['x', weight, 'shared'], [`g${at}`]),
+    node('MatMul', ['x', weight], [`m${at}`]),
+    node('Add', [`m${at}`, 'shared'], [`a${at}`]),
+  ]);
+  const names = layers.flatMap(({ opType, output }) => (opType === 'MatMul' ? [] : (output ?? [])));
+  const bytes = model({
+    nodes: [...layers, node('Sum', names, ['y'])],
+    initializers: [
+      floats('shared', [4], [1, 2, 3, 4]),
+      ...['w0', 'w1', 'w2'].map((name) => floats(name, [4, 4], weights)),
+    ],
+  });
+  const separated = await separateConstants(await modelFromBytes(bytes));
+  const { nodes } = separated.document.graph;
+  const biases = (opType: string, slot: number) =>
+    nodes.filter((one) => one.opType === opType).map(({ inputs }) => inputs[slot]);
+  for (const [first, second, third, fourth, fifth] of [biases('Gemm', 2), biases('Add', 1)]) {
+    expect([third, fourth]).toEqual([first, second]);
+    expect(new Set([first, second, fifth]).size).toBe(3);
+  }
+  const feeds = { x: f32([1, -2, 3, -4], [1, 4]) };
+  expect(await run(await bytesOf(separated), feeds)).toEqual(await run(bytes, feeds));
+});
