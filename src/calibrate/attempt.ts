@@ -59,7 +59,10 @@ export async function solveSwap(
   const { original } = common;
   const { output, report } = await swapDocument(original.document, { plan, undo: false, blocked: false });
   const plain = await original.edited(output);
-  const stored = await storeAsRead(plain.document, indexGraphs(plain.document), plain.openData);
+  const stored =
+    report.sites.length === 0
+      ? [] // a model without sites stays as it is
+      : await storeAsRead(plain.document, indexGraphs(plain.document), plain.openData);
   const swapped = stored.length === 0 ? plain : await plain.edited(splice(plain.document.source, stored));
   const sites = new Set(report.sites.map(({ output }) => output));
   const solved = await repairLayers({
@@ -88,7 +91,9 @@ export async function finishAttempt(
   else if (options.int8 === undefined && isQuantised(swapped.document, swap))
     notes.push('the model is quantised: int8 (exact or qlinear) swaps its quantised sites, too');
   else if (swap.sites.length === 0)
-    notes.push('the model has no sites to swap: calibrate needs the original model');
+    notes.push(
+      'the model has no sites to swap: it is swapped already, or its activations are of kinds that have to be named',
+    );
   if (options.layers !== undefined && solved.layers.length === 0)
     notes.push('no layer with weights behind a site has the name that was asked for');
   const tuned = await tuneOrNot(repaired, swap.sites.length === 0 ? 0 : steps, common, options, notes);

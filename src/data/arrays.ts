@@ -176,8 +176,12 @@ function rankAdvice({ dims }: ValueInfo, inner: readonly number[]): string {
   const others = wanted.filter((dim) => dim !== 1);
   const lacksOnes =
     others.length < wanted.length && others.join() === inner.filter((dim) => dim !== 1).join();
-  return lacksOnes
-    ? `Insert the axis of length 1: x.reshape(-1, ${wanted.join(', ')})`
+  const reshape = `x.reshape(-1, ${wanted.join(', ')})`;
+  if (lacksOnes) return `Insert the axis of length 1: ${reshape}`;
+  const isFlat =
+    inner.length === 1 && elementCount(inner) === wanted.reduce<number>((all, dim) => all * Number(dim), 1);
+  return isFlat
+    ? `Give each sample its axes again: ${reshape}`
     : 'Make the first axis count samples, and the others equal the input’s';
 }
 
@@ -186,11 +190,16 @@ function checkSizes(input: ValueInfo, shape: readonly number[]): void {
   const { name, dims } = input;
   if (dims.length === 0 || fits(dims, shape)) return;
   const areImages = dims.length === 4;
+  const [, channels] = dims;
+  const others = [dims[0] ?? '', shape[1] ?? '', ...dims.slice(2)];
+  const image = fits(others, shape)
+    ? `Give samples of ${plural(Number(channels), 'channel')}, or the image files, which are converted`
+    : 'Resize the samples, or give the image files, which are resized';
   throw new OnnxMishError(
     'bad-data',
     `the shape [${shape}] of the samples does not fit input '${name}', which is [${dims}]`,
     areImages
-      ? { fix: 'Resize the samples, or give the image files, which are resized', option: { images: null } }
+      ? { fix: image, option: { images: null } }
       : { fix: 'Make the first axis count samples, and the others equal the input’s' },
   );
 }

@@ -2,6 +2,7 @@
 
 import { integer, plural } from '../base/plural.js';
 import type { OnnxDocument } from '../onnx/document.js';
+import { kindNamed } from './activation-kinds.js';
 import { MISH, type NewActivation } from './new-activation.js';
 
 /** Maximum size of a protobuf message in bytes: ONNX Runtime and Python's onnx refuse larger files. */
@@ -34,6 +35,17 @@ export function noteOnImpliedRelus(count: number): string[] {
   if (count === 0) return [];
   const nodes = count === 1 ? 'a QuantizeLinear clips' : `${integer(count)} QuantizeLinear clip`;
   return [`${nodes} negative values in place of a Relu node, and Mish can be written there`];
+}
+
+/** Returns the advice for a model without sites that has activations of kinds that are swapped only if they are named. */
+export function adviceOnKinds(kinds: Readonly<Record<string, number>>): { text: string; only: string }[] {
+  const others = Object.entries(kinds).filter(([name]) => kindNamed(name)?.byDefault === false);
+  if (others.length === 0) return [];
+  const names = others.map(([name]) => name);
+  const text = `there is no Relu and no LeakyRelu to swap, and other activations are swapped only if they are named: ${others
+    .map(([name, count]) => `${integer(count)} ${name}`)
+    .join(', ')}`;
+  return [{ text, only: names.join(',') }];
 }
 
 /** Layers on integers, which have scales of their own and may contain a ReLU. */

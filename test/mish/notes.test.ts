@@ -125,6 +125,21 @@ test.each([
 );
 
 test.each([
+  ['Elu', 'elu'],
+  ['HardSwish', 'hardswish'],
+  ['Gelu', 'gelu'],
+  ['Relu', undefined],
+  ['Tanh', undefined],
+])('a model with %s alone is told how it is swapped: %s', async (op, only) => {
+  const bytes = model({ opset: 20, nodes: [node(op, ['x'], ['h']), node(op, ['h'], ['y'])] });
+  const advice = notesOnInspection(await inspect(bytes)).find(({ option }) => option?.swap !== undefined);
+  expect(advice?.option).toEqual(only && { swap: { only } });
+  if (only === undefined) return;
+  expect(advice?.text).toMatch(new RegExp(`: 2 ${only}$`));
+  expect((await swap(bytes, { only: [only] })).report.sites).toHaveLength(2);
+});
+
+test.each([
   ...['i8', 'i8-symmetric', 'u8', 'u8-with-relu', 'operators', 'operators-with-relu'].map(
     (name) => `mish/int8/${name}`,
   ),
