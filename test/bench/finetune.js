@@ -221,9 +221,9 @@ async function table(name) {
 /** Numbers of images and of seeds for the defaults, which train for six epochs. */
 const DEFAULTS = {
   mlp: [60_000, 3],
-  lenet5: [10_000, 3],
-  resnet20: [2000, 1],
-  mobilenet: [3000, 1],
+  lenet5: [60_000, 3],
+  resnet20: [15_000, 1],
+  mobilenet: [60_000, 1],
   'vgg-leaky': [1000, 1],
   unet: [1000, 1],
 };

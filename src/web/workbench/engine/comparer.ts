@@ -1,6 +1,7 @@
 // A worker that trains a small net with each activation. The worker that started it terminates it.
 import { expose } from 'comlink';
 import { type ExperimentClock, experimentClock } from '../../../experiment/clock.js';
+import { measureRun } from '../../../experiment/estimate.js';
 import { type Experiment, prepareExperiment } from '../../../experiment/prepare.js';
 import { experimentReport } from '../../../experiment/report.js';
 import type { ExperimentReport, ExperimentRun } from '../../../experiment/report-schema.js';
@@ -62,6 +63,9 @@ const comparer: Comparer = {
         onEvent({ kind: 'checkpoint', activation, bytes });
       };
       const clock = experimentClock(experiment, experiment.keys, 1);
+      // One activation will do: the first seconds of a page, in which its code is compiled, tell little about the rest.
+      for (const { activation } of experiment.keys.slice(0, 1))
+        clock.measured(activation, await measureRun(experiment, activation));
       const runs = await train(experiment, states, keep, { onEvent, clock });
       return experimentReport(experiment, runs, {
         host: pageHost(),
