@@ -65,22 +65,12 @@ export function partTimes(samples: SampleCounts): PartTimes {
     return get(kind, 'steps') / Math.max(1, samples.train) / PASSES_PER_STEP;
   }
 
-  /** Returns what was measured of a part, divided by what was measured of a larger one, of the kind itself or else of any. */
-  function measuredRatio(kind: string, part: PartName, larger: PartName): number | undefined {
-    if (part === 'open' || larger === 'open') return undefined;
-    for (const times of [before.get(kind), ...before.values()]) {
-      const [value, base] = [times?.[part], times?.[larger]];
-      if (value !== undefined && base) return value / base;
-    }
-    return undefined;
-  }
-
   function expected(kind: string, part: PartName): number {
     if (part === 'open') return 1;
     if (part !== 'steps') {
       // What was seen of larger parts corrects a measurement that was made while code compiled.
       const larger = part === 'score' ? 'steps' : 'score';
-      const ratio = measuredRatio(kind, part, larger);
+      const ratio = measuredRatio([before.get(kind), ...before.values()], part, larger);
       if (ratio !== undefined) return ratio * get(kind, larger);
     }
     const measured = before.get(kind)?.[part];
@@ -148,6 +138,19 @@ export function partTimes(samples: SampleCounts): PartTimes {
     get,
     isKnown: () => [...kinds].some((kind) => get(kind, 'steps') > 0),
   };
+}
+
+/** Returns what was measured of a part, divided by what was measured of a larger one, of the first kind that has both. */
+function measuredRatio(
+  kinds: readonly (Partial<TrainingTimes> | undefined)[],
+  part: keyof TrainingTimes,
+  larger: keyof TrainingTimes,
+): number | undefined {
+  for (const times of kinds) {
+    const [value, base] = [times?.[part], times?.[larger]];
+    if (value !== undefined && base) return value / base;
+  }
+  return undefined;
 }
 
 /** Means of the parts of each kind that were seen. */
