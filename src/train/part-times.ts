@@ -57,6 +57,8 @@ export function partTimes(samples: SampleCounts): PartTimes {
   const kept = keptMeans();
   const { kinds, mean: seen } = kept;
   const before = new Map<string, Partial<TrainingTimes>>();
+  const isMeasured = (part: PartName) =>
+    part !== 'open' && [...before.values()].some((times) => times[part] !== undefined);
 
   /** Returns the seconds of a pass over a sample. */
   function passOf(kind: string): number {
@@ -68,7 +70,6 @@ export function partTimes(samples: SampleCounts): PartTimes {
   function expected(kind: string, part: PartName): number {
     if (part === 'open') return 1;
     if (part !== 'steps') {
-      // What was seen of larger parts corrects a measurement that was made while code compiled.
       const larger = part === 'score' ? 'steps' : 'score';
       const ratio = measuredRatio([before.get(kind), ...before.values()], part, larger);
       if (ratio !== undefined) return ratio * get(kind, larger);
@@ -96,8 +97,7 @@ export function partTimes(samples: SampleCounts): PartTimes {
     }
     if (wanted < MIN_SECONDS) return undefined;
     const value = (took / wanted) * expected(kind, part);
-    const isMeasured = [...before.values()].some((times) => part !== 'open' && times[part] !== undefined);
-    if (steps === 0 || !isMeasured) return value;
+    if (steps === 0 || !isMeasured(part)) return value;
     // A measurement that was disturbed must not multiply what all others are thought to take.
     const bySteps = (took / steps) * get(kind, 'steps');
     return Math.min(MAX_RATIO * bySteps, Math.max(bySteps / MAX_RATIO, value));
@@ -109,24 +109,17 @@ export function partTimes(samples: SampleCounts): PartTimes {
     if (value !== undefined && !isPooled) return value;
     const found = scaled(kind, part);
     if (found !== undefined) return found;
-    const isMeasured = part !== 'open' && [...before.values()].some((times) => times[part] !== undefined);
-    if (part === 'open' || part === 'steps') return isMeasured ? expected(kind, part) : 0;
-    if (part === 'score' && !isMeasured) return ratioOfFirsts() * expected(kind, part);
+    if (part === 'open' || part === 'steps') return isMeasured(part) ? expected(kind, part) : 0;
+    if (part === 'score' && !isMeasured(part)) return ratioOfFirsts() * expected(kind, part);
     return expected(kind, part);
   }
 
-  /**
-   * Returns what the first scores took, divided by what was expected of them: the median, for a score may have waited for a compiler.
-   * One alone counts as much as what was expected.
-   */
+  /** Returns what the first scores took, divided by what was expected of them. */
   function ratioOfFirsts(): number {
-    const ratios = [...kinds].flatMap((kind) => {
-      const [first, wanted] = [seen(kind, 'firstScore'), expected(kind, 'score')];
-      return first === undefined || wanted === 0 ? [] : first / wanted;
-    });
-    if (ratios.length === 0) return 1;
-    const middle = ratios.toSorted((a, b) => a - b)[Math.floor((ratios.length - 1) / 2)] ?? 1;
-    return ratios.length === 1 && middle > 1 ? (middle + 1) / 2 : middle;
+    const ratios = [...kinds].map(
+      (kind) => (seen(kind, 'firstScore') ?? Number.NaN) / expected(kind, 'score'),
+    );
+    return plausible(ratios.filter(Number.isFinite));
   }
 
   return {
@@ -140,7 +133,16 @@ export function partTimes(samples: SampleCounts): PartTimes {
   };
 }
 
-/** Returns what was measured of a part, divided by what was measured of a larger one, of the first kind that has both. */
+/** Returns the median of ratios, for a score may have waited for a compiler. One ratio alone counts as much as what was expected. */
+function plausible(ratios: readonly number[]): number {
+  const middle = ratios.toSorted((a, b) => a - b)[Math.floor((ratios.length - 1) / 2)] ?? 1;
+  return ratios.length === 1 && middle > 1 ? (middle + 1) / 2 : middle;
+}
+
+/**
+ * Returns what was measured of a part, divided by what was measured of a larger one, of the first kind that has both. What
+ * is seen of larger parts so corrects a measurement that was made while code compiled.
+ */
 function measuredRatio(
   kinds: readonly (Partial<TrainingTimes> | undefined)[],
   part: keyof TrainingTimes,

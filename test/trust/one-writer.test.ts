@@ -17,7 +17,7 @@ const WRITERS: Record<string, readonly string[]> = {
   // The browser that a package brings is unpacked once, and shared by name.
   'providers/browser/find.ts': ['rename'],
   // Reads what the system says of itself.
-  'files/temporary-names.ts': ['readFileSync'],
+  'files/processes.ts': ['readFileSync'],
 };
 
 test('files are written in one place', () => {
