@@ -168,8 +168,9 @@ function recorder<T extends TimedTraining>(
       const [state, since] = event(training);
       const hasSteps = state.inEpoch > 0;
       const rest = since - seconds;
-      if (!hasSteps) times.add(training.kind, 'steps', seconds);
+      // The seconds of an epoch from before a checkpoint tell how busy the machine was then.
       if (!hasSteps && rest >= 0) {
+        times.add(training.kind, 'steps', seconds);
         if (state.timed > 0) times.add(training.kind, 'score', rest);
         else times.add(training.kind, 'open', Math.max(0, rest - times.get(training.kind, 'score')));
       }

@@ -42,6 +42,8 @@ export interface Told {
   readonly truth: number;
 }
 
+/** How much slower the machine was before a checkpoint. */
+const BUSY = 10;
 /** How much slower a part is that compiles. */
 const COMPILING = 2;
 
@@ -115,7 +117,7 @@ function partsOf<T>(
     const epoch = index + 1;
     const begin = index === 0 ? [part(0, () => clock.begun(training))] : [];
     if (epoch <= resumed)
-      return [...begin, { ...part(0, () => clock.epoch(training, epoch, near(times.steps))), epoch }];
+      return [...begin, { ...part(0, () => clock.epoch(training, epoch, BUSY * near(times.steps))), epoch }];
     const isFirst = epoch === resumed + 1;
     const open = isFirst ? [part(times.open)] : [];
     const taken = Array.from(

@@ -142,3 +142,12 @@ test('where one kind was measured while its code compiled, the time left is with
     { seed: 17, numRuns: 100 },
   );
 });
+
+test('epochs from before a checkpoint tell nothing about the time of those to come', () => {
+  const training = { kind: 'a' };
+  const clock = trainingsClock([training], { epochs: 10, samples: SAMPLES, now: () => 0 });
+  clock.measured('a', { steps: 1, score: 0, end: 0 });
+  clock.begun(training);
+  for (let epoch = 1; epoch <= 5; epoch++) clock.epoch(training, epoch, 10); // the machine was busy then
+  expect(clock.secondsLeft()).toBeCloseTo(5);
+});
