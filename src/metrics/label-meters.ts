@@ -49,19 +49,8 @@ export function labelMeters(
     },
     threshold: () => best().threshold(),
     add(before, after) {
-      const fitting = candidates.filter(({ output, original }) => {
-        try {
-          original.add(ownProperty(before, output));
-          return true;
-        } catch (error) {
-          // The labels of one output may be outside the classes of another.
-          if (candidates.length === 1) throw error;
-          return false;
-        }
-      });
-      if (fitting.length === 0) throw without(NO_FIT);
-      for (const { output, swapped } of fitting) swapped.add(ownProperty(after, output));
-      candidates = fitting;
+      candidates = fitting(candidates, ({ output, original }) => original.add(ownProperty(before, output)));
+      for (const { output, swapped } of candidates) swapped.add(ownProperty(after, output));
     },
   };
 }
@@ -72,16 +61,22 @@ export function labelMeters(
  */
 export function checkLabels(outputs: readonly string[], reference: Tensors, labels: SampleLabels): void {
   const candidates = candidatesFor(outputs, reference, labels, false);
-  const fits = ({ output, original }: OutputMeters) => {
+  fitting(candidates, ({ output, original }) => original.check(ownProperty(reference, output)));
+}
+
+/** Returns the outputs that `use` takes; the labels of one output may be outside the classes of another. Throws if it takes none. */
+function fitting(candidates: readonly OutputMeters[], use: (one: OutputMeters) => void): OutputMeters[] {
+  const found = candidates.filter((one) => {
     try {
-      original.check(ownProperty(reference, output));
+      use(one);
       return true;
     } catch (error) {
       if (candidates.length === 1) throw error;
       return false;
     }
-  };
-  if (!candidates.some(fits)) throw without(NO_FIT);
+  });
+  if (found.length === 0) throw without(NO_FIT);
+  return found;
 }
 
 /** Returns how many samples the original has right. */

@@ -243,7 +243,7 @@ function repeat(run: Walk, frame: Frame, scope: Scope, node: Node, body: Scope):
     },
     walk(inside, isLast) {
       const { found, plainCalls } = run;
-      // What a call finds in an earlier round is found again in the last.
+      // The last round finds all that an earlier one found in a call.
       if (!isLast) Object.assign(run, { found: new Map(), plainCalls: new Map() });
       run.rounds++;
       forget(run, frame, inside);

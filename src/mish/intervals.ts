@@ -203,7 +203,7 @@ const BOUNDED: Readonly<Record<string, Rule>> = {
   ReduceSumSquare: unary((x) => sum(power(x, 2))),
   ...each('GlobalLpPool LpPool', () => NON_NEGATIVE),
   ...each('Hardmax Softmax', () => range(0, 1)),
-  // Of norm 1, or 0.
+  // The result has norm 1, or is 0.
   LpNormalization: unary(({ low }) => (low >= 0 ? range(0, 1) : UNIT)),
 };
 

@@ -14,9 +14,12 @@ const REMOVED = wordSet('Identity Dropout');
 /** Operators that it moves out of the way. */
 const MOVED = wordSet('Transpose Cast');
 /** Operators that may be removed or moved, by their operands. */
-const PERHAPS =
-  wordSet(`Identity Dropout Transpose Cast CastLike Add Sub Mul Div Expand Reshape Flatten Squeeze
-  Unsqueeze QuantizeLinear DequantizeLinear`);
+const PERHAPS = new Set([
+  ...[...REMOVED, ...MOVED],
+  ...wordSet(
+    'CastLike Add Sub Mul Div Expand Reshape Flatten Squeeze Unsqueeze QuantizeLinear DequantizeLinear',
+  ),
+]);
 /** Maximum number of operators between a Pad and a MaxPool. */
 const MAX_PASSED = 8;
 /** Maximum number of inputs of a Pad without axes; ONNX Runtime fuses no other. */

@@ -1,4 +1,4 @@
-// Which constants of a model are parameters, as PyTorch's exporters write it.
+// Finds the constants of a model that PyTorch's exporters mark as parameters.
 import { onnx } from '../../proto/onnx.js';
 import type { OnnxDocument } from './document.js';
 import { createReader } from './reader.js';

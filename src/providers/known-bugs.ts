@@ -9,12 +9,7 @@ const KNOWN_BUGS: Readonly<Partial<Record<WebProvider, (document: OnnxDocument) 
   webgpu: webgpuMistakes,
 };
 
-/** Lists the places in a model where a known bug of the provider gives wrong outputs without an error. */
-function knownBugs(provider: WebProvider, document: OnnxDocument): readonly string[] {
-  return KNOWN_BUGS[provider]?.(document) ?? [];
-}
-
-/** What a provider that runs models unchanged would compute wrong without an error. */
+/** Errors that a provider would make in a model without reporting them. */
 interface Faults {
   /** Fusions that a session has to leave out. */
   readonly unfused: Unfused | undefined;
@@ -24,7 +19,7 @@ interface Faults {
 
 /** Returns the faults of a provider that a model meets. */
 export function faultsOf(provider: WebProvider, document: OnnxDocument): Faults {
-  return { unfused: unfusedIn(document), suspicions: knownBugs(provider, document) };
+  return { unfused: unfusedIn(document), suspicions: KNOWN_BUGS[provider]?.(document) ?? [] };
 }
 
 /** Maximum number of listed bugs. */

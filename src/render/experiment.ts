@@ -46,7 +46,7 @@ const LEGEND = [
   'Mean ± standard deviation over the seeds, on the test part. Difference: mean of the paired differences, with its 95 % interval.',
   `Never positive: channels or features whose input to the activation was never positive on at most ${plural(MAX_UNIT_SAMPLES, 'test sample')}; with ReLU such units are dead.`,
 ];
-/** What the roughness of a loss landscape is. */
+/** Explanation of the column with the roughness of loss landscapes. */
 const ROUGHNESS =
   'Roughness: of the loss landscape of the first seed, the share of the ups and downs of the loss’s logarithm, along rows and columns, that a single valley would not have.';
 const hasLandscape = ({ results }: ExperimentReport) => results.some(({ roughness }) => roughness !== null);

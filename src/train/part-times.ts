@@ -50,7 +50,7 @@ const PASSES_PER_STEP = 3;
 
 /**
  * Keeps times. The time of a part that was seen often enough is the mean of its later times. The time of another part is what was measured
- * before, else an estimate from its number of samples; both are multiplied by the ratio of what other kinds took to what was expected
+ * before, in proportion to what the steps or the scores then took, else an estimate from its number of samples; both are multiplied by the ratio of what other kinds took to what was expected
  * of them, as far as that is plausible.
  */
 export function partTimes(samples: SampleCounts): PartTimes {

@@ -25,7 +25,7 @@ export async function readData(
   { note = sayNote, signal }: { note?: (text: string) => void; signal?: AbortSignal | undefined } = {},
 ): Promise<DataMaker> {
   checkArrayFlags(flags);
-  const noted = new Set<string>();
+  const noteOnce = onceEach(note);
   const images = await readImages(flags);
   const noise = flags.data === undefined || flags.data === NOISE;
   const samples = flags.data === undefined || noise ? undefined : await loadSamples(flags.data, signal);
@@ -33,12 +33,18 @@ export async function readData(
     const { shapes, dims } = shapeOptions(flags);
     const shape = { shapes, dims: { ...more, ...dims } };
     const made = images?.(inputs, shape) ?? dataset(samples, inputs, outputs, { ...flags, shape, noises });
-    for (const text of notesWithFlags(made.notes, made.noteOptions)) {
-      if (noted.has(text)) continue;
-      noted.add(text);
-      note(text);
-    }
+    notesWithFlags(made.notes, made.noteOptions).forEach(noteOnce);
     return made;
+  };
+}
+
+/** Returns a function that hands on each note about the data once. */
+export function onceEach(hand: (text: string) => void): (text: string) => void {
+  const known = new Set<string>();
+  return (text) => {
+    if (known.has(text)) return;
+    known.add(text);
+    hand(text);
   };
 }
 

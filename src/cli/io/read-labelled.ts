@@ -11,7 +11,7 @@ import { hashFiles } from '../../node/host.js';
 import { readSamples } from '../../node/read-samples.js';
 import { imageDecoder } from '../options/image-decoder.js';
 import { checkImageFlags, type ImageFlags } from '../options/image-options.js';
-import { checkArrayFlags } from './read-data.js';
+import { checkArrayFlags, onceEach } from './read-data.js';
 
 /** Options with the labelled samples. */
 export interface LabelledFlags extends ImageFlags {
@@ -59,12 +59,7 @@ export function readLabelled(
 ): { data: LabelledDataMaker; test: LabelledDataMaker | undefined } {
   const { data, images, test } = flags;
   const limit = flags.limit ?? flags.samples;
-  const noted = new Set<string>();
-  const noteOnce = (text: string) => {
-    if (noted.has(text)) return;
-    noted.add(text);
-    note(text);
-  };
+  const noteOnce = onceEach(note);
   const read = (path: string) =>
     images === undefined
       ? arraysOf(path, flags, { signal, note: noteOnce })

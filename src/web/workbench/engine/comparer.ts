@@ -64,8 +64,8 @@ const comparer: Comparer = {
       };
       const clock = experimentClock(experiment, experiment.keys, 1);
       // One activation will do: the first seconds of a page, in which its code is compiled, tell little about the rest.
-      for (const { activation } of experiment.keys.slice(0, 1))
-        clock.measured(activation, await measureRun(experiment, activation));
+      const [first] = experiment.activations;
+      if (first !== undefined) clock.measured(first, await measureRun(experiment, first));
       const runs = await train(experiment, states, keep, { onEvent, clock });
       return experimentReport(experiment, runs, {
         host: pageHost(),
