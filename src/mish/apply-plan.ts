@@ -6,7 +6,13 @@ import { NEW_PLAN, type Plan } from './plan.js';
 import { ASKED, type Found, findSites, type Site, type Skip } from './sites.js';
 
 /** Reasons that a plan cannot override, because Mish cannot be written there. */
-const FINAL: ReadonlySet<Skip['reason']> = new Set(['integer', 'fused', 'malformed', 'overridable']);
+const FINAL: ReadonlySet<Skip['reason']> = new Set([
+  'integer',
+  'fused',
+  'malformed',
+  'overridable',
+  'unknown-constant',
+]);
 
 /** The sites of a plan, with their sharpness and slope where the plan has them. */
 export interface Planned extends Found {

@@ -12,8 +12,11 @@ export const PLAIN: ReadonlySet<string> = wordSet(
  * Loads the matcher, which identifies activations by the function that their nodes compute. Returns undefined if every node of
  * the document is plain, so that a page need not load the matcher.
  */
-export async function loadMatcher({ scopes }: OnnxDocument) {
+export async function loadMatcher(document: OnnxDocument) {
+  const { scopes } = document;
   if (scopes.every(({ nodes }) => nodes.every(({ domain, opType }) => domain === '' && PLAIN.has(opType))))
     return undefined;
-  return import('./matcher.js');
+  const matcher = await import('./matcher.js');
+  await matcher.readUniform(document);
+  return matcher;
 }

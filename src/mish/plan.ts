@@ -30,7 +30,8 @@ export interface Plan {
     readonly beta?: number | undefined;
     readonly leak?: number | undefined;
   }[];
-  /** The sites to skip. To swap such a site, move it to `sites`; integer, fused, overridable and malformed activations cannot move. */
+  /** The sites to skip. To swap such a site, move it to `sites`; integer, fused, overridable, unknown-constant and malformed activations cannot
+   * move. */
   readonly skipped: readonly unknown[];
 }
 

@@ -21,7 +21,7 @@ export interface Recognised
 /** Does what `recognise` does, for documents that need the matcher. */
 export function recogniseWritten(document: OnnxDocument, analysis: Analysis): Recognised[] {
   return findWritten(document, analysis).flatMap((written) => {
-    if (written.name !== 'mish' || written.override !== undefined) return [];
+    if (written.name !== 'mish' || written.obstacle !== undefined) return [];
     const { scope, node, x, type, inner, constants, difference, beta = 1, alpha } = written;
     const form = written.form ? FORMS[written.form] : formOf(written, analysis.index);
     const bound = form && boundOf(form, { beta, leak: alpha });

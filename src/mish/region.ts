@@ -3,6 +3,8 @@ import { attribute, type Node, type OnnxDocument, rewriteObstacle, type Scope } 
 import { type FloatType, floatType } from '../onnx/types.js';
 import { constantChain, constantTensor } from './constants.js';
 import { elementwise, isElementwise, numbersOf } from './elementwise.js';
+import { RELABELS } from './operands.js';
+import { type ConstantShape, comparesWith, uniformOf } from './uniform.js';
 import { wordSet } from './use-moves.js';
 
 /** Maximum number of nodes of a region, and of a function that a region calls. */
@@ -28,6 +30,8 @@ export interface Scalar {
   readonly rank: number;
   /** Names of the constants that it is derived from. */
   readonly names: readonly string[];
+  /** The shape of a constant of several elements. */
+  readonly shape?: ConstantShape | undefined;
 }
 
 /** An elementwise part of a graph, with a single result and few operands besides scalar constants. */
@@ -99,6 +103,14 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
   const hasFunctions = document.functions.length > 0;
   let visits = 0;
   const structureAfter = createStructures();
+
+  /** Evaluates a scalar constant, or one with the same number in each element for an operator that compares with it. */
+  function constantOf(scope: Scope, name: string, reader: Node): Scalar | undefined {
+    const single = scalarOf(scope, name, reader);
+    const uniform = single === undefined && comparesWith(reader) ? uniformOf(index, scope, name) : undefined;
+    if (uniform === undefined) return single;
+    return { ...uniform, type: floatType(uniform.elemType), rank: uniform.shape.dims?.length ?? 0 };
+  }
 
   /** Evaluates a scalar constant, or a node of one or two scalar constants. */
   function scalarOf(scope: Scope, name: string, reader: Node, depth = 0): Scalar | undefined {
@@ -249,7 +261,9 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     }
     visits++;
     const maker = index.source(scope, node, slot);
-    const joins = maker !== undefined && canJoin(maker);
+    // A copy of a constant of several elements is one where a comparison reads it, and no part of the region.
+    const isCopy = maker !== undefined && RELABELS.has(maker.opType) && comparesWith(node);
+    const joins = maker !== undefined && canJoin(maker) && !(isCopy && scalarAt(scope, node, slot, maker));
     const scalar = joins ? undefined : scalarAt(scope, node, slot, maker);
     addValue(number, node, slot, joins ? OPEN : scalar ? SCALAR : OPERAND, joins ? maker : undefined, scalar);
     if (scalar !== undefined) return structureAfter(from, `${scalar.value}${scalar.type}`, 0);
@@ -320,7 +334,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
   const isComputed = (maker: Node | undefined): boolean =>
     maker !== undefined && maker.domain === '' && COMPUTES.has(maker.opType);
   const scalarAt = (scope: Scope, node: Node, slot: number, maker: Node | undefined) =>
-    isComputed(maker) ? undefined : scalarOf(scope, node.inputs[slot] ?? '', node);
+    isComputed(maker) ? undefined : constantOf(scope, node.inputs[slot] ?? '', node);
   const isConstant = (scope: Scope, node: Node, slot: number, maker: Node | undefined): boolean =>
     !isComputed(maker) && constantChain(index, scope, node.inputs[slot] ?? '').length > 0;
 

@@ -58,6 +58,8 @@ export type SkipReason =
   | 'quantized'
   /** A constant of its nodes is an input of the model as well, which may override it. */
   | 'overridable'
+  /** A constant of its nodes may have a larger shape than its input, or is in another file. */
+  | 'unknown-constant'
   /** It is built into another operator. */
   | 'fused'
   /** The options `include`, `exclude` or `only` omit it. */

@@ -36,22 +36,17 @@ const NAMES: Readonly<Partial<Record<WrittenActivation['name'], string>>> = {
   'dynamic-prelu': 'a PReLU of a computed slope',
 };
 
-const whyOverridable = (name: string) =>
-  `its constant '${name}' is an input of the model as well, which may override it`;
-
 /** Finds the parts of written-out activations by node: the last nodes, and nodes that look like activations. */
 export function findParts(document: OnnxDocument, analysis: Analysis): ReadonlyMap<Node, NodeRole> {
   const parts = new Map<Node, NodeRole>();
   for (const written of findWritten(document, analysis)) {
-    const { name, node: last, scope, x, type, alpha, inner, constants, difference, override } = written;
+    const { name, node: last, scope, x, type, alpha, inner, constants, difference, obstacle } = written;
     const kind = kindNamed(name);
     const nodes = [last, ...inner];
     // Activations inside a called function are sites of the function.
     if (name !== 'mish' && nodes.some((one) => analysis.calls.callee(one) !== undefined)) continue;
     const own = new Set(nodes);
     const slope = name === 'leakyrelu' || name === 'mish' ? alpha : undefined;
-    const obstacle =
-      override === undefined ? undefined : (['overridable', whyOverridable(override)] as const);
     const whole = { x, inner, constants, difference, obstacle };
     const site = kind && { node: last, scope, kind: kind.name, alpha: slope, type, ...whole };
     if (site && isMereBound(analysis, site)) continue;

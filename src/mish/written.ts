@@ -8,6 +8,8 @@ import { constantChain, constantTensor, declaredDims } from './constants.js';
 import { type Identity, identify, identifyPair } from './identify.js';
 import { leastRank } from './least-rank.js';
 import { createRegions, type Region, type Regions, type Scalar } from './region.js';
+import type { Site } from './site.js';
+import type { ConstantShape } from './uniform.js';
 
 /** An activation, or arithmetic, written out in several nodes. Mish, Swish, GELU and ReLU6 may be a single node. */
 export interface WrittenActivation extends Identity {
@@ -21,11 +23,9 @@ export interface WrittenActivation extends Identity {
   readonly inner: readonly Node[];
   /** Names of the constants that the nodes read. */
   readonly constants: readonly string[];
-  /** Name of one of them that is an input as well, as every initializer is before IR 4. */
-  readonly override: string | undefined;
+  /** The reason why the nodes cannot be replaced. */
+  readonly obstacle: Site['obstacle'];
 }
-
-type Found = Omit<WrittenActivation, 'override'>;
 
 /** Functions within this difference count as equal; if the constants are rounded more coarsely, that rounding applies. */
 const TOLERANCE = 1e-6;
@@ -71,10 +71,11 @@ export function findWritten(document: OnnxDocument, analysis: Analysis): readonl
       return home !== undefined && index.isInput(home, name);
     };
     all = document.scopes.flatMap((scope) =>
-      findIn(scope, defaults, regions, identities).map((written) => ({
-        ...written,
-        override: written.constants.find((name) => overrides(scope, name)),
-      })),
+      findIn(scope, defaults, regions, identities).map((written) => {
+        const override = written.constants.find((name) => overrides(scope, name));
+        if (override === undefined) return written;
+        return { ...written, obstacle: ['overridable', whyOverridable(override)] as const };
+      }),
     );
     known.set(index, all);
   }
@@ -86,7 +87,7 @@ function findIn(
   analysis: Analysis,
   regions: Regions,
   identities: Map<number, Identity | null>,
-): Found[] {
+): WrittenActivation[] {
   const { index, types } = analysis;
   const leads = new Uint8Array(scope.nodes.length);
   for (const node of scope.nodes) {
@@ -108,7 +109,7 @@ function findIn(
   }
   const canJoin = (node: Node) => ((leads[node.index] ?? 0) & (PART | CONSTANT)) === PART;
   const claimed = new Set<Node>();
-  const found: Found[] = [];
+  const found: WrittenActivation[] = [];
   // Backwards, so that the last node comes before its predecessors.
   for (const node of scope.nodes.toReversed()) {
     if (leads[node.index] !== (BENDS | COMPOSES | PART) || claimed.has(node) || IDENTITIES.has(node.opType))
@@ -123,8 +124,8 @@ function findIn(
   return found.reverse();
 
   /** Finds the largest group of nodes that ends in this node and is a known activation: ReLU6 of a ReLU includes the ReLU. */
-  function match(node: Node): Found | undefined {
-    let best: Found | undefined;
+  function match(node: Node): WrittenActivation | undefined {
+    let best: WrittenActivation | undefined;
     regions.eachEndingIn(scope, node, canJoin, (structure, regionOf) => {
       const known = identities.get(structure);
       if (known === null) return;
@@ -151,6 +152,7 @@ function findIn(
         x,
         type: floatType(types(scope, x) ?? types(scope, y)),
         inner: nodes.slice(1),
+        obstacle: constantObstacle(region, x, index),
         constants: [
           ...[...scalars.values()].flatMap(({ names }) => names),
           ...slopes.flatMap((name) => constantChain(index, scope, name)),
@@ -162,7 +164,7 @@ function findIn(
 }
 
 /** Returns whether a caller needs the function: Mish, a possible site, or a function that contains a site. */
-function isWanted({ name, node, inner }: Found): boolean {
+function isWanted({ name, node, inner }: WrittenActivation): boolean {
   return (
     kindNamed(name) !== undefined ||
     kindOf(node) !== undefined ||
@@ -235,7 +237,7 @@ function isWhole(
   region: Region,
   { name }: Identity,
   x: string,
-  smaller: Found | undefined,
+  smaller: WrittenActivation | undefined,
   regions: Regions,
 ): boolean {
   const [last, ...inner] = region.nodes;
@@ -265,6 +267,34 @@ function isWhole(
   );
 }
 
+/** Returns the reason that a constant of several elements may have other numbers than zeros, or more of them than `x` has. */
+function constantObstacle({ scope, scalars }: Region, x: string, index: GraphIndex): Site['obstacle'] {
+  const home = index.home(scope, x);
+  const number = home && index.number(home, x);
+  const dims = declaredDims(index, scope, x);
+  for (const { shape } of scalars.values()) {
+    if (shape === undefined) continue;
+    const constant = `'${shape.name}'`;
+    if (shape.isUnread)
+      return ['unknown-constant', `it is a ReLU only if all elements of ${constant} are 0, ${ELSEWHERE}`];
+    if (shape.like !== undefined && shape.like === number) continue;
+    if (dims !== undefined && shape.dims !== undefined && isWithin(shape.dims, dims)) continue;
+    const tail = dims === undefined ? `, ${UNDECLARED}` : '';
+    return ['unknown-constant', `its constant ${constant} may have more elements than '${x}'${tail}`];
+  }
+  return undefined;
+}
+const ELSEWHERE = 'which is in another file; store that constant in the model';
+const UNDECLARED = 'whose shape the model does not declare; onnx.shape_inference adds it';
+
+/** Returns whether a constant with these dimensions adds none to a value, and enlarges none. */
+const isWithin = (own: ConstantShape['dims'] & {}, dims: ConstantShape['dims'] & {}): boolean =>
+  own.length <= dims.length &&
+  own.every((size, at) => size === 1 || (size !== null && size === dims[dims.length - own.length + at]));
+
+const whyOverridable = (name: string) =>
+  `its constant '${name}' is an input of the model as well, which may override it`;
+
 function isGraphInput(index: GraphIndex, scope: Scope, name: string): boolean {
   const home = index.home(scope, name);
   return home?.kind === 'graph' && index.isInput(home, name);
@@ -285,7 +315,8 @@ function fits(
   // dimensions, x has at least one: exporters that write numbers as vectors of one element do so beside tensors.
   const dims = declaredDims(index, scope, x);
   const rankOf = () => Math.max(leastRank(index, scope, x), isGraphInput(index, scope, x) ? 0 : 1);
-  const largest = Math.max(0, ...[...scalars.values()].map((scalar) => scalar.rank));
+  const ranks = [...scalars.values()].map(({ rank, shape }) => (shape && !shape.like ? 0 : rank));
+  const largest = Math.max(0, ...ranks);
   if (largest > 0 && largest > (dims?.length ?? rankOf())) return false;
   const rank = dims?.length ?? (slopes.length > 0 ? rankOf() : 0);
   return slopes.every((name) => {

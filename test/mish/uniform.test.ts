@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'vitest';
+import { createRandom } from '../../src/base/random.js';
+import { undo } from '../../src/mish/history.js';
+import { inspect } from '../../src/mish/inspect.js';
+import { mish } from '../../src/mish/reference.js';
+import { ops, swapped } from '../support/graph.js';
+import { floats, ints, type ModelParts, model, node, value } from '../support/model.js';
+import { f32, run } from '../support/run.js';
+import { type Expression, greater, max, min, neg, spell, sub, where } from '../support/spellings.js';
+
+const x = 'x';
+/** Spellings of ReLU whose zeros a comparison takes. */
+const RELUS: Expression[] = [max(x, 0), where(greater(x, 0), x, 0), sub(x, min(x, 0)), neg(min(neg(x), 0))];
+const DIMS = [2, 3, 5];
+const count = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1);
+const FEED = Array.from({ length: count(DIMS) }, (_, at) => (at - 14) / 3);
+
+/** Parts of a model that give the constant `name` its values. */
+type Way = (name: string, number: number) => Partial<ModelParts>;
+const full = (dims: readonly number[], number: number) => new Array(count(dims)).fill(number) as number[];
+const stored =
+  (dims: readonly number[]): Way =>
+  (name, number) => ({ initializers: [floats(name, dims, full(dims, number))] });
+const single = (name: string, number: number) => ({
+  tensor: floats(name, [1], [number]),
+});
+const shapeOfX = (name: string) => node('Shape', ['x'], [`${name}_shape`]);
+const filled: Way = (name, number) => ({
+  nodes: [shapeOfX(name), node('ConstantOfShape', [`${name}_shape`], [name], { value: single('', number) })],
+});
+/** Constants with the number in each of several elements, none more than x has. */
+const WAYS: Record<string, Way> = {
+  'of the same shape': stored(DIMS),
+  'of the last dimensions': stored([3, 5]),
+  'of the last dimension': stored([5]),
+  'that are broadcast': stored([1, 3, 1]),
+  'in a typed field': (name, number) => ({
+    initializers: [{ name, dataType: 1, dims: DIMS, floatData: full(DIMS, number) }],
+  }),
+  'in a Constant node': (name, number) => ({
+    nodes: [node('Constant', [], [name], { value: { tensor: floats('', DIMS, full(DIMS, number)) } })],
+  }),
+  'behind an Identity': (name, number) => ({
+    nodes: [node('Identity', [`${name}_0`], [name])],
+    initializers: [floats(`${name}_0`, DIMS, full(DIMS, number))],
+  }),
+  'of the shape of x': filled,
+  'of the shape of x, cast': (name, number) => ({
+    nodes: [...(filled(`${name}_0`, number).nodes ?? []), node('Cast', [`${name}_0`], [name], { to: 1 })],
+  }),
+  'expanded to the shape of x': (name, number) => ({
+    nodes: [shapeOfX(name), node('Expand', [`${name}_0`, `${name}_shape`], [name])],
+    initializers: [floats(`${name}_0`, [], [number])],
+  }),
+  'of a declared shape': (name, number) => ({
+    nodes: [node('ConstantOfShape', [`${name}_shape`], [name], { value: single('', number) })],
+    initializers: [ints(`${name}_shape`, [3], DIMS)],
+    values: [value(name, 1, DIMS)],
+  }),
+};
+
+/** A model that computes an expression of the result of a layer, with its constants written in a way. */
+function behindLayer(expression: Expression, way: Way, dims: readonly number[] | null = DIMS, at = 0) {
+  const parts = spell(expression, { type: 'f32', opset: 17, random: createRandom(1), vary: false });
+  const { initializers = [], nodes } = parts;
+  const written = initializers.map(({ name, rawData }) =>
+    way(name ?? '', new DataView(rawData?.buffer ?? new ArrayBuffer(4)).getFloat32(0, true) + at),
+  );
+  const each = <K extends 'nodes' | 'initializers' | 'values'>(key: K) =>
+    written.flatMap((part) => (part[key] ?? []) as NonNullable<ModelParts[K]>);
+  const identity = Array.from({ length: 25 }, (_, place) => (place % 6 === 0 ? 1 : 0));
+  return model({
+    opset: 17,
+    nodes: [node('MatMul', ['given', 'w'], ['x']), ...each('nodes'), ...nodes],
+    initializers: [floats('w', [5, 5], identity), ...each('initializers')],
+    inputs: [value('given', 1, DIMS)],
+    outputs: [value('y', 1)],
+    values: [...(dims === null ? [] : [value('x', 1, dims)]), ...each('values')],
+  });
+}
+
+/** Ways that need no declared shape of x. */
+const WITHOUT_X = ['of the shape of x', 'of the shape of x, cast', 'expanded to the shape of x'];
+
+describe.each(Object.entries(WAYS))('a ReLU whose zeros are many, %s', (name, way) => {
+  test('is a site, and is swapped as a whole', async () => {
+    for (const expression of RELUS)
+      for (const dims of [DIMS, ...(WITHOUT_X.includes(name) ? [null] : [])]) {
+        const bytes = behindLayer(expression, way, dims);
+        const { bytes: after, report } = await swapped(bytes);
+        const label = JSON.stringify(expression);
+        expect(report.sites, label).toMatchObject([{ kind: 'relu', output: 'y' }]);
+        expect(ops(after).slice(-3), label).toEqual(['Softplus', 'Tanh', 'Mul']);
+        expect(await (await undo(after)).bytes()).toEqual(bytes);
+        const { y } = await run(after, { given: f32(FEED, DIMS) });
+        for (const [at, given] of FEED.entries()) expect(y?.[at]).toBeCloseTo(mish(given), 4);
+      }
+  });
+
+  test('is none where they are no zeros', async () => {
+    for (const expression of RELUS.slice(0, 2))
+      expect((await inspect(behindLayer(expression, way, DIMS, 0.125))).sites).toEqual([]);
+  });
+});
+
+test('a ReLU whose zeros may have more elements than its input is told, and stays', async () => {
+  const larger = [[2, 2, 3, 5], [7, 3, 5], DIMS].map(stored);
+  for (const [at, way] of larger.entries())
+    for (const expression of RELUS) {
+      const bytes = behindLayer(expression, way, at === 2 ? null : [1, 3, 5]);
+      const { sites, skipped } = await inspect(bytes);
+      expect(sites).toEqual([]);
+      expect(skipped).toMatchObject([{ output: 'y', reason: 'unknown-constant' }]);
+      expect(skipped[0]?.why).toMatch(/^its constant 'v\d' may have more elements than 'x'/);
+      expect((await swapped(bytes)).bytes).toEqual(bytes);
+    }
+});
+
+test('what may be a ReLU with zeros in another file is told, and stays', async () => {
+  const way: Way = (name) => ({
+    initializers: [
+      {
+        name,
+        dataType: 1,
+        dims: DIMS,
+        dataLocation: 1,
+        externalData: [{ key: 'location', value: 'w.data' }],
+      },
+    ],
+  });
+  for (const expression of RELUS) {
+    const bytes = behindLayer(expression, way);
+    const { sites, skipped } = await inspect(bytes);
+    expect(sites).toEqual([]);
+    expect(skipped).toMatchObject([{ kind: 'relu', output: 'y', reason: 'unknown-constant' }]);
+    expect(skipped[0]?.why).toMatch(
+      /^it is a ReLU only if all elements of 'v\d' are 0, which is in another file/,
+    );
+    expect((await swapped(bytes)).bytes).toEqual(bytes);
+  }
+});
+
+test('the maximum with numbers of which one is not 0 is no site', async () => {
+  const almost: Way = (name) => ({
+    initializers: [floats(name, DIMS, [...full(DIMS, 0).slice(1), 1e-3])],
+  });
+  for (const number of [Number.NaN, 1e-3]) {
+    const way: Way = (name) => ({
+      initializers: [floats(name, DIMS, [...full(DIMS, 0).slice(1), number])],
+    });
+    for (const expression of RELUS) expect((await inspect(behindLayer(expression, way))).sites).toEqual([]);
+  }
+  expect((await inspect(behindLayer(max(x, 0), almost))).sites).toEqual([]);
+});
