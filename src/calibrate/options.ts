@@ -22,7 +22,8 @@ export interface CalibrateOptions
   readonly beta?: number | 'auto' | undefined;
   /**
    * Share of a site's inputs that the default sharpness keeps where the new activation is curved; default 0.75. That is |βx| < 4 for
-   * Mish and Swish, |βx| < 3 for HardSwish, and |βx| < 2 for GELU.
+   * Mish and Swish, |βx| < 3 for HardSwish, and |βx| < 2 for GELU. Refused beside a number for `beta`, and for activations without a
+   * sharpness.
    */
   readonly curved?: number | undefined;
   /** Budget for `auto`; default agreement>=0.98, or sqnr>=30 if no output looks like class scores. */

@@ -40,9 +40,18 @@ export interface SharpenedOptions extends Omit<ChooseOptions, 'share' | 'activat
   readonly seed?: number | undefined;
 }
 
+/** Throws `bad-usage` for a share of curved inputs where no sharpness is to be chosen. */
+function refuseUnusedShare(curved: number | undefined, why: string): void {
+  if (curved === undefined) return;
+  throw new OnnxMishError('bad-usage', `the share of curved inputs chooses β, and ${why}`, {
+    fix: 'Leave the share out',
+    option: { curved: null },
+  });
+}
+
 /**
  * Folds the sharpness of each site into weights, unless the options give a sharpness or the new activation has none.
- * Throws `bad-usage` for an invalid share, and as `sharpenByInputs` does.
+ * Throws `bad-usage` for an invalid share, or one that chooses nothing, and as `sharpenByInputs` does.
  */
 export async function sharpenedOriginal(
   original: EditableModel,
@@ -50,10 +59,13 @@ export async function sharpenedOriginal(
   train: Subset,
   options: SharpenedOptions,
 ): Promise<SharpenedOriginal> {
-  const { beta, curved: share = DEFAULT_CURVED_SHARE, seed = 0 } = options;
+  const { beta, curved, seed = 0 } = options;
   const { to: activation = 'mish' } = plan;
-  if (typeof beta === 'number' || !hasSharpness(activation))
+  if (typeof beta === 'number' || !hasSharpness(activation)) {
+    refuseUnusedShare(curved, typeof beta === 'number' ? 'β is given' : `${activation} has none`);
     return { original, operations: [], betaOf: () => 1, report: null };
+  }
+  const share = curved ?? DEFAULT_CURVED_SHARE;
   if (!(share > 0 && share <= 1)) {
     throw new OnnxMishError(
       'bad-usage',

@@ -4,6 +4,7 @@ import { createRandom, normal } from '../../../src/base/random.js';
 import type { CalibrateOptions } from '../../../src/calibrate/options.js';
 import type { Dataset } from '../../../src/data/dataset.js';
 import { MAX_CURVED_INPUT, type SharpActivation } from '../../../src/metrics/curved-share.js';
+import { REPLACEMENTS } from '../../../src/mish/activation-kinds.js';
 import { undo } from '../../../src/mish/history.js';
 import { inspect } from '../../../src/mish/inspect.js';
 import { swap } from '../../../src/mish/swap.js';
@@ -122,5 +123,18 @@ test('an activation that is not a ReLU keeps its scale', async () => {
     const { report } = await calibrated(mish, { to });
     expect(report).toMatchObject({ beta: 1, curved: { folded: [], kept: [] } });
     expect(report.sites).toHaveLength(1);
+  }
+});
+
+test('a share of curved inputs is refused where it chooses no sharpness', async () => {
+  const without = REPLACEMENTS.filter((to) => !(sharp as readonly string[]).includes(to));
+  expect(without.length).toBeGreaterThan(0);
+  for (const options of [...without.map((to) => ({ to })), ...sharp.map((to) => ({ to, beta: 1 }))]) {
+    const why = 'beta' in options ? 'β is given' : `${options.to} has none`;
+    const refused = await failure(calibrated(net(20), { ...options, curved: 0.5 }));
+    expect(refused).toMatchObject({
+      code: 'bad-usage',
+      message: expect.stringContaining(`the share of curved inputs chooses β, and ${why}`),
+    });
   }
 });
