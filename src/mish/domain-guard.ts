@@ -19,10 +19,11 @@ import {
   isAll,
   isBounded,
   isEqual,
+  NON_NEGATIVE,
   ZERO,
 } from './intervals.js';
 import { createOperands, type Operands } from './operands.js';
-import { combined, type Ranges, rangesOfAny, same, UNKNOWN } from './ranges.js';
+import { combined, type Layer, type Ranges, rangesOfAny, same, UNKNOWN } from './ranges.js';
 import { inputOf, type Site } from './site.js';
 import { movesValues, wordSet } from './use-moves.js';
 import type { UseVerdict } from './value-flow.js';
@@ -40,21 +41,54 @@ const ADDS_ZEROS = wordSet('Trilu Pad');
 const REPEATS = wordSet('Loop Scan SequenceMap');
 const NONE: readonly Scope[] = [];
 
-const isSite = (origin: Ranges | Site): origin is Site => 'node' in origin;
-
-/** Returns the sites from which a difference of ranges comes. */
-function originsOf(value: Ranges): Set<Site> {
-  const seen = new Set<Ranges | Site>([value]);
-  for (const origin of seen) if (!isSite(origin)) for (const from of origin.from) seen.add(from);
-  return new Set([...seen].filter(isSite));
+/** Returns the sites from which a difference of ranges comes, and the layers between. */
+function originsOf(value: Ranges): { readonly sites: readonly Site[]; readonly layers: readonly Node[] } {
+  const seen = new Set<Ranges | Site | Layer>([value]);
+  for (const origin of seen) if ('from' in origin) for (const from of origin.from) seen.add(from);
+  return {
+    sites: [...seen].flatMap((origin) => ('kind' in origin ? origin : [])),
+    layers: [...seen].flatMap((origin) => ('layer' in origin ? origin.layer : [])),
+  };
 }
 
-/** A run through the main graph, or through a function for one call. Values have numbers. */
+/** What a walk finds: the sites that guard a domain, and the results of calls whose walks have been noted. */
+interface Findings {
+  readonly found: Map<Node, DomainVerdict>;
+  readonly plainCalls: Map<string, readonly Ranges[]>;
+}
+const createFindings = (): Findings => ({ found: new Map(), plainCalls: new Map() });
+
+/** A run through the main graph, or through a function for one call, or a round of one. Values have numbers. */
 interface Frame {
   readonly values: (Ranges | undefined)[];
+  /** The states of the bodies that repeat. */
+  readonly states: Map<Scope, Map<string, Ranges>>;
   readonly call: Node | undefined;
+  /** Number of calls around. */
   readonly depth: number;
+  /** Number of bodies around that are walked round by round. */
+  readonly rounds: number;
+  readonly findings: Findings;
 }
+const createFrame = (from: Pick<Frame, 'call' | 'depth' | 'rounds' | 'findings'>, count = 0): Frame => ({
+  values: new Array<undefined>(count),
+  states: new Map(),
+  ...from,
+});
+
+/** A verdict about a site, with the layers between the site and the operator. */
+export interface DomainVerdict extends UseVerdict {
+  readonly layers: readonly Node[];
+}
+
+/** Layers that count as ones whose weights are not negative. */
+export interface PositiveLayers {
+  /** Returns the input slot of such a layer's signal; undefined for another node. */
+  slotOf(scope: Scope, node: Node): number | undefined;
+  /** Takes the layers between a site and an operator whose domain its new values leave. */
+  onLead(layers: readonly Node[]): void;
+}
+const NO_LAYERS: PositiveLayers = { slotOf: () => undefined, onLead: () => {} };
 
 /** A search through a document. */
 interface Walk extends Analysis {
@@ -65,24 +99,23 @@ interface Walk extends Analysis {
   readonly inner: ReadonlySet<Node>;
   /** How far below zero the new activation goes. */
   readonly depth: number;
-  found: Map<Node, UseVerdict>;
-  plainCalls: Map<string, readonly Ranges[]>;
+  readonly positiveLayers: PositiveLayers;
   steps: number;
-  /** Number of bodies around that are walked round by round. */
-  rounds: number;
 }
 
 /**
  * Finds the sites that guard an operator's domain: it contains all old values of the site, and not all new ones, which reach `depth`
- * below zero. A verdict says what the site keeps the operator's operand from. `read` has the ranges of constants of several elements.
+ * below zero. A verdict says what the site keeps the operator's operand from. `read` has the ranges of constants of several elements,
+ * `positiveLayers` tells the layers with weights that are not negative.
  */
 export function findDomainGuards(
   document: OnnxDocument,
   analysis: Analysis,
   sites: readonly Pick<Site, 'node' | 'scope' | 'kind' | 'x' | 'inner'>[],
   depth: number,
+  positiveLayers = NO_LAYERS,
   read: ReadRanges = new Map(),
-): Map<Node, UseVerdict> {
+): Map<Node, DomainVerdict> {
   if (sites.length === 0) return new Map();
   const run: Walk = {
     ...analysis,
@@ -90,15 +123,15 @@ export function findDomainGuards(
     constants: createConstantRanges(analysis.index, read),
     bySite: new Map(sites.map((site) => [site.node, site as Site])),
     inner: new Set(sites.flatMap((site) => site.inner ?? [])),
-    depth,
-    found: new Map(),
-    plainCalls: new Map(),
-    steps: 0,
-    rounds: 0,
+    ...{ depth, positiveLayers, steps: 0 },
   };
-  const values = new Array<undefined>(analysis.index.count);
-  walk(run, { values, call: undefined, depth: 0 }, document.graph);
-  return run.found;
+  const findings = createFindings();
+  walk(
+    run,
+    createFrame({ call: undefined, depth: 0, rounds: 0, findings }, analysis.index.count),
+    document.graph,
+  );
+  return findings.found;
 }
 
 const isPresent = (value: Ranges | undefined) => value !== undefined;
@@ -134,7 +167,13 @@ function atSite(run: Walk, frame: Frame, scope: Scope, site: Site, plain: Ranges
   return { was, is, from: isEqual(was, is) ? [] : [site, x] };
 }
 
-function judge(run: Walk, node: Node, scope: Scope, inputs: readonly (Ranges | undefined)[]): void {
+function judge(
+  run: Walk,
+  { findings: { found } }: Frame,
+  node: Node,
+  scope: Scope,
+  inputs: readonly (Ranges | undefined)[],
+): void {
   if (run.inner.has(node)) return;
   const [was, is] = [inputs.map((input) => input?.was ?? ALL), inputs.map((input) => input?.is ?? ALL)];
   inputs.forEach((input, slot) => {
@@ -143,8 +182,9 @@ function judge(run: Walk, node: Node, scope: Scope, inputs: readonly (Ranges | u
     const outside = leavesDomain(node, slot, was, is, type);
     if (outside === undefined) return;
     const why = `it keeps the operand of ${node.opType} from being ${outside}`;
-    for (const site of originsOf(input))
-      if (!run.found.has(site.node)) run.found.set(site.node, { why, node, scope });
+    const { sites, layers } = originsOf(input);
+    run.positiveLayers.onLead(layers);
+    for (const site of sites) if (!found.has(site.node)) found.set(site.node, { why, node, scope, layers });
   });
 }
 
@@ -170,7 +210,7 @@ function moved(
 
 /** Returns the ranges of the first result; undefined if they are not known. */
 function resultOf(run: Walk, frame: Frame, scope: Scope, node: Node): Ranges | undefined {
-  if (node.domain !== '') return undefined;
+  if (node.domain !== '' && !hasRule(node)) return undefined;
   const { index } = run;
   const count = node.inputs.length;
   let isFollowed = isBounded(node);
@@ -179,6 +219,8 @@ function resultOf(run: Walk, frame: Frame, scope: Scope, node: Node): Ranges | u
   if (!isFollowed) return undefined;
   const inputs: (Ranges | undefined)[] = [];
   for (let slot = 0; slot < count; slot++) inputs[slot] = frame.values[index.input(scope, node, slot)];
+  const signal = run.positiveLayers.slotOf(scope, node);
+  if (signal !== undefined) return ofLayer(node, inputs[signal]);
   if (!hasRule(node)) return inputs.some(isPresent) ? moved(run, scope, node, inputs) : undefined;
   const all = inputs.map((input, slot) => {
     if (input !== undefined) return input;
@@ -190,13 +232,21 @@ function resultOf(run: Walk, frame: Frame, scope: Scope, node: Node): Ranges | u
     frame.call,
   );
   if (all.every((input) => input === undefined || input.from.length === 0)) return same(before);
-  judge(run, node, scope, all);
+  judge(run, frame, node, scope, all);
   const after = intervalOf(
     node,
     all.map((input) => input?.is),
     frame.call,
   );
   return combined(before, after, all);
+}
+
+/** Returns the ranges of a layer with weights that are not negative. */
+function ofLayer(layer: Node, input: Ranges | undefined): Ranges | undefined {
+  if (input === undefined) return undefined;
+  const [was, is] = [input.was, input.is].map(({ low }) => (low >= 0 ? NON_NEGATIVE : ALL));
+  if (was === undefined || is === undefined || isEqual(was, is)) return was && same(was);
+  return { was, is, from: [{ layer }, input] };
 }
 
 /** Follows a call of a function. Calls whose arguments have the same ranges, before and after, share one walk. */
@@ -207,13 +257,14 @@ function callOf(run: Walk, frame: Frame, scope: Scope, node: Node, callee: Scope
   });
   const isPlain = args.every(({ was, is }) => isEqual(was, is)) && node.attributes.length === 0;
   const key = isPlain ? `${callee.path} ${args.map(({ was }) => `${was.low} ${was.high}`).join()}` : '';
-  let results = run.plainCalls.get(key);
+  const { plainCalls } = frame.findings;
+  let results = plainCalls.get(key);
   if (results === undefined && frame.depth < MAX_CALL_DEPTH) {
-    const inside: Frame = { values: [], call: node, depth: frame.depth + 1 };
+    const inside = createFrame({ ...frame, call: node, depth: frame.depth + 1 });
     for (const [slot, arg] of args.entries()) set(run, inside, callee, callee.inputs[slot]?.name, arg);
     walk(run, inside, callee);
     results = callee.outputs.map(({ name }) => rangesAt(run, inside, callee, name) ?? UNKNOWN);
-    if (isPlain) run.plainCalls.set(key, results);
+    if (isPlain) plainCalls.set(key, results);
   }
   for (const [slot, result] of (results ?? []).entries()) set(run, frame, scope, node.outputs[slot], result);
 }
@@ -234,29 +285,32 @@ function forget(run: Walk, frame: Frame, body: Scope): void {
 
 /** Follows the body of an operator that repeats it. */
 function repeat(run: Walk, frame: Frame, scope: Scope, node: Node, body: Scope): void {
+  const states = frame.states.get(body) ?? new Map<string, Ranges>();
+  frame.states.set(body, states);
+  let last = createFindings();
   followRounds(scope, node, body, {
+    states,
     get: (from, name) => rangesAt(run, frame, from, name) ?? constantOf(run, from, name),
     set: (to, name, value) => {
       const number = run.index.number(to, name);
       if (number !== undefined)
         frame.values[number] = isAll(value.was) && isAll(value.is) ? undefined : value;
     },
-    walk(inside, isLast) {
-      const { found, plainCalls } = run;
-      // The last round finds all that an earlier one found in a call.
-      if (!isLast) Object.assign(run, { found: new Map(), plainCalls: new Map() });
-      run.rounds++;
+    walk(inside) {
+      last = createFindings();
       forget(run, frame, inside);
-      walk(run, frame, inside);
-      run.rounds--;
-      Object.assign(run, { found, plainCalls });
+      walk(run, { ...frame, rounds: frame.rounds + 1, findings: last }, inside);
     },
   });
+  // The last round finds all that earlier ones found, whose ranges may hold for the first rounds only.
+  const { found, plainCalls } = frame.findings;
+  for (const [site, verdict] of last.found) if (!found.has(site)) found.set(site, verdict);
+  for (const [key, results] of last.plainCalls) plainCalls.set(key, results);
 }
 
 function walk(run: Walk, frame: Frame, scope: Scope): void {
   for (const node of scope.nodes) {
-    if (frame.depth + run.rounds > 0 && ++run.steps > MAX_STEPS) return;
+    if (frame.depth + frame.rounds > 0 && ++run.steps > MAX_STEPS) return;
     const callee = run.calls.callee(node);
     if (callee !== undefined) {
       callOf(run, frame, scope, node, callee);

@@ -1,4 +1,4 @@
-import type { Node } from '../onnx/document.js';
+import { attribute, type Node } from '../onnx/document.js';
 import type { FloatType } from '../onnx/types.js';
 import { common, type Interval, isEqual } from './intervals.js';
 
@@ -8,6 +8,9 @@ const { NEGATIVE_INFINITY, POSITIVE_INFINITY } = Number;
 
 /** Logarithms of the largest numbers of the float types. */
 const MAX_EXPONENTS: Readonly<Record<FloatType, number>> = { f16: 11.08, bf16: 88.7, f32: 88.72, f64: 709.7 };
+
+/** The input slot of the variance of a batch normalisation. */
+const VARIANCE = 4;
 
 interface Domain {
   readonly low: number;
@@ -22,6 +25,11 @@ const FROM_ZERO: Domain = { low: 0, high: POSITIVE_INFINITY, outside: 'negative'
 const ABOVE_ZERO: Domain = { ...FROM_ZERO, isOpen: true, outside: 'negative or zero' };
 const BELOW_ZERO: Domain = { low: NEGATIVE_INFINITY, high: 0, isOpen: true, outside: 'positive or zero' };
 const UNIT: Domain = { low: -1, high: 1, outside: 'outside -1 to 1' };
+/** Returns the variances that a batch normalisation takes the root of; undefined where it computes its own. */
+function domainOfVariance(node: Node): Domain | undefined {
+  if (node.outputs.length > 1 || attribute(node, 'training_mode')?.i) return undefined;
+  return { ...FROM_ZERO, low: -(attribute(node, 'epsilon')?.f ?? 1e-5), isOpen: true };
+}
 const DOMAINS: Readonly<Record<string, Domain>> = {
   Sqrt: FROM_ZERO,
   Log: ABOVE_ZERO,
@@ -46,11 +54,12 @@ function domainOfBase(exponent: number): readonly Domain[] {
 }
 
 function domainsOf(
-  { opType }: Node,
+  node: Node,
   slot: number,
   others: readonly Interval[],
   type: FloatType,
 ): readonly Domain[] {
+  const { opType } = node;
   const most = MAX_EXPONENTS[type];
   if (opType === 'Exp') return [{ low: NEGATIVE_INFINITY, high: most, outside: 'too large' }];
   if (opType === 'Reciprocal' || ((opType === 'Div' || opType === 'Mod') && slot === 1))
@@ -64,6 +73,10 @@ function domainsOf(
     return base.low > 1
       ? [{ low: NEGATIVE_INFINITY, high: end, outside: 'too large' }]
       : [{ low: end, high: POSITIVE_INFINITY, outside: 'too small' }];
+  }
+  if (opType === 'BatchNormalization' && slot === VARIANCE) {
+    const domain = domainOfVariance(node);
+    return domain ? [domain] : [];
   }
   const domain = Object.hasOwn(DOMAINS, opType) ? DOMAINS[opType] : undefined;
   return domain && slot === 0 ? [domain] : [];

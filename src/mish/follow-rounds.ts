@@ -10,8 +10,13 @@ const MAX_ROUNDS = 4;
 export interface Rounds {
   get(scope: Scope, name: string): Ranges | undefined;
   set(scope: Scope, name: string, value: Ranges): void;
-  /** Walks a body whose inputs are set. Only the last walk keeps what it finds. */
-  walk(body: Scope, isLast: boolean): void;
+  /**
+   * The ranges of the body's states when it was followed before, in an earlier round of a body around it, where they were contained
+   * in what they are now. So the rounds of nested bodies add up, and do not multiply.
+   */
+  readonly states: Map<string, Ranges>;
+  /** Walks a body whose inputs are set. Only what the last walk finds holds for every round. */
+  walk(body: Scope): void;
 }
 
 /** Returns ranges that hold both; an end that moved becomes infinite, so that rounds come to an end. */
@@ -31,10 +36,14 @@ const areEqual = (a: Ranges, b: Ranges) => isEqual(a.was, b.was) && isEqual(a.is
  * out of it.
  */
 export function followRounds(scope: Scope, node: Node, body: Scope, rounds: Rounds): void {
-  const states = new Map<string, Ranges>();
+  const { states } = rounds;
   for (const [slot, name] of node.inputs.entries())
     for (const place of enter(node, slot))
-      if (place.scope === body) states.set(place.name, rounds.get(scope, name) ?? UNKNOWN);
+      if (place.scope === body) {
+        const [before, now] = [states.get(place.name), rounds.get(scope, name) ?? UNKNOWN];
+        const both = before === undefined ? now : rangesOfAny([before, now]);
+        if (before === undefined || !areEqual(before, both)) states.set(place.name, both);
+      }
 
   /** Returns what an output of the body gives to the next round, with the input that takes it. */
   const next = (slot: number) => {
@@ -42,12 +51,9 @@ export function followRounds(scope: Scope, node: Node, body: Scope, rounds: Roun
     const name = body.outputs[slot]?.name ?? '';
     return { to, value: rounds.get(body, name) ?? UNKNOWN };
   };
-  const walk = (isLast: boolean) => {
-    for (const [name, value] of states) rounds.set(body, name, value);
-    rounds.walk(body, isLast);
-  };
   for (let round = 0, isStable = false; !isStable; round++) {
-    walk(false);
+    for (const [name, value] of states) rounds.set(body, name, value);
+    rounds.walk(body);
     isStable = true;
     for (const slot of body.outputs.keys()) {
       const { to, value } = next(slot);
@@ -59,7 +65,6 @@ export function followRounds(scope: Scope, node: Node, body: Scope, rounds: Roun
       isStable = false;
     }
   }
-  walk(true);
   for (const slot of body.outputs.keys()) {
     const { to, value } = next(slot);
     const name = leave(body, slot)[0]?.name ?? '';

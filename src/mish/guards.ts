@@ -15,6 +15,7 @@ export async function loadGuards(document: OnnxDocument): Promise<Guards> {
   return {
     guard: (index, operands, depth, lenient) =>
       guardQuestion(index, operands, depth, lenient, createConstantRanges(index, read)),
-    domain: (document, analysis, sites, depth) => findDomainGuards(document, analysis, sites, depth, read),
+    domain: (document, analysis, sites, depth, layers) =>
+      findDomainGuards(document, analysis, sites, depth, layers, read),
   };
 }

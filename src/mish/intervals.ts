@@ -15,7 +15,7 @@ const { NEGATIVE_INFINITY, POSITIVE_INFINITY } = Number;
 export const ALL: Interval = { low: NEGATIVE_INFINITY, high: POSITIVE_INFINITY };
 export const ZERO: Interval = { low: 0, high: 0 };
 const UNIT: Interval = { low: -1, high: 1 };
-const NON_NEGATIVE: Interval = { low: 0, high: POSITIVE_INFINITY };
+export const NON_NEGATIVE: Interval = { low: 0, high: POSITIVE_INFINITY };
 
 export const isAll = ({ low, high }: Interval) => low === NEGATIVE_INFINITY && high === POSITIVE_INFINITY;
 export const isEqual = (a: Interval, b: Interval) => a.low === b.low && a.high === b.high;
@@ -251,22 +251,35 @@ const OTHERS: Readonly<Record<string, Rule>> = {
   Einsum: (all) => (all.every(({ low }) => low >= 0) ? NON_NEGATIVE : ALL),
 };
 
+const ML = 'ai.onnx.ml';
+/** Rules of operators of ONNX's domain for classical models. What an Imputer puts in place of missing values does not change. */
+const CLASSICAL: Readonly<Record<string, Rule>> = {
+  ...each('ArrayFeatureExtractor Imputer', unary(keep)),
+  FeatureVectorizer: hull,
+  Binarizer: () => range(0, 1),
+  // Divided by their largest number, their sum or their norm, values keep their signs where all are not negative.
+  Normalizer: unary(({ low }) => (low >= 0 ? range(0, 1) : ALL)),
+};
+
 /** Returns whether a node's result can have a range although none of its operands has one. */
-export const isBounded = ({ opType }: Node) => Object.hasOwn(BOUNDED, opType);
+export const isBounded = ({ domain, opType }: Node) => domain === '' && Object.hasOwn(BOUNDED, opType);
+
+function ruleOf({ domain, opType }: Node): Rule | undefined {
+  const table = domain === ML ? CLASSICAL : Object.hasOwn(BOUNDED, opType) ? BOUNDED : OTHERS;
+  return (domain === '' || domain === ML) && Object.hasOwn(table, opType) ? table[opType] : undefined;
+}
 
 /** Returns whether the range of a node's result is computed from the ranges of its operands. */
-export const hasRule = ({ opType }: Node) => Object.hasOwn(BOUNDED, opType) || Object.hasOwn(OTHERS, opType);
+export const hasRule = (node: Node) => ruleOf(node) !== undefined;
 
-/** Returns a range that holds all results of a node of the default domain. `call` gives attributes of a function. */
+/** Returns a range that holds all results of a node. `call` gives attributes of a function. */
 export function intervalOf(node: Node, operands: readonly (Interval | undefined)[], call?: Node): Interval {
-  if (operands.length === 0 || !hasRule(node)) return ALL;
+  const rule = operands.length === 0 ? undefined : ruleOf(node);
+  if (rule === undefined) return ALL;
   if (node.opType === 'Clip') return clip(operands, numbersOf(node, call));
-  const rule = (isBounded(node) ? BOUNDED : OTHERS)[node.opType];
-  return (
-    rule?.(
-      operands.map((operand) => operand ?? ALL),
-      node,
-      call,
-    ) ?? ALL
+  return rule(
+    operands.map((operand) => operand ?? ALL),
+    node,
+    call,
   );
 }

@@ -29,6 +29,7 @@ export async function loadMinusInfinity(
 const QUANTISES = /quant|^(Round|Floor|Ceil|Trunc|MultiThreshold)/i;
 /** Operators that do not take every operand. */
 const BOUNDED = /^(Sqrt|Log|ReduceLogSum|Reciprocal|Pow|Div|Mod|Acosh|Asin|Acos|Atanh|Exp)$/;
+const NORM = 'BatchNormalization';
 /** Operators that bound values, or turn them round so that a ReLU bounds them from above. */
 const CLAMPS = /^(Clip|Min|Max|Neg|Sub|Mul|Div)$/;
 /** Operators that square values or cut them off. */
@@ -51,7 +52,10 @@ export interface Questions {
 /** Loads the questions that a document needs. */
 export async function loadQuestions(document: OnnxDocument): Promise<Questions> {
   const types = new Set<string>();
-  for (const { nodes } of document.scopes) for (const { opType } of nodes) types.add(opType);
+  // A batch normalisation takes the root of its variance.
+  for (const { nodes, initializers } of document.scopes)
+    for (const { opType, inputs } of nodes)
+      types.add(opType === NORM && !initializers.has(inputs[4] ?? '') ? 'Sqrt' : opType);
   const has = (operators: RegExp) => [...types].some((type) => operators.test(type));
   return {
     ...(has(BOUNDED) && (await (await import('./guards.js')).loadGuards(document))),

@@ -1,11 +1,17 @@
+import type { Node } from '../onnx/document.js';
 import { ALL, hull, type Interval, isEqual } from './intervals.js';
 import type { Site } from './site.js';
+
+/** A layer through which a difference of ranges goes. */
+export interface Layer {
+  readonly layer: Node;
+}
 
 /** The ranges of a value, in the original and after a swap, and the origins of their difference. */
 export interface Ranges {
   readonly was: Interval;
   readonly is: Interval;
-  readonly from: readonly (Ranges | Site)[];
+  readonly from: readonly (Ranges | Site | Layer)[];
 }
 
 export const UNKNOWN: Ranges = { was: ALL, is: ALL, from: [] };

@@ -169,11 +169,8 @@ export async function findSites(
     skipped.sort((a, b) => scopeOf(b) - scopeOf(a) || b.node.index - a.node.index);
   }
   // Without a guarded operator no weights are read.
-  if (to.name !== 'relu' && questions.guard) {
-    const { findWeightDoubts } = await import('./weight-guard.js');
-    for (const [site, doubt] of await findWeightDoubts(document, known, sites, to, questions.guard))
-      Object.assign(site, { doubt });
-  }
+  if (questions.domain)
+    await (await import('./weight-guard.js')).addWeightDoubts(document, known, sites, to, questions.domain);
   return { sites: sites.reverse(), skipped: skipped.reverse() };
 }
 

@@ -1,13 +1,12 @@
 import { OnnxMishError } from '../base/error.js';
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../onnx/document.js';
+import type { GraphIndex } from '../onnx/graph-index.js';
 import { readWeight, type Weight, weightOf } from '../onnx/weights.js';
 import { depthOf } from './activation-kinds.js';
 import type { Questions } from './load-questions.js';
 import type { NewActivation } from './new-activation.js';
-import { createOperands } from './operands.js';
 import type { Site } from './site.js';
-import { createFollower, type InputUse } from './value-flow.js';
 
 /** Maximum number of elements to read from all weights together. */
 const MAX_ELEMENTS = 2 ** 24;
@@ -21,81 +20,74 @@ const SIGNAL_SLOTS: Readonly<Record<string, readonly number[]>> = {
   MatMul: [0, 1],
 };
 
+/** A layer whose weights and bias are constants, and the input slot of its signal. */
 interface Layer {
-  readonly scope: Scope;
-  /** The weights and the bias. */
+  readonly slot: number;
   readonly weights: readonly Weight[];
 }
 
 /**
- * Finds Relu sites whose results reach a root, logarithm, power or divisor through a layer with non-negative weights.
- * Returns the doubt of each. Only weights that lead to such a node are read.
+ * Adds a doubt to each site whose results reach a root, logarithm, power or divisor through layers with non-negative weights. Only
+ * weights that lead to such a node are read.
  */
-export async function findWeightDoubts(
+export async function addWeightDoubts(
   document: OnnxDocument,
-  { index, calls }: Analysis,
+  analysis: Analysis,
   sites: readonly Site[],
   to: NewActivation,
-  guardQuestion: NonNullable<Questions['guard']>,
-): Promise<Map<Site, string>> {
-  const guard = guardQuestion(index, createOperands(index), depthOf(to.name));
-  const layers = new Map<Node, Layer>();
-
-  /** Returns a follower that asks `pass` about each layer with constant weights. */
-  const follower = (start: number, pass: (node: Node) => string | number | undefined) => {
-    const at = (use: InputUse, state: number) => {
-      const layer = layers.get(use.node) ?? layerOf(use);
-      if (layer === undefined) return guard.at(use, state);
-      layers.set(use.node, layer);
-      return pass(use.node);
-    };
-    return createFollower({ start, at }, index, calls);
+  domain: NonNullable<Questions['domain']>,
+): Promise<void> {
+  if (to.name === 'relu') return;
+  const { index } = analysis;
+  const layers = new Map<Node, Layer | undefined>();
+  const layerOf = (scope: Scope, node: Node) => {
+    if (!layers.has(node)) layers.set(node, findLayer(index, scope, node));
+    return layers.get(node);
   };
-  function layerOf({ node, slot, scope }: InputUse): Layer | undefined {
-    const { opType, inputs } = node;
-    if (node.domain !== '' || !Object.hasOwn(SIGNAL_SLOTS, opType)) return undefined;
-    if (!SIGNAL_SLOTS[opType]?.includes(slot)) return undefined;
-    const names = [inputs[1 - slot] ?? '', ...inputs.slice(2).filter((name) => name !== '')];
-    const weights = names.flatMap((name) => weightOf(index, scope, name) ?? []);
-    return weights.length === names.length ? { scope, weights } : undefined;
-  }
+  const open = sites.filter(({ doubt }) => doubt === undefined);
+  const leading = new Set<Node>();
+  const guards = (isPositive: (node: Node) => boolean) =>
+    domain(document, analysis, open, to.depth ?? depthOf(to.name), {
+      slotOf: (scope, node) => (isPositive(node) ? layerOf(scope, node)?.slot : undefined),
+      onLead: (found) => {
+        for (const layer of found) leading.add(layer);
+      },
+    });
 
-  const anyway = follower(guard.start, () => Number.POSITIVE_INFINITY);
-  const relus = sites.filter(
-    ({ kind, doubt, scope, node }) =>
-      kind === 'relu' && doubt === undefined && anyway(scope, node.outputs[0] ?? '') !== undefined,
-  );
-  const doubts = new Map<Site, string>();
-  if (relus.length === 0) return doubts;
-
-  const leads = follower(Number.POSITIVE_INFINITY, () => Number.POSITIVE_INFINITY);
+  guards(() => true);
   const positive = new Set<Node>();
   let left = MAX_ELEMENTS;
-  for (const [node, { scope, weights }] of layers) {
-    if (leads(scope, node.outputs[0] ?? '') === undefined) continue;
+  for (const node of leading) {
+    const weights = layers.get(node)?.weights ?? [];
     left -= weights.reduce((sum, { tensor }) => sum + tensor.dims.reduce((a, b) => a * b, 1), 0);
     if (left < 0) break;
     let isPositive = ['alpha', 'beta'].every((name) => (attribute(node, name)?.f ?? 1) >= 0);
     for (const weight of weights) isPositive &&= await isNonNegative(document, weight);
     if (isPositive) positive.add(node);
   }
-
-  const decider = follower(Number.POSITIVE_INFINITY, (node) =>
-    positive.has(node) ? Number.POSITIVE_INFINITY : undefined,
-  );
-  const through = follower(guard.start, (node) => {
-    const { scope } = layers.get(node) ?? {};
-    const verdict = positive.has(node) && scope ? decider(scope, node.outputs[0] ?? '') : undefined;
-    return (
-      verdict &&
-      `the weights of ${nodeLabel(node)} are all non-negative, and ${verdict.node.opType} ${nodeLabel(verdict.node)} follows: ${to.label} may make its operand negative`
-    );
-  });
-  for (const site of relus) {
-    const verdict = through(site.scope, site.node.outputs[0] ?? '');
-    if (verdict !== undefined) doubts.set(site, verdict.why);
+  if (positive.size === 0) return;
+  const found = guards((node) => positive.has(node));
+  for (const site of open) {
+    const verdict = found.get(site.node);
+    const layer = verdict?.layers.at(-1); // the first after the site
+    if (verdict === undefined || layer === undefined) continue;
+    const { node } = verdict;
+    const weights = `the weights of ${nodeLabel(layer)} are all non-negative`;
+    const follows = `${node.opType} ${nodeLabel(node)} follows: ${to.label} may make its operand negative`;
+    Object.assign(site, { doubt: `${weights}, and ${follows}` });
   }
-  return doubts;
+}
+
+/** Returns a layer with weights that are constants, and one input that is none; undefined for any other node. */
+function findLayer(index: GraphIndex, scope: Scope, { domain, opType, inputs }: Node): Layer | undefined {
+  if (domain !== '' || !Object.hasOwn(SIGNAL_SLOTS, opType)) return undefined;
+  for (const slot of SIGNAL_SLOTS[opType] ?? []) {
+    const names = [inputs[1 - slot] ?? '', ...inputs.slice(2).filter((name) => name !== '')];
+    const weights = names.flatMap((name) => weightOf(index, scope, name) ?? []);
+    const isSignal = weightOf(index, scope, inputs[slot] ?? '') === undefined;
+    if (isSignal && weights.length === names.length) return { slot, weights };
+  }
+  return undefined;
 }
 
 /** Returns whether a weight can be read and has no element below zero. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import { swap } from '../../src/mish/swap.js';
+import { LOOP_INITIALIZERS, loopNode, scanNode } from '../support/bodies.js';
 import { floats, model, node, value } from '../support/model.js';
 import { f32, run } from '../support/run.js';
 
@@ -50,6 +51,56 @@ describe.each(Object.keys(LAYERS))('a Relu before %s', (name) => {
     expect(await doubtsOf(made([layer], end, NEGATIVE))).toBeUndefined();
   });
 });
+
+test('a layer with negative weights that leads to a root hides no other', async () => {
+  const roots = ([first, second]: readonly [string, string]) => [
+    node('MatMul', ['r', first], ['m1'], {}, { name: 'layer1' }),
+    node('Sqrt', ['m1'], ['s1']),
+    node('MatMul', ['r', second], ['m2'], {}, { name: 'layer2' }),
+    node('Sqrt', ['m2'], ['s2']),
+  ];
+  const end = node('Add', ['s1', 's2'], ['y']);
+  for (const weights of [
+    ['v', 'w'],
+    ['w', 'v'],
+  ] as const)
+    expect(await doubtsOf(made(roots(weights), end))).toMatch(
+      new RegExp(`^the weights of layer${weights.indexOf('w') + 1} are all non-negative`),
+    );
+  expect(await doubtsOf(made(roots(['v', 'v']), end))).toBeUndefined();
+});
+
+test.each(['Loop', 'Scan'])(
+  'a sum over the rounds of a %s before the layer leaves the doubt',
+  async (repeats) => {
+    const { MatMul = {}, Gemm = {} } = LAYERS;
+    const before =
+      repeats === 'Loop'
+        ? loopNode('start', 'r', [node('Relu', ['x'], ['a']), node('Add', ['carried', 'a'], ['next'])])
+        : scanNode('x', 'all', [node('Relu', ['row'], ['mapped'])], 2);
+    for (const layer of [MatMul, Gemm]) {
+      const input = [...(layer.input ?? [])];
+      input[0] = repeats === 'Loop' ? 'r' : 'total';
+      for (const [w, isDoubtful] of [
+        [POSITIVE, true],
+        [NEGATIVE, false],
+      ] as const) {
+        const bytes = model({
+          nodes: [before, { ...layer, input }, node('Sqrt', ['m'], ['y'], {}, { name: 'end' })],
+          initializers: [
+            ...LOOP_INITIALIZERS,
+            floats('w', [2, 2], w),
+            floats('b', [2], [0, 0]),
+            floats('start', repeats === 'Loop' ? [2, 2] : [2], repeats === 'Loop' ? [0, 0, 0, 0] : [0, 0]),
+          ],
+          inputs: [value('x', F32, [2, 2])],
+          outputs: [value('y', F32)],
+        });
+        expect((await doubtsOf(bytes)) !== undefined).toBe(isDoubtful);
+      }
+    }
+  },
+);
 
 test('what has a doubt may give NaN, and did not before', async () => {
   const { MatMul = {} } = LAYERS;
