@@ -69,11 +69,15 @@ export function trainerSettings(options: ArmOptions) {
 }
 
 /** Returns the score of an evaluation. */
-export function scoreOf({ loss, accuracy, correct, counted, meanIou }: Evaluation): Score {
+export function scoreOf({ loss, accuracy, correct, counted, meanIou, multiLabel }: Evaluation): Score {
   if (accuracy === null || correct === null || counted === null) return { loss, accuracy };
   const interval = clusteredInterval(correct, counted);
   const n = samplesThatCount(counted).length;
-  return { loss, accuracy, n, interval, ...(meanIou === null ? {} : { meanIou }) };
+  return {
+    ...{ loss, accuracy, n, interval },
+    ...(meanIou === null ? {} : { meanIou }),
+    ...(multiLabel === null ? {} : { multiLabel }),
+  };
 }
 
 /**

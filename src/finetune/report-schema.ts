@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { describeIssue } from '../base/describe-issue.js';
 import { OnnxMishError } from '../base/error.js';
 import { plural } from '../base/plural.js';
-import { hostSchema, shareInterval, toolSchema } from '../validate/report-schema-measures.js';
+import { hostSchema, multiLabel, shareInterval, toolSchema } from '../validate/report-schema-measures.js';
 import { MAX_UNIT_SAMPLES } from './limits.js';
 
 /** Version of the report's format; a changed meaning or a removed field needs a new version. */
@@ -29,6 +29,7 @@ export const score = z.object({
     .describe(
       'Mean intersection over union of the classes; absent without a class for each place of a sample',
     ),
+  multiLabel: multiLabel.optional(),
 });
 
 const difference = z.object({

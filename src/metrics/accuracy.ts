@@ -5,6 +5,7 @@ import { plural } from '../base/plural.js';
 import { outsideClasses } from '../data/labels.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { classesOf, highest, looksLikeScores, MAX_HIGHEST } from './drift.js';
+import type { MultiLabelScores } from './multi-label.js';
 import { type ShareInterval, wilsonInterval } from './wilson.js';
 
 /** Accuracy on labelled samples, from 0 to 1. */
@@ -14,10 +15,12 @@ export interface Accuracy {
   readonly top1: number;
   /** Null for five classes or fewer, of which every label is among the five highest. */
   readonly top5: number | null;
-  /** Number of labelled places, such as pixels, of which top1 and top5 are shares; absent with one label per sample. */
+  /** Number of labels, such as those of pixels, of which top1 and top5 are shares; absent with one label per sample. */
   readonly places?: number | undefined;
-  /** Mean intersection over union of the classes; absent with one label per sample. */
+  /** Mean intersection over union of the classes; absent with one label per sample, and where `multiLabel` is. */
   readonly meanIou?: number | undefined;
+  /** Measures of several labels per sample, each 0 or 1; absent with one label per sample, and with a class at each place. */
+  readonly multiLabel?: MultiLabelScores | undefined;
   /** 95 % intervals that take samples as independent, not their places; absent with one label per sample. */
   readonly top1Interval?: ShareInterval | undefined;
   readonly top5Interval?: ShareInterval | undefined;

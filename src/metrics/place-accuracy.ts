@@ -9,6 +9,7 @@ import type { AccuracyMeter } from './accuracy.js';
 import { clusteredInterval, samplesThatCount, sharesOfClusters } from './clusters.js';
 import { MAX_HIGHEST } from './drift.js';
 import { type IouMeter, iouMeter } from './mean-iou.js';
+import { areLabels, exactMatch, type F1Meter, f1Meter } from './multi-label.js';
 import { highestAt, type ScoreLayout, scoreLayout } from './score-layout.js';
 
 /** Returns the first output of floats with a score for each class, or one score, at each place of the labels; undefined without one. */
@@ -41,7 +42,7 @@ function layoutFor(
   return layout.classes >= 2 && long(rest) === long(targets) ? layout : undefined;
 }
 
-/** A meter for places; with one score for each, the threshold is that of `binaryAccuracyMeter`. */
+/** A meter for places, or for several labels of a sample; with one score for each, the threshold is that of `binaryAccuracyMeter`. */
 export interface PlaceAccuracyMeter extends AccuracyMeter {
   /** Returns the score above which a place counts as class 1; null for an output with a score for each class. */
   threshold(): number | null;
@@ -51,7 +52,7 @@ export interface PlaceAccuracyMeter extends AccuracyMeter {
 const THRESHOLDS = [0.5, 0] as const;
 
 /**
- * Returns a meter for the share of places whose label has the highest score. Its intervals take samples, not places, as independent.
+ * Returns a meter for the share of places, or of several labels of a sample, that have the highest score. Its intervals take samples, not places, as independent.
  * With one score for each place, labels are 0 and 1; the threshold is 0.5 if all scores lie between 0 and 1, otherwise 0, unless
  * `thresholdOf` gives it. With `drawn`, messages name no sample numbers.
  */
@@ -71,7 +72,7 @@ export function placeAccuracyMeter(
   const threshold = () =>
     counts?.classes === 1 ? (thresholdOf?.() ?? (counts.areShares() ? THRESHOLDS[0] : THRESHOLDS[1])) : null;
   /** Returns the number of right places of each sample, by the rule that holds. */
-  const rightOf = () => counts?.rules[threshold() === 0 ? 1 : 0] ?? { correct: [], iou: iouMeter(0) };
+  const rightOf = () => counts?.rules[threshold() === 0 ? 1 : 0] ?? newRule(0, 0);
   return {
     check(tensor) {
       const classes = (tensor && layoutFor(tensor, places)?.classes) ?? 0;
@@ -85,7 +86,7 @@ export function placeAccuracyMeter(
           'its shape changed between runs to one without the places of the labels',
           'Leave out the labels',
         );
-      counts ??= placeCounts(layout.classes);
+      counts ??= placeCounts(layout.classes, perSample);
       for (let row = 0; row < (tensor.dims[0] ?? 0); row++) counts.addSample(numbers, row, layout, labelAt);
     },
     result() {
@@ -101,12 +102,17 @@ export function placeAccuracyMeter(
           `all labels are ${places.ignore}, which is ignored`,
           'Give other labels, or ignore another one',
         );
-      const { correct, iou } = rightOf();
+      const { correct, iou, f1 } = rightOf();
       const areMany = (counts?.classes ?? 0) > MAX_HIGHEST;
       const share = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0) / all;
       return {
         ...{ n: samplesThatCount(counted).length, top1: share(correct), top5: areMany ? share(top5) : null },
-        ...(perSample === 1 ? {} : { places: all, meanIou: iou.value() ?? 0 }),
+        ...(perSample === 1 ? {} : { places: all }),
+        ...(perSample === 1
+          ? {}
+          : counts?.classes === 1 && areLabels(places.dims)
+            ? { multiLabel: { exactMatch: exactMatch(correct, counted), ...f1.value() } }
+            : { meanIou: iou.value() ?? 0 }),
         top1Interval: clusteredInterval(correct, counted),
         ...(areMany ? { top5Interval: clusteredInterval(top5, counted) } : {}),
       };
@@ -141,18 +147,27 @@ interface PlaceCounts {
   /** Number of places of each sample that count, and of those whose label is among the highest classes. */
   readonly counted: number[];
   readonly top5: number[];
-  readonly rules: readonly { readonly correct: number[]; readonly iou: IouMeter }[];
+  readonly rules: readonly Rule[];
   /** Returns whether all scores lie between 0 and 1. */
   areShares(): boolean;
   addSample(scores: ArrayLike<number>, row: number, layout: ScoreLayout, labelAt: LabelReader): void;
 }
 
-function placeCounts(classes: number): PlaceCounts {
+/** Counts by one threshold. */
+interface Rule {
+  /** Number of right places of each sample. */
+  readonly correct: number[];
+  readonly iou: IouMeter;
+  readonly f1: F1Meter;
+}
+
+const newRule = (classes: number, perSample: number): Rule => ({
+  ...{ correct: [], iou: iouMeter(classes), f1: f1Meter(classes === 2 ? perSample : 0) },
+});
+
+function placeCounts(classes: number, perSample: number): PlaceCounts {
   const known = Math.max(2, classes);
-  const rules = (classes === 1 ? THRESHOLDS : [0]).map(() => ({
-    correct: [] as number[],
-    iou: iouMeter(known),
-  }));
+  const rules = (classes === 1 ? THRESHOLDS : [0]).map(() => newRule(known, perSample));
   const [counted, top5]: [number[], number[]] = [[], []];
   let areShares = true;
   return {
@@ -174,6 +189,7 @@ function placeCounts(classes: number): PlaceCounts {
           const answer: number =
             classes === 1 ? sideOf(score, THRESHOLDS[rule] ?? 0, label) : bestAt(scores, start, layout);
           rules[rule]?.iou.add(label, answer);
+          if (classes === 1) rules[rule]?.f1.add(place, label, answer);
           if (answer === label) right[rule] = (right[rule] ?? 0) + 1;
         }
         if (classes > MAX_HIGHEST && rankAt(scores, start, layout, label) < MAX_HIGHEST) five++;

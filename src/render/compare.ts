@@ -2,10 +2,9 @@ import { plural } from '../base/plural.js';
 import type { Drift } from '../metrics/drift.js';
 import type { ProviderRow, Report } from '../validate/report-schema.js';
 import {
-  accuracyWithInterval,
+  accuracyMeasures,
   activation,
   figure,
-  iouText,
   isRequested,
   sqnrOf,
   verdictText,
@@ -200,9 +199,10 @@ function figures(provider: string, report: Report): Map<string, Figure> {
   }
   if (row.accuracy !== null) {
     const { original, swapped } = row.accuracy;
-    for (const [name, { n, top1, top1Interval, meanIou }] of Object.entries({ original, swapped })) {
-      number(`${name} top-1`, top1, 'points', accuracyWithInterval(top1, n, top1Interval));
-      if (meanIou !== undefined) number(`${name} mean IoU`, meanIou, 'points', iouText(meanIou));
+    for (const [name, accuracy] of Object.entries({ original, swapped })) {
+      for (const measure of accuracyMeasures(accuracy))
+        if (measure.name !== 'top-5')
+          number(`${name} ${measure.name}`, measure.value, 'points', measure.text);
     }
   }
   return figures;

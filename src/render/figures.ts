@@ -1,6 +1,8 @@
 import { fixedPercent } from '../base/fixed-percent.js';
 import { integer } from '../base/plural.js';
+import type { Accuracy } from '../metrics/accuracy.js';
 import { type Drift, isWithoutSignal } from '../metrics/drift.js';
+import { f1Text } from '../metrics/multi-label.js';
 import { type Difference, pointsText } from '../metrics/paired.js';
 import { type ShareInterval, wilsonInterval } from '../metrics/wilson.js';
 import type { KernelSweep, ProviderRow, Verdict } from '../validate/report-schema.js';
@@ -62,13 +64,54 @@ export function accuracyWithInterval(
   return `${value} % (${from} to ${to})`;
 }
 
-/** Returns whether an accuracy is one of places of samples, such as pixels. */
-export const hasPlaceAccuracy = (rows: readonly { readonly accuracy: ProviderRow['accuracy'] }[]): boolean =>
-  rows.some(({ accuracy }) => accuracy?.original.places !== undefined);
+/** One measure of an accuracy; `hasInterval` where its text has a 95 % interval. */
+export interface AccuracyMeasure {
+  readonly name: string;
+  readonly value: number | null;
+  readonly text: string;
+  readonly hasInterval: boolean;
+}
 
-/** Formats a mean intersection over union: `71.93 %`; `–` for none. */
-export const iouText = (share: number | undefined) =>
-  share === undefined ? '–' : `${fixedPercent(share)} %`;
+/** Returns the measures of an accuracy, in the order of the columns that they fill. */
+export function accuracyMeasures(
+  accuracy: NonNullable<ProviderRow['accuracy']>['original'],
+): AccuracyMeasure[] {
+  const { n, top1, top5, top1Interval, top5Interval, places, multiLabel } = accuracy;
+  const main = { value: top1, text: accuracyWithInterval(top1, n, top1Interval), hasInterval: true };
+  if (multiLabel !== undefined) return [{ name: 'right labels', ...main }, ...measuresBeside(accuracy, n)];
+  const five = accuracyWithInterval(top5, n, top5Interval);
+  return [
+    { name: places === undefined ? 'top-1' : 'right places', ...main },
+    { name: 'top-5', value: top5, text: five, hasInterval: true },
+    ...measuresBeside(accuracy, n),
+  ];
+}
+
+/** Returns the measures beside a share of right labels: of a class at each place, or of several labels of a sample. */
+export function measuresBeside(
+  { meanIou, multiLabel }: Pick<Accuracy, 'meanIou' | 'multiLabel'>,
+  n: number,
+): AccuracyMeasure[] {
+  if (multiLabel !== undefined) {
+    const { exactMatch, microF1, macroF1 } = multiLabel;
+    const exact = accuracyWithInterval(exactMatch, n);
+    return [
+      { name: 'exact match', value: exactMatch, text: exact, hasInterval: true },
+      { name: 'micro F1', value: microF1, text: f1Text(microF1), hasInterval: false },
+      { name: 'macro F1', value: macroF1, text: f1Text(macroF1), hasInterval: false },
+    ];
+  }
+  if (meanIou === undefined) return [];
+  return [{ name: 'mean IoU', value: meanIou, text: `${fixedPercent(meanIou)} %`, hasInterval: false }];
+}
+
+/** Returns the measures of the first accuracy that was measured; none without one. */
+export function firstMeasures(
+  rows: readonly { readonly accuracy: ProviderRow['accuracy'] }[],
+): AccuracyMeasure[] {
+  const first = rows.find(({ accuracy }) => accuracy !== null)?.accuracy;
+  return first ? accuracyMeasures(first.original) : [];
+}
 
 /** Formats a paired difference of accuracies: `−0.04 points (−0.20 to +0.10), mid-p 0.6`. */
 export function differenceWithInterval({

@@ -5,7 +5,7 @@ import { amountText } from '../finetune/compare-arms.js';
 import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
 import { samplesOfScore } from '../finetune/samples-of-score.js';
 import { activationLabel } from '../mish/activations.js';
-import { accuracyWithInterval, figure, iouText } from './figures.js';
+import { accuracyWithInterval, figure, measuresBeside } from './figures.js';
 import { writtenName } from './written-name.js';
 
 /** Returns what was swapped: `19 sites → Mish in the exp form, β = 1.` */
@@ -38,14 +38,14 @@ export function durationText(seconds: number): string {
   return seconds < 120 ? `${figure(seconds)} s` : `${figure(seconds / 60)} min`;
 }
 
-/** Returns the head of the scores, which have a mean IoU where each place of a sample has a class. */
+/** Returns the head of the scores, with more measures where a sample has several labels, or one for each place. */
 export const scoreHead = (report: Pick<FinetuneReport, 'start'>) => [
   ...['model', 'seed', 'accuracy (95 %)'],
-  ...(hasPlaces(report) ? ['mean IoU'] : []),
+  ...measuresBeside(report.start.original, 0).map(({ name, hasInterval }) =>
+    hasInterval ? `${name} (95 %)` : name,
+  ),
   ...['loss', 'time'],
 ];
-
-const hasPlaces = ({ start }: Pick<FinetuneReport, 'start'>) => start.original.meanIou !== undefined;
 
 /** Returns a row for each model: before training, and for each arm and seed after it. */
 export function scoreRows(report: FinetuneReport): string[][] {
@@ -54,7 +54,7 @@ export function scoreRows(report: FinetuneReport): string[][] {
     name,
     seed,
     accuracyWithInterval(score.accuracy, samplesOfScore(score, data), score.interval),
-    ...(hasPlaces(report) ? [iouText(score.meanIou)] : []),
+    ...measuresBeside(score, samplesOfScore(score, data)).map(({ text }) => text),
     figure(score.loss, 4),
     time,
   ];

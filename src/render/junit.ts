@@ -2,11 +2,10 @@ import { integer, plural } from '../base/plural.js';
 import type { Drift } from '../metrics/drift.js';
 import type { KernelSweep, ProviderRow, Report, Verdict } from '../validate/report-schema.js';
 import {
-  accuracyWithInterval,
+  accuracyMeasures,
   activation,
   differenceWithInterval,
   figure,
-  iouText,
   judgedOutput,
   mapText,
   printable,
@@ -150,16 +149,10 @@ function accuracyCase({
   };
 }
 
-function sharesOf({
-  n,
-  top1,
-  top5,
-  top1Interval,
-  top5Interval,
-  meanIou,
-}: NonNullable<ProviderRow['accuracy']>['original']): string {
-  const iou = meanIou === undefined ? '' : `, mean IoU ${iouText(meanIou)}`;
-  return `top-1 ${accuracyWithInterval(top1, n, top1Interval)}, top-5 ${accuracyWithInterval(top5, n, top5Interval)}${iou}`;
+function sharesOf(accuracy: NonNullable<ProviderRow['accuracy']>['original']): string {
+  return accuracyMeasures(accuracy)
+    .map(({ name, text }) => `${name} ${text}`)
+    .join(', ');
 }
 
 function kernelCase(sweep: KernelSweep): JunitCase {

@@ -7,12 +7,11 @@ import type { LayerComparison, ProviderRow, Report, Verdict } from '../validate/
 import { clean as cleanText } from './clean.js';
 import type { Comparison } from './compare.js';
 import {
-  accuracyWithInterval,
+  accuracyMeasures,
   activation,
   differenceWithInterval,
   figure,
-  hasPlaceAccuracy,
-  iouText,
+  firstMeasures,
   joinSections,
   judgedOutput,
   mapText,
@@ -306,19 +305,16 @@ function latencyTable(report: Report): string {
 }
 
 function accuracyTable(rows: readonly ProviderRow[]): string {
-  const areOfPlaces = hasPlaceAccuracy(rows);
+  const measures = firstMeasures(rows);
   const lines = rows.flatMap(({ provider, accuracy }) => {
     if (accuracy === null) return [];
     const { output, threshold, difference } = accuracy;
     const of = (model: 'original' | 'swapped') => {
-      const { n, top1, top5, top1Interval, top5Interval, meanIou } = accuracy[model];
       return [
         provider,
         `${model}, ${judgedOutput(short(output), threshold)}`,
-        accuracyWithInterval(top1, n, top1Interval),
-        accuracyWithInterval(top5, n, top5Interval),
-        ...(areOfPlaces ? [iouText(meanIou)] : []),
-        integer(n),
+        ...accuracyMeasures(accuracy[model]).map(({ text }) => text),
+        integer(accuracy[model].n),
       ];
     };
     const change =
@@ -329,13 +325,11 @@ function accuracyTable(rows: readonly ProviderRow[]): string {
               provider,
               'swapped minus original',
               differenceWithInterval(difference),
-              '',
-              '',
-              ...(areOfPlaces ? [''] : []),
+              ...measures.map(() => ''),
             ],
           ];
     return [of('original'), of('swapped'), ...change];
   });
-  const head = ['provider', 'labelled accuracy', 'top-1 (95 %)', 'top-5 (95 %)'];
-  return plainTable([...head, ...(areOfPlaces ? ['mean IoU'] : []), 'samples'], lines);
+  const head = measures.map(({ name, hasInterval }) => (hasInterval ? `${name} (95 %)` : name));
+  return plainTable(['provider', 'labelled accuracy', ...head, 'samples'], lines);
 }

@@ -4,6 +4,13 @@ import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
 import type { Samples } from '../data/samples.js';
 import { type IouMeter, iouMeter } from '../metrics/mean-iou.js';
+import {
+  areLabels,
+  exactMatch,
+  type F1Meter,
+  f1Meter,
+  type MultiLabelScores,
+} from '../metrics/multi-label.js';
 import { highestAt, type ScoreLayout, scoreLayout } from '../metrics/score-layout.js';
 import type { Session } from '../providers/provider.js';
 import { elementCount, toNumbers } from '../providers/tensor.js';
@@ -27,6 +34,8 @@ export interface Evaluation {
   readonly perSample: number;
   /** Mean intersection over union of the classes, for a class at each place of a sample; null for other losses. */
   readonly meanIou: number | null;
+  /** Measures of several labels per sample, for binary cross-entropy; null for other losses. */
+  readonly multiLabel: MultiLabelScores | null;
   /** Predicted class of each sample; null unless the loss is cross-entropy of one class per sample. */
   readonly predictions: Uint32Array | null;
 }
@@ -60,6 +69,7 @@ export async function evaluateSession(
   const counted = new Uint32Array(count);
   const scorer = SCORERS[loss];
   const iou = loss === 'cross-entropy' && layout.places > 1 ? iouMeter(layout.classes) : undefined;
+  const f1 = loss === 'bce' && areLabels(outputDims) ? f1Meter(length) : undefined;
   for (let start = 0; start < count; start += batch) {
     stopIfAborted(signal);
     const indices = Uint32Array.from({ length: batch }, (_, place) => Math.min(start + place, count - 1));
@@ -70,7 +80,7 @@ export async function evaluateSession(
     if (values === undefined || values.length !== batch * length)
       throw new OnnxMishError('run-failed', `the output '${scores}' has another shape than in training`);
     for (let place = 0; place < batch && start + place < count; place++) {
-      const row = scorer(values, targets, place * length, length, layout, iou);
+      const row = scorer(values, targets, place * length, length, layout, { iou, f1 });
       losses[start + place] = row.loss;
       correct[start + place] = row.correct;
       counted[start + place] = row.counted;
@@ -91,6 +101,7 @@ export async function evaluateSession(
     counted: perSample === 0 ? null : counted,
     perSample,
     meanIou: iou?.value() ?? null,
+    multiLabel: f1 === undefined ? null : { exactMatch: exactMatch(correct, counted), ...f1.value() },
     predictions: loss === 'cross-entropy' && layout.places === 1 ? predictions : null,
   };
 }
@@ -115,11 +126,11 @@ type Scorer = (
   from: number,
   length: number,
   layout: ScoreLayout,
-  iou: IouMeter | undefined,
+  meters: { readonly iou: IouMeter | undefined; readonly f1: F1Meter | undefined },
 ) => ScoredRow;
 
 const SCORERS: Readonly<Record<LossName, Scorer>> = {
-  'cross-entropy'(scores, targets, from, _, { classes, places, classStride, placeStride }, iou) {
+  'cross-entropy'(scores, targets, from, _, { classes, places, classStride, placeStride }, { iou }) {
     let [loss, correct, counted, prediction] = [0, 0, 0, 0];
     for (let place = 0; place < places; place++) {
       const start = from + place * placeStride;
@@ -142,12 +153,13 @@ const SCORERS: Readonly<Record<LossName, Scorer>> = {
     }
     return { loss: loss / Math.max(1, counted), prediction, correct, counted };
   },
-  bce(scores, targets, from, length) {
+  bce(scores, targets, from, length, _, { f1 }) {
     let loss = 0;
     let correct = 0;
     for (let at = from; at < from + length; at++) {
       const [score, target] = [scores[at] ?? 0, targets[at] ?? 0];
       loss += Math.max(score, 0) + Math.log1p(Math.exp(-Math.abs(score))) - score * target;
+      f1?.add(at - from, Number(target > 0.5), Number(score > 0));
       if (score > 0 === target > 0.5) correct++;
     }
     return { loss: loss / length, correct, counted: length, prediction: 0 };

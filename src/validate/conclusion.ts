@@ -1,6 +1,7 @@
 import { fixedPercent } from '../base/fixed-percent.js';
 import { plural } from '../base/plural.js';
 import { comparableSqnr, type Drift, hasNumbers, isWithoutSignal } from '../metrics/drift.js';
+import { f1Text } from '../metrics/multi-label.js';
 import { pointsText } from '../metrics/paired.js';
 import type { ProviderRow, Report } from './report-schema.js';
 
@@ -36,7 +37,9 @@ export function conclusionOf({ data, providers }: Concluded): string {
 function accuracyChange({ accuracy }: Concluded['providers'][number]): string[] {
   if (accuracy === null) return [];
   const { original, swapped, difference } = accuracy;
-  const what = original.places === undefined ? 'top-1' : 'the share of right places';
+  const places =
+    original.multiLabel === undefined ? 'the share of right places' : 'the share of right labels';
+  const what = original.places === undefined ? 'top-1' : places;
   const change = `${what} goes from ${percent(original.top1)} to ${percent(swapped.top1)}`;
   if (difference === undefined) return [change];
   const { value, low, high, midP } = difference;
@@ -45,18 +48,33 @@ function accuracyChange({ accuracy }: Concluded['providers'][number]): string[] 
   return [
     `${change} (${pointsText(value)} points, 95 % interval ${pointsText(low)} to ${pointsText(high)}${p})`,
     ...iouChange(accuracy),
+    ...multiLabelChange(accuracy),
   ];
 }
 
-function iouChange({ original, swapped }: NonNullable<Concluded['providers'][number]['accuracy']>): string[] {
+type MeasuredAccuracy = NonNullable<Concluded['providers'][number]['accuracy']>;
+
+function iouChange({ original, swapped }: MeasuredAccuracy): string[] {
   if (original.meanIou === undefined || swapped.meanIou === undefined) return [];
   return [`the mean IoU goes from ${percent(original.meanIou)} to ${percent(swapped.meanIou)}`];
+}
+
+function multiLabelChange({ original, swapped }: MeasuredAccuracy): string[] {
+  if (original.multiLabel === undefined || swapped.multiLabel === undefined) return [];
+  const { exactMatch, microF1, macroF1 } = swapped.multiLabel;
+  const before = original.multiLabel;
+  return [
+    `samples with all labels right from ${percent(before.exactMatch)} to ${percent(exactMatch)}`,
+    `micro F1 from ${f1Text(before.microF1)} to ${f1Text(microF1)}, macro F1 from ${f1Text(before.macroF1)} to ${f1Text(macroF1)}`,
+  ];
 }
 
 function outputChange({ drift, accuracy }: Concluded['providers'][number]): string[] {
   const problem = drift.find((one) => one.problem !== null || one.broken > 0);
   if (problem !== undefined) return [`the output ${shortName(problem)} ${describe(problem)}`];
   const answers = drift.flatMap(({ output, top1 }) => (top1 === null ? [] : { output, top1 }));
+  // The highest of several labels is not the answer.
+  if (accuracy?.original.multiLabel !== undefined) return [];
   const judged = answers.find(({ output }) => output === accuracy?.output);
   if (judged !== undefined) return [`${percent(judged.top1, 1)} of answers are the same`];
   const [worst] = answers.toSorted((a, b) => a.top1 - b.top1);

@@ -84,9 +84,27 @@ export const shareInterval = z
   })
   .optional();
 
+export const multiLabel = z
+  .object({
+    exactMatch: share.describe('Share of samples all of whose labels are right, or subset accuracy'),
+    microF1: share
+      .nullable()
+      .describe('F1 of all labels together; null where no label is 1 and none is predicted'),
+    macroF1: share
+      .nullable()
+      .describe(
+        'Mean of the F1 of each label; labels that no sample has and no prediction names do not count',
+      ),
+  })
+  .describe(
+    'Measures of several labels per sample, each 0 or 1; absent without them, and in reports of earlier versions',
+  );
+
 export const accuracySchema = z.object({
   n: countSchema.describe('Number of labelled samples'),
-  top1: share.describe('Share of samples, or of their places, whose label is the highest class'),
+  top1: share.describe(
+    'Share of samples whose label is the highest class; of labels that are right, where a sample has several or one for each place',
+  ),
   top5: share
     .nullable()
     .describe(
@@ -94,10 +112,13 @@ export const accuracySchema = z.object({
     ),
   places: countSchema
     .optional()
-    .describe('Number of labelled places, such as pixels; absent with one label per sample'),
+    .describe('Number of labels, such as those of pixels; absent with one label per sample'),
   meanIou: share
     .optional()
-    .describe('Mean intersection over union of the classes; absent with one label per sample'),
+    .describe(
+      'Mean intersection over union of the classes; absent with one label per sample, or several without places',
+    ),
+  multiLabel: multiLabel.optional(),
   top1Interval: shareInterval.describe(
     '95 % interval of top1, by Wilson, clustered by sample where it has places; absent in reports of earlier versions',
   ),

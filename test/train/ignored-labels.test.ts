@@ -137,7 +137,7 @@ test.each([
 
 test('scores of samples weigh what counts in them, and leave out samples without labels', () => {
   const evaluation: Evaluation = {
-    ...{ loss: 0, accuracy: 5 / 8, predictions: null, perSample: 6, meanIou: null },
+    ...{ loss: 0, accuracy: 5 / 8, predictions: null, perSample: 6, meanIou: null, multiLabel: null },
     losses: Float64Array.of(1, 0, 3),
     correct: Uint32Array.of(3, 0, 2),
     counted: Uint32Array.of(6, 0, 2),

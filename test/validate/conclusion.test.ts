@@ -54,6 +54,22 @@ describe('the conclusion', () => {
     );
   });
 
+  test('of several labels for each sample speaks of labels, and not of places, top-1 or the highest of them', () => {
+    const of = (top1: number, exactMatch: number, microF1: number | null) => ({
+      ...{ n: 300, top1, top5: null, places: 1800 },
+      multiLabel: { exactMatch, microF1, macroF1: microF1 },
+    });
+    const accuracy: Row['accuracy'] = {
+      ...{ output: 'y', original: of(0.95, 0.7, 0.9), swapped: of(0.9, 0.5, null) },
+      difference: { value: -0.05, low: -0.06, high: -0.04, midP: null },
+    };
+    const drift = [driftOf([[1, 0]], [[0, 1]])];
+    expect(conclusionOf({ data, providers: [row({ accuracy, drift })] })).toBe(
+      'On 300 samples the share of right labels goes from 95.00 % to 90.00 % (−5.00 points, 95 % interval −6.00 to −4.00); ' +
+        'samples with all labels right from 70.00 % to 50.00 %; micro F1 from 0.900 to –, macro F1 from 0.900 to –.',
+    );
+  });
+
   test('says nothing of the time of an emulated GPU', () => {
     const runtime = { software: true } as unknown as Row['runtime'];
     const found = conclusionOf({ data, providers: [row({ drift: same, latency: latency(2), runtime })] });

@@ -1,11 +1,10 @@
 import { integer, plural } from '../../base/plural.js';
 import type { ModelInfo, Report, Verdict } from '../../validate/report-schema.js';
 import {
-  accuracyWithInterval,
+  accuracyMeasures,
   differenceWithInterval,
   figure,
-  hasPlaceAccuracy,
-  iouText,
+  firstMeasures,
   isRequested,
   judgedOutput,
   verdictText,
@@ -292,25 +291,16 @@ function Verdicts({ report: { verdicts } }: { report: Report }) {
 }
 
 function Accuracy({ report: { providers } }: { report: Report }) {
-  const areOfPlaces = hasPlaceAccuracy(providers);
+  const measures = firstMeasures(providers);
   const rows = providers.flatMap(({ provider, accuracy }) =>
     accuracy === null
       ? []
       : [
           ...(['original', 'swapped'] as const).map((model) => {
-            const { n, top1, top5, top1Interval, top5Interval, meanIou } = accuracy[model];
-            const shares = [
-              accuracyWithInterval(top1, n, top1Interval),
-              accuracyWithInterval(top5, n, top5Interval),
-            ];
-            const more = areOfPlaces ? [iouText(meanIou)] : [];
+            const texts = accuracyMeasures(accuracy[model]).map(({ text }) => text);
             return [
-              provider,
-              model,
-              judgedOutput(accuracy.output, accuracy.threshold),
-              ...shares,
-              ...more,
-              n,
+              ...[provider, model, judgedOutput(accuracy.output, accuracy.threshold)],
+              ...[...texts, accuracy[model].n],
             ];
           }),
           ...(accuracy.difference === undefined
@@ -319,7 +309,7 @@ function Accuracy({ report: { providers } }: { report: Report }) {
                 [
                   ...[provider, 'swapped minus original', accuracy.output],
                   <span class="nowrap">{differenceWithInterval(accuracy.difference)}</span>,
-                  ...['', ...(areOfPlaces ? [''] : []), accuracy.original.n],
+                  ...[...measures.slice(1).map(() => ''), accuracy.original.n],
                 ],
               ]),
         ],
@@ -331,8 +321,8 @@ function Accuracy({ report: { providers } }: { report: Report }) {
       <div class="wide">
         <Table
           head={[
-            ...['provider', 'model', 'output', 'top-1 (95 % interval)', 'top-5 (95 % interval)'],
-            ...(areOfPlaces ? ['mean IoU'] : []),
+            ...['provider', 'model', 'output'],
+            ...measures.map(({ name, hasInterval }) => (hasInterval ? `${name} (95 % interval)` : name)),
             'samples',
           ]}
           rows={rows}

@@ -1,9 +1,5 @@
-import {
-  accuracyWithInterval,
-  differenceWithInterval,
-  hasPlaceAccuracy,
-  iouText,
-} from '../../../render/figures.js';
+import { accuracyMeasures, differenceWithInterval } from '../../../render/figures.js';
+import type { ProviderRow } from '../../../validate/report-schema.js';
 import type { Row } from './state.js';
 import { TextTable } from './text-table.js';
 
@@ -14,24 +10,32 @@ export function Accuracies(props: {
   readonly rows: readonly Row[];
   readonly nameOf: (provider: string) => string;
 }) {
-  const areOfPlaces = hasPlaceAccuracy(props.rows);
+  const [main, ...others] = shownMeasures(
+    props.rows.find(({ accuracy }) => accuracy !== null)?.accuracy?.original,
+  );
   const rows = props.rows.flatMap(({ provider, accuracy }) => {
     if (accuracy === null) return [];
     const { original, swapped, difference } = accuracy;
-    const iou = `${iouText(original.meanIou)} → ${iouText(swapped.meanIou)}`;
+    const [before, after] = [shownMeasures(original), shownMeasures(swapped)];
     return [
       [
         props.nameOf(provider),
-        accuracyWithInterval(original.top1, original.n, original.top1Interval),
-        accuracyWithInterval(swapped.top1, swapped.n, swapped.top1Interval),
+        before[0]?.text ?? '–',
+        after[0]?.text ?? '–',
         difference === undefined ? '–' : differenceWithInterval(difference),
-        ...(areOfPlaces ? [iou] : []),
+        ...others.map((_, at) => `${before[at + 1]?.text ?? '–'} → ${after[at + 1]?.text ?? '–'}`),
         original.n.toLocaleString('en'),
       ],
     ];
   });
   if (rows.length === 0) return null;
-  const head = areOfPlaces ? HEAD.toSpliced(-1, 0, 'Mean IoU') : HEAD;
-  const caption = areOfPlaces ? 'Share of right places by the labels' : 'Top-1 accuracy by the labels';
+  const titles = others.map(({ name }) => name.replace(/^./, (first) => first.toUpperCase()));
+  const head = HEAD.toSpliced(-1, 0, ...titles);
+  const caption =
+    main?.name === 'top-1' ? 'Top-1 accuracy by the labels' : `Share of ${main?.name} by the labels`;
   return <TextTable label="Accuracy" caption={caption} head={head} rows={rows} />;
 }
+
+/** Returns the measures that the page shows; top-5 is left to the report. */
+const shownMeasures = (accuracy: NonNullable<ProviderRow['accuracy']>['original'] | undefined) =>
+  accuracy === undefined ? [] : accuracyMeasures(accuracy).filter(({ name }) => name !== 'top-5');
