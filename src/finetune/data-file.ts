@@ -1,4 +1,5 @@
 // Trained weights that were external data in the original go to a data file of their own.
+import type { OnnxDocument } from '../onnx/document.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { scan } from '../onnx/scan.js';
 import { toSource } from '../onnx/source.js';
@@ -27,8 +28,7 @@ export async function withDataFile(
 ): Promise<{ output: Spliced; data: DataFileContent | undefined }> {
   const was = [...original.graph.initializers.values()].filter(({ external }) => external !== undefined);
   if (was.length === 0) return { output: trained, data: undefined };
-  const taken = new Set(was.map(({ external }) => external?.get('location')?.toLowerCase()));
-  const location = taken.has(`${name}.data`.toLowerCase()) ? `${name}.trained.data` : `${name}.data`;
+  const location = locationOfTrained(original, name);
   const document = await scan(toSource(await trained.bytes(), original.source.name));
   const index = indexGraphs(document);
   const edits: Edit[] = [];
@@ -47,4 +47,14 @@ export async function withDataFile(
   const bytes = new Uint8Array(last.offset + last.bytes.length);
   for (const part of parts) bytes.set(part.bytes, part.offset);
   return { output: splice(document.source, edits), data: { location, bytes } };
+}
+
+/** Returns the name of the data file for trained weights. No file of the original has this name, whatever its case. */
+export function locationOfTrained({ external }: OnnxDocument, name: string): string {
+  const taken = new Set(external.map(({ tensor }) => tensor.external?.get('location')?.toLowerCase()));
+  const isTaken = (location: string) => taken.has(location.toLowerCase());
+  let location = `${name}.data`;
+  for (let number = 1; isTaken(location); number++)
+    location = `${name}.trained${number === 1 ? '' : `.${number}`}.data`;
+  return location;
 }

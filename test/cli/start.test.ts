@@ -36,3 +36,17 @@ test('a small swap loads no module of Node that takes long to load and that it d
   ])
     expect(added).not.toContain(name);
 });
+
+/** Gives Node's own module the cache of Node 22, and takes the user's home away, as in a container that runs as any number. */
+const HOMELESS = `
+  require('module').enableCompileCache ??= () => {};
+  require('os').homedir = () => { throw new Error('no home'); };
+`;
+
+test('a user without a home folder can run commands', async () => {
+  const folder = await tempFolder();
+  const preload = await folder.write('homeless.cjs', HOMELESS);
+  const { code, stdout, stderr } = await cli(['--version'], { node: ['--require', preload] });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});

@@ -1,3 +1,5 @@
+import { isElementwise } from '../../mish/elementwise.js';
+import { isDequantizer, isQuantizer } from '../../mish/quantization.js';
 import { attribute, type Node, type Scope } from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 
@@ -11,16 +13,13 @@ const CHANNELS: readonly string[] = [
 ];
 /** Operators whose outputs have features on the last axis. */
 const FEATURES: readonly string[] = ['LayerNormalization', 'RMSNormalization'];
-/** Operators that keep the order of axes. */
-const ELEMENTWISE: readonly string[] = [
-  ...['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Sum', 'Identity', 'Cast', 'Dropout', 'Clip'],
-  ...['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Softplus', 'Mish'],
-];
+/** Further operators that keep the order of axes. */
+const ORDER_KEEPING: readonly string[] = ['Concat', 'Dropout', 'Mean', 'Pad', 'Resize', 'Slice', 'Upsample'];
 
 /**
  * Returns the axis of a tensor's units (channels or features) from the operator that produced it: axis 1 after a
  * convolution, the last axis after MatMul and Gemm, or the last but one where the weight is on the left. The search passes
- * through elementwise operators and Transpose. Axis 1 if no such operator precedes the tensor.
+ * through Transpose and operators that keep the order of axes. Axis 1 if no such operator precedes the tensor.
  */
 export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxis {
   const seen = new Set<string>();
@@ -30,21 +29,28 @@ export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxi
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     const { name, orders } = value;
     const node = index.producer(scope, name);
-    if (node === undefined || seen.has(name) || node.domain !== '') continue;
+    if (node === undefined || seen.has(name)) continue;
     seen.add(name);
     const axis = transposed(axisOf(node, isStored), orders);
     if (axis !== undefined) return axis;
-    const order = attribute(node, 'perm')?.ints;
-    if (node.opType === 'Transpose' && order !== undefined)
-      open.push({ name: node.inputs[0] ?? '', orders: [...orders, order] });
-    if (ELEMENTWISE.includes(node.opType))
-      for (const input of node.inputs.toReversed()) open.push({ name: input, orders });
+    const order =
+      node.domain === '' && node.opType === 'Transpose' ? attribute(node, 'perm')?.ints : undefined;
+    if (order !== undefined) open.push({ name: node.inputs[0] ?? '', orders: [...orders, order] });
+    if (keepsOrder(node)) for (const input of node.inputs.toReversed()) open.push({ name: input, orders });
   }
   return 1;
 }
 
+/** Returns whether a node's output has the axes of its inputs in their order. */
+const keepsOrder = (node: Node): boolean =>
+  isElementwise(node) ||
+  (node.domain === '' && ORDER_KEEPING.includes(node.opType)) ||
+  isQuantizer(node) ||
+  isDequantizer(node);
+
 /** Returns the axis of the units that a layer computes; undefined for other operators. */
 function axisOf(node: Node, isStored: (name: string) => boolean): UnitAxis | undefined {
+  if (node.domain !== '') return undefined;
   if (CHANNELS.includes(node.opType)) return 1;
   if (FEATURES.includes(node.opType)) return -1;
   if (node.opType === 'Einsum') return axisOfEinsum(node, isStored);

@@ -1,6 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
 import { checkTarget } from '../../files/write-atomically.js';
+import { locationOfTrained } from '../../finetune/data-file.js';
 import { finetuneModel } from '../../finetune/finetune.js';
 import { activationTag, type FormOptions, type SwapOptions } from '../../mish/swap.js';
 import { swapChoices } from '../../mish/swap-choices.js';
@@ -76,7 +77,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   const work = async (model: LoadedModel) => {
     const fileName = basename(output);
     if (model.document.external.length > 0)
-      await checkTarget(join(dirname(output), `${fileName}.data`), force);
+      await checkTarget(join(dirname(output), locationOfTrained(model.document, fileName)), force);
     return finetuneModel(
       { ...model, name: basename(input) },
       onCpu({

@@ -112,8 +112,10 @@ export const specs = (names: readonly Peer[]): string[] => names.map((name) => `
 /** Returns whether an error says that this package was not found, and not a package that it depends on. */
 function isMissing(error: unknown, name: string): boolean {
   const code = (error as { code?: unknown } | undefined)?.code;
-  const [line = ''] = messageOf(error).split('\n');
-  return (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && line.includes(name);
+  if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') return false;
+  // Such as "Cannot find package 'a' imported from /b/node_modules/c/d.js": a path is not a package's name.
+  const [words = ''] = messageOf(error).split(/\n| imported from /);
+  return words.split(/[\s'"]+/).some((word) => word === name || word.startsWith(`${name}/`));
 }
 
 /** Returns the `require` of the project, if the project has the package. */

@@ -36,7 +36,8 @@ export async function openCache(name: string): Promise<ModelCache | undefined> {
   const validatorAt = async (validator: string) => `${ROOT}validator/${await sha256(validator)}`;
   return {
     async hashOf(validator) {
-      return (await cache.match(await validatorAt(validator)))?.text();
+      const entry = await cache.match(await validatorAt(validator)).catch(() => undefined);
+      return entry?.text();
     },
     async load(hash, options) {
       const at = await entryAt(hash, options);
@@ -48,7 +49,7 @@ export async function openCache(name: string): Promise<ModelCache | undefined> {
         );
         if ((await sha256(model)) === entry.sha256) return { ...entry.prepared, model };
       } catch {} // the entry is damaged
-      await cache.delete(at);
+      await cache.delete(at).catch(() => false);
       return undefined;
     },
     async store(hash, options, prepared, validator) {

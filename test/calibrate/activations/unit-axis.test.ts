@@ -68,3 +68,26 @@ test.each([
     expect(unitAxis(indexGraphs(document), document.graph, x)).toBe(axis);
   },
 );
+
+test.each([
+  ...['Elu', 'Gelu', 'HardSwish', 'Neg', 'PRelu', 'Where', 'Pow', 'Mean', 'Concat', 'Slice', 'Pad', 'Resize'],
+  ...['QuantizeLinear', 'DequantizeLinear', 'com.microsoft.QuantizeLinear', 'com.microsoft.DequantizeLinear'],
+])('the units behind a layer and %s, which keeps the order of axes, are on the last axis', async (name) => {
+  const op = name.replace('com.microsoft.', '');
+  const inputs = { Where: ['mask', 'h', 'h'], Elu: ['h'], Gelu: ['h'], HardSwish: ['h'], Neg: ['h'] }[op] ?? [
+    'h',
+    'other',
+  ];
+  const { document } = await modelFromBytes(
+    model({
+      nodes: [
+        node('MatMul', ['a', 'w'], ['h']),
+        { ...node(op, inputs, ['y']), domain: op === name ? '' : 'com.microsoft' },
+      ],
+      initializers: [floats('w', [2, 2], [1, 2, 3, 4]), floats('other', [1], [1])],
+      inputs: [value('a', 1, [1, 3, 2]), value('mask', 9, [1, 3, 2])],
+      outputs: [value('y', 1)],
+    }),
+  );
+  expect(unitAxis(indexGraphs(document), document.graph, 'y')).toBe(-1);
+});
