@@ -19,12 +19,17 @@ export async function cacheKey(
   const hashes = [await hashSource(file), ...folded];
   const { to = 'mish', target } = options;
   const chosen = {
-    ...{ to, beta: 1, leaky: 'mish' }, // as if named: the defaults have the same key
+    // A default has the same key as its name.
+    to,
+    beta: 1,
+    leaky: 'mish',
     ...swapChoices(options),
     form: chooseForm(options).name,
     // A target decides more than the form: the rewritten nodes for WebGL, and how other activations are written.
     target: target === 'webgl' || to !== 'mish' ? target : undefined,
-    ...{ opset: options.opset, fold: options.fold, undo: options.undo },
+    opset: options.opset,
+    fold: options.fold,
+    undo: options.undo,
   };
   const key = JSON.stringify([VERSION, name, hashes, chosen]);
   return createHash('sha256').update(key).digest('hex').slice(0, 32);

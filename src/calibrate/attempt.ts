@@ -66,8 +66,13 @@ export async function solveSwap(
   const swapped = stored.length === 0 ? plain : await plain.edited(splice(plain.document.source, stored));
   const sites = new Set(report.sites.map(({ output }) => output));
   const solved = await repairLayers({
-    ...{ ...common, swapped, sites, rows },
-    ...{ include: options.layers, ridge: options.ridge, methods: options.methods },
+    ...common,
+    swapped,
+    sites,
+    rows,
+    include: options.layers,
+    ridge: options.ridge,
+    methods: options.methods,
     inputs: options.inputs === 'original' ? (layer) => symmetricModel(original, plan, layer) : undefined,
     onProgress: (done, of, label) => options.onProgress?.(`solving ${label}`, done, of),
   });
@@ -141,7 +146,11 @@ async function tuneOrNot(
   const { layers } = linearLayers(document, indexGraphs(document), modelInputs);
   try {
     const tuned = await tune({
-      ...{ ...common, repaired, steps, maxSteps, layers: layers.filter(include) },
+      ...common,
+      repaired,
+      steps,
+      maxSteps,
+      layers: layers.filter(include),
       onProgress: (done, of) => onProgress?.('gradient steps', done, of),
     });
     if (tuned !== undefined && (tuned.steps > 0 || steps !== undefined)) return tuned;

@@ -52,7 +52,9 @@ export async function calibrateInt8(
   const ofPlain = { beta: plain.report.beta, curved: null, sites };
   const scales: Int8Calibration = {
     ...best.report,
-    ...{ ranges: best.rule, tried, tensors: best.tensors },
+    ranges: best.rule,
+    tried,
+    tensors: best.tensors,
     float: report.kept === 'calibrated' ? report.calibrated : report.swapped,
   };
   return {
@@ -61,8 +63,12 @@ export async function calibrateInt8(
       ...report,
       ...(isBetter ? {} : ofPlain),
       notes: [...report.notes, ...noteOnLeft(floats)],
-      ...{ form: plain.report.form, skipped: plain.report.skipped, int8: scales },
-      ...{ original: before.original, swapped: withoutOriginal(before), calibrated: withoutOriginal(after) },
+      form: plain.report.form,
+      skipped: plain.report.skipped,
+      int8: scales,
+      original: before.original,
+      swapped: withoutOriginal(before),
+      calibrated: withoutOriginal(after),
       kept: isBetter ? 'calibrated' : 'swapped',
     },
   };

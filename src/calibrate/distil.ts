@@ -3,6 +3,7 @@ import { ownProperty } from '../base/own.js';
 import { createRandom } from '../base/random.js';
 import { endlessFeeds } from '../data/batches.js';
 import { type Feeds, firstFeed } from '../data/dataset.js';
+import type { OnnxDocument } from '../onnx/document.js';
 import { extractEdits } from '../onnx/extract.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
@@ -221,7 +222,12 @@ async function distil(
     return loss;
   };
   const found = await inRounds(options.steps, {
-    ...{ validationLoss, onProgress, restart, step, limit, deadline: options.deadline },
+    validationLoss,
+    onProgress,
+    restart,
+    step,
+    limit,
+    deadline: options.deadline,
     async stepMs() {
       restart();
       const start = performance.now();
@@ -240,12 +246,22 @@ async function distil(
       return parameters.map(({ weight }) => current.get(weight.name)?.slice() ?? new Float32Array(0));
     },
   });
-  const edits: Edit[] = [];
-  for (const [index, trained] of (found.values ?? []).entries()) {
-    const { weight } = parameters[index] as Parameter;
-    edits.push(await weightEdit(repaired.document, weight, trained));
-  }
+  const edits = await editsFor(repaired.document, parameters, found.values ?? []);
   return { edits, steps: found.steps, before: found.before, after: found.after };
+}
+
+/** Returns the edits that write new values of parameters, which are in the parameters' order. */
+async function editsFor(
+  document: OnnxDocument,
+  parameters: readonly Parameter[],
+  values: readonly Float32Array[],
+): Promise<Edit[]> {
+  const edits: Edit[] = [];
+  for (const [index, trained] of values.entries()) {
+    const { weight } = parameters[index] as Parameter;
+    edits.push(await weightEdit(document, weight, trained));
+  }
+  return edits;
 }
 
 /** The targets are among the feeds. */

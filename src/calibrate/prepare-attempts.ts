@@ -54,7 +54,11 @@ export async function prepareAttempts(
   const common = { ...run, original: base.original, operations: base.operations };
   const solved = new Map<string, SolvedSwap>();
   return {
-    ...{ swap, measuredIn, plan, base, unmatched },
+    swap,
+    measuredIn,
+    plan,
+    base,
+    unmatched,
     async tryOut(candidate, steps, share) {
       const key = keyOf(candidate);
       const start =

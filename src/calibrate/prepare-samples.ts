@@ -69,7 +69,11 @@ export async function prepareSamples(
   const split = splitSamples(dataset, { samples, batch, seed, tests });
   checkBudget(options.budget, labelsOf(dataset) !== undefined);
   const prepared: PreparedSamples = {
-    ...{ dataset, costs, deadline, batch, notes },
+    dataset,
+    costs,
+    deadline,
+    batch,
+    notes,
     subsets: { ...split, held: joined(split.validation, split.test), measured: split.test },
     counts: {
       fit: await countSamples(dataset, split.train.feeds),

@@ -52,8 +52,16 @@ export async function repairSwap(
   const sharpened =
     options.beta === 'auto'
       ? await refineSharpness({
-          ...{ plan, steps, tryOut: prepared.tryOut, compare, held, onProgress, budget: options.budget },
-          ...{ rows: count(held), betaOf: base.betaOf, sharpens: tendsTo(swap.sites) },
+          plan,
+          steps,
+          tryOut: prepared.tryOut,
+          compare,
+          held,
+          onProgress,
+          budget: options.budget,
+          rows: count(held),
+          betaOf: base.betaOf,
+          sharpens: tendsTo(swap.sites),
         })
       : undefined;
   const chosen = sharpened?.attempt ?? (await prepared.tryOut(plan, steps));
@@ -65,10 +73,13 @@ export async function repairSwap(
   const { skipped } = chosen.swap;
   const sites = chosen.swap.sites.map((site) => ({ ...site, beta: totalBeta(site.beta, base.betaOf(site)) }));
   return {
-    ...{ kept, form, swap: chosen.swap },
+    kept,
+    form,
+    swap: chosen.swap,
     report: {
       schema: CALIBRATION_SCHEMA,
-      ...{ to: swap.to, form: swap.form },
+      to: swap.to,
+      form: swap.form,
       beta: commonBeta(sites).beta ?? (sites.length === 0 ? swap.beta : null),
       curved: base.report,
       sites: await withCurvedShares(sites, chosen.swap, original, kept, subsets.measured, {

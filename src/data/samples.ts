@@ -84,7 +84,8 @@ export function arraySamples(
 
 /** Returns an input of samples as one of the model; its first dimension counts samples. */
 const infoOf = ({ name, elemType, inner = [] }: SampledInput): ValueInfo => ({
-  ...{ name, elemType },
+  name,
+  elemType,
   dims: ['N', ...inner.map((dim) => dim ?? '')],
 });
 

@@ -43,9 +43,13 @@ export function experimentClock(
     points: key.seed === seeds[0] ? points : 0,
   }));
   const clock = trainingsClock(trainings, {
-    ...{ epochs: settings.epochs, workers, now },
+    epochs: settings.epochs,
+    workers,
+    now,
     samples: {
-      ...{ train: parts.train.count, score: curve.count, point: images },
+      train: parts.train.count,
+      score: curve.count,
+      point: images,
       end: parts.test.count + Math.min(MAX_UNIT_SAMPLES, parts.test.count),
     },
   });

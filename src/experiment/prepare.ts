@@ -98,7 +98,9 @@ export async function prepareExperiment(
     keys: seeds.flatMap((seed) => activations.map((activation) => ({ activation, seed }))),
     digest: await experimentDigest({
       ...(options.beta === undefined ? {} : { beta: options.beta }),
-      ...{ settings: resolveSettings(settings), batchNorm, model: await model.fingerprint() },
+      settings: resolveSettings(settings),
+      batchNorm,
+      model: await model.fingerprint(),
       sites: architecture.sites.map(({ label }) => label),
       data: [await dataDigest(data), test && (await dataDigest(test)), train.count, tested.count],
     }),
@@ -117,8 +119,20 @@ export function settingsOf(options: ExperimentOptions) {
     warmUp = 0,
   } = options;
   const settings = {
-    ...{ output, loss, labelSmoothing, rate, schedule, decayEpochs, decay, batch },
-    ...{ maxGradientNorm, ignoreLabel, augment, optimizer, epochs, warmUp: warmUp * epochs },
+    output,
+    loss,
+    labelSmoothing,
+    rate,
+    schedule,
+    decayEpochs,
+    decay,
+    batch,
+    maxGradientNorm,
+    ignoreLabel,
+    augment,
+    optimizer,
+    epochs,
+    warmUp: warmUp * epochs,
   };
   resolveSettings(settings);
   return settings;

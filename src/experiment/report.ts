@@ -44,7 +44,9 @@ export function experimentReport(
       sites: architecture.sites.map(({ label }) => label),
       kept: architecture.kept.map(({ label, why }) => ({ label, why })),
       data: {
-        ...{ source: experiment.source, train: parts.train.count, test: parts.test.count },
+        source: experiment.source,
+        train: parts.train.count,
+        test: parts.test.count,
         testFrom: parts.testFrom,
         curve: curve.count,
         classes: countClasses(parts.train.targets, parts.train.count, experiment.settings),
@@ -53,7 +55,8 @@ export function experimentReport(
       initial: {
         rule: INITIAL_RULE,
         gains: activations.map((activation) => ({ activation, gain: gains.get(activation) ?? 1 })),
-        ...{ weights: training.weights, kept: [...training.kept] },
+        weights: training.weights,
+        kept: [...training.kept],
       },
       warnings: [...experiment.warnings, ...training.warnings],
       remarks: [...training.remarks],
@@ -73,7 +76,10 @@ export function reportOf(facts: Facts, given: readonly ExperimentRun[]): Experim
   const results = activationResults(runs, activations);
   return {
     ...facts,
-    ...{ runs, missing, results, baseline: baselineOf(activations) },
+    runs,
+    missing,
+    results,
+    baseline: baselineOf(activations),
     conclusion: concludeExperiment({ ...facts, runs, missing }, results),
     notes: notesOn(facts, runs),
     seconds: runs.reduce((sum, { seconds }) => sum + seconds, 0),
@@ -108,9 +114,17 @@ function describeSettings(
 ): ExperimentReport['settings'] {
   const { loss, labelSmoothing, rate, schedule, epochs, augment, optimizer } = resolveSettings(settings);
   return {
-    ...{ activations: [...activations], seeds: [...seeds], batchNorm },
-    ...{ loss, labelSmoothing, rate, schedule, epochs, augment: [...augment] },
-    ...{ output, batch },
+    activations: [...activations],
+    seeds: [...seeds],
+    batchNorm,
+    loss,
+    labelSmoothing,
+    rate,
+    schedule,
+    epochs,
+    augment: [...augment],
+    output,
+    batch,
     optimizer: optimizer.kind,
     warmUp: options.warmUp ?? 0,
     weightDecay: optimizer.weightDecay ?? null,

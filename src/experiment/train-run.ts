@@ -37,8 +37,17 @@ export function openRun(
   const { provider, session, signal } = options;
   const initial = initialWeights({ gain: gains.get(activation) ?? 1, seed });
   return createTrainer(modelOf(experiment, activation), {
-    ...{ ...settings, ...train, validation: curve, seed, batchNorm, keep: 'last' },
-    ...{ provider, session, signal, resume, onProgress: onStep },
+    ...settings,
+    ...train,
+    validation: curve,
+    seed,
+    batchNorm,
+    keep: 'last',
+    provider,
+    session,
+    signal,
+    resume,
+    onProgress: onStep,
     initial: (copy, weights) => {
       const values = initial(copy, weights);
       onInitial?.(
@@ -72,7 +81,10 @@ export async function* trainRun(
     const epochs = trainer.epochs.map(epochOf);
     const { activation, seed } = key;
     return {
-      ...{ activation, seed, epochs, diverged },
+      activation,
+      seed,
+      epochs,
+      diverged,
       ...(diverged === null
         ? await judgeRun(experiment, key, trainer, options)
         : { test: null, units: null }),

@@ -34,8 +34,11 @@ export async function trainingFacts(experiment: Experiment): Promise<TrainingFac
   const { train, test } = experiment.parts;
   const known = sharedSamplesNote(await sharedSamples(test.inputs, train.inputs), test.count);
   return {
-    ...{ output: trainer.output, batch: trainer.stepSamples },
-    ...{ weights, kept, remarks: trainer.remarks.map(({ text }) => text) },
+    output: trainer.output,
+    batch: trainer.stepSamples,
+    weights,
+    kept,
+    remarks: trainer.remarks.map(({ text }) => text),
     warnings: [...(known === undefined ? [] : [`${capitalised(known)}.`]), ...keptWarning(kept)],
   };
 }

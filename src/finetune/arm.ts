@@ -34,7 +34,14 @@ export async function openArm(
   const unmatched = new Set(freeze);
   const trainer = await createTrainer(model, {
     ...trainerSettings(options),
-    ...{ ...train, validation, seed, provider, session, signal, teacher: more.teacher, resume: more.resume },
+    ...train,
+    validation,
+    seed,
+    provider,
+    session,
+    signal,
+    teacher: more.teacher,
+    resume: more.resume,
     freeze(name) {
       const matching = freeze.filter((pattern) => matches(pattern, name));
       for (const pattern of matching) unmatched.delete(pattern);
@@ -63,8 +70,21 @@ export function trainerSettings(options: ArmOptions) {
   const { output, loss, labelSmoothing, optimizer, rate, schedule, decayEpochs, decay, epochs } = options;
   const { batch, batchNorm, maxGradientNorm, augment, patience, ignoreLabel } = options;
   return {
-    ...{ output, loss, labelSmoothing, optimizer, rate, schedule, decayEpochs, decay, epochs, batch },
-    ...{ batchNorm, maxGradientNorm, augment, patience, ignoreLabel },
+    output,
+    loss,
+    labelSmoothing,
+    optimizer,
+    rate,
+    schedule,
+    decayEpochs,
+    decay,
+    epochs,
+    batch,
+    batchNorm,
+    maxGradientNorm,
+    augment,
+    patience,
+    ignoreLabel,
   };
 }
 
@@ -74,7 +94,10 @@ export function scoreOf({ loss, accuracy, correct, counted, meanIou, multiLabel 
   const interval = clusteredInterval(correct, counted);
   const n = samplesThatCount(counted).length;
   return {
-    ...{ loss, accuracy, n, interval },
+    loss,
+    accuracy,
+    n,
+    interval,
     ...(meanIou === null ? {} : { meanIou }),
     ...(multiLabel === null ? {} : { multiLabel }),
   };

@@ -22,7 +22,13 @@ export function reportedSettings(
   const { optimizer, patience, ...settings } = resolveSettings(trainerSettings(options));
   const { loss, labelSmoothing, rate, schedule, epochs, augment, batchNorm } = settings;
   return {
-    ...{ loss, labelSmoothing, rate, schedule, epochs, batchNorm, augment: [...augment] },
+    loss,
+    labelSmoothing,
+    rate,
+    schedule,
+    epochs,
+    batchNorm,
+    augment: [...augment],
     ...step,
     optimizer: optimizer.kind,
     warmUp: options.warmUp,

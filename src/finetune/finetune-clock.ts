@@ -65,7 +65,9 @@ export function finetuneClock(
     return units + timedForms * timed;
   };
   const clock = trainingsClock(runs, {
-    ...{ epochs: options.epochs, after: judging, now },
+    epochs: options.epochs,
+    after: judging,
+    now,
     samples: { train: train.count, score: validation?.count ?? 0, end: test.count, point: 0 },
   });
   const find = ({ arm, seed }: RunName) => {

@@ -61,7 +61,9 @@ export async function finetuneModel(
     seed = 0,
   } = given;
   const options: ArmOptions = {
-    ...{ ...given, epochs, warmUp },
+    ...given,
+    epochs,
+    warmUp,
     // The weights are trained: long first steps of RMSProp would undo what they know.
     optimizer:
       optimizer.kind === 'rmsprop' ? { ...optimizer, corrected: optimizer.corrected ?? true } : optimizer,
@@ -73,7 +75,11 @@ export async function finetuneModel(
   const seeds = Array.from({ length: given.seeds ?? 1 }, (_, index) => seed + index);
   const hasControl = given.control !== false && swap.report.sites.length > 0;
   const runs = await trainAll({
-    ...{ parts, options, seeds, resumed, seconds },
+    parts,
+    options,
+    seeds,
+    resumed,
+    seconds,
     models: { swapped: start.model, original },
     arms: hasControl ? ['swapped', 'original'] : ['swapped'],
     timedForms: timesExp(swap) ? 2 : 1,
@@ -90,7 +96,9 @@ export async function finetuneModel(
       : await withDataFile(trained.output, original, fileName);
   const remarks = remarksOn(prepared, before, options, { seeds: seeds.length, hasControl });
   const facts = {
-    ...{ to: swap.report.to, latency, runs: runs.map(({ run }) => run) },
+    to: swap.report.to,
+    latency,
+    runs: runs.map(({ run }) => run),
     comparison: hasControl ? compareArms(pairsOf(runs, seeds)) : null,
     sites: swap.report.sites.map(({ label, kind, beta }) => ({ label, kind, beta })),
     data: reportedData(prepared, options),
@@ -136,8 +144,11 @@ function remarksOn(
 ): string[] {
   return finetuneNotes({
     parts: { ...countsOf(parts), testFrom: parts.testFrom },
-    ...{ validation, test: start.original, shared },
-    ...{ ...trainings, hasTeacher: (options.teacher ?? 0) > 0 },
+    validation,
+    test: start.original,
+    shared,
+    ...trainings,
+    hasTeacher: (options.teacher ?? 0) > 0,
     sites: swap.report.sites.length,
   });
 }

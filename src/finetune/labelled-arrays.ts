@@ -28,7 +28,8 @@ export function labelledArrays(
   options: SampleOptions = {},
 ): LabelledData {
   const sampled = inputs.map(({ name, elemType, dims }) => ({
-    ...{ name, elemType },
+    name,
+    elemType,
     // Empty dims mean a scalar or an unknown rank; with an unknown rank the samples decide.
     inner:
       dims.length === 0

@@ -171,7 +171,14 @@ async function digestOf(model: LoadedModel, options: ArmOptions, data: object): 
   const { calibrate, freeze, teacher, control, seeds, seed, validation } = options;
   const facts = {
     ...swapChoices(options),
-    ...{ calibrate, freeze, teacher, control, seeds, seed, validation, data },
+    calibrate,
+    freeze,
+    teacher,
+    control,
+    seeds,
+    seed,
+    validation,
+    data,
     settings: trainerSettings(options),
     warmUp: options.warmUp,
     model: await model.fingerprint(),

@@ -55,7 +55,11 @@ export async function repairedSwap(
   const { output, report } = await calibrateModel(original, {
     beta: 1,
     ...swapChoices(options),
-    ...{ target: undefined, seed, provider, session, signal },
+    target: undefined,
+    seed,
+    provider,
+    session,
+    signal,
     form: to === undefined || to === 'mish' ? trainedIn : undefined,
     samples: MAX_REPAIR_SAMPLES,
     maxSteps: MAX_REPAIR_STEPS,

@@ -138,7 +138,9 @@ async function trainGroup(
       const [current, other] = open;
       await options.checkpoint?.save(
         encodeFinetuneCheckpoint({
-          ...{ ...fixed, before: current?.before ?? null, seconds: seconds() },
+          ...fixed,
+          before: current?.before ?? null,
+          seconds: seconds(),
           current: current?.trainer.checkpoint() ?? new Uint8Array(0),
           ...(other && { other: other.trainer.checkpoint(), otherBefore: other.before }),
           ...encodedRuns(progress.finished),
@@ -208,7 +210,10 @@ async function finishRun(
   const evaluation = await trainer.evaluate(parts.test);
   return {
     run: {
-      ...{ arm, seed, before, epochs: trainer.epochs.map(withoutSteps) },
+      arm,
+      seed,
+      before,
+      epochs: trainer.epochs.map(withoutSteps),
       test: scoreOf(evaluation),
       moved: await movedWeights(models[arm], trainer),
       seconds: trainer.epochs.reduce((sum, epoch) => sum + epoch.seconds, 0),

@@ -173,8 +173,15 @@ interface Differences {
 }
 
 const NO_DIFFERENCES: Differences = {
-  ...{ maxAbs: 0, scale: 0, sumAbs: 0, squares: 0 },
-  ...{ reference2: 0, got2: 0, dot: 0, broken: 0, brokenInReference: 0 },
+  maxAbs: 0,
+  scale: 0,
+  sumAbs: 0,
+  squares: 0,
+  reference2: 0,
+  got2: 0,
+  dot: 0,
+  broken: 0,
+  brokenInReference: 0,
 };
 
 /**

@@ -127,7 +127,8 @@ const NEITHER =
 
 const without = (what: string) =>
   new OnnxMishError('bad-data', what, {
-    ...{ fix: 'Leave out the labels', option: { labels: null } },
+    fix: 'Leave out the labels',
+    option: { labels: null },
   });
 
 /**

@@ -106,7 +106,9 @@ export function placeAccuracyMeter(
       const areMany = (counts?.classes ?? 0) > MAX_HIGHEST;
       const share = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0) / all;
       return {
-        ...{ n: samplesThatCount(counted).length, top1: share(correct), top5: areMany ? share(top5) : null },
+        n: samplesThatCount(counted).length,
+        top1: share(correct),
+        top5: areMany ? share(top5) : null,
         ...(perSample === 1 ? {} : { places: all }),
         ...(perSample === 1
           ? {}
@@ -162,7 +164,9 @@ interface Rule {
 }
 
 const newRule = (classes: number, perSample: number): Rule => ({
-  ...{ correct: [], iou: iouMeter(classes), f1: f1Meter(classes === 2 ? perSample : 0) },
+  correct: [],
+  iou: iouMeter(classes),
+  f1: f1Meter(classes === 2 ? perSample : 0),
 });
 
 function placeCounts(classes: number, perSample: number): PlaceCounts {
@@ -171,7 +175,10 @@ function placeCounts(classes: number, perSample: number): PlaceCounts {
   const [counted, top5]: [number[], number[]] = [[], []];
   let areShares = true;
   return {
-    ...{ classes, counted, top5, rules },
+    classes,
+    counted,
+    top5,
+    rules,
     areShares: () => areShares,
     addSample(scores, row, layout, labelAt) {
       const { places } = layout;

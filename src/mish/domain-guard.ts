@@ -123,7 +123,9 @@ export function findDomainGuards(
     constants: createConstantRanges(analysis.index, read),
     bySite: new Map(sites.map((site) => [site.node, site as Site])),
     inner: new Set(sites.flatMap((site) => site.inner ?? [])),
-    ...{ depth, positiveLayers, steps: 0 },
+    depth,
+    positiveLayers,
+    steps: 0,
   };
   const findings = createFindings();
   walk(

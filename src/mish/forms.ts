@@ -216,7 +216,9 @@ export const FORMS: Readonly<Record<FormName, Form>> = {
     types: { f16: 6, f32: 6, f64: 6, bf16: 22 },
     steps: [
       {
-        ...{ op: 'HardSigmoid', inputs: ['x'], output: 's' },
+        op: 'HardSigmoid',
+        inputs: ['x'],
+        output: 's',
         attributes: { alpha: { timesBeta: 0.1895 }, beta: 0.5668 },
       },
       ...GATE,

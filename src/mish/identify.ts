@@ -100,7 +100,9 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
         for (const beta of choices(sharp, 1, simplest(sharp, tolerance)))
           if (beta > LEAST_SHARPNESS)
             yield {
-              ...{ form, beta, alpha: alpha || undefined },
+              form,
+              beta,
+              alpha: alpha || undefined,
               f: (x) => alpha * x + ((1 - alpha) * f(beta * x)) / beta,
             };
       }

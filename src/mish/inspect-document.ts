@@ -59,7 +59,10 @@ export async function inspectDocument(
       })),
       ...onIntegers.map(({ beta, elemType, scope, node, bound }) => ({
         ...({ form: 'other', beta, elemType: typeName(elemType), scope: scope.path } as const),
-        ...{ label: siteLabel({ node, scope }), output: node.outputs[0] ?? '', difference: bound, bound },
+        label: siteLabel({ node, scope }),
+        output: node.outputs[0] ?? '',
+        difference: bound,
+        bound,
       })),
     ],
     history: history(document),

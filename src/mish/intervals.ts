@@ -3,7 +3,7 @@ import { kindOf } from './activation-kinds.js';
 import { elementwise, type Numbers, numbersOf } from './elementwise.js';
 import { wordSet } from './use-moves.js';
 
-// Interval arithmetic: from the ranges of a node's operands follows a range that holds all its results.
+// Interval arithmetic: the intervals of a node's operands give an interval that holds all its results.
 
 /** An interval of numbers with both ends. */
 export interface Interval {
@@ -20,67 +20,72 @@ export const NON_NEGATIVE: Interval = { low: 0, high: POSITIVE_INFINITY };
 export const isAll = ({ low, high }: Interval) => low === NEGATIVE_INFINITY && high === POSITIVE_INFINITY;
 export const isEqual = (a: Interval, b: Interval) => a.low === b.low && a.high === b.high;
 
-/** Creates a range; an end that is not a number becomes infinite. */
-function range(low: number, high: number): Interval {
+/** Creates an interval; an end that is not a number becomes infinite. */
+function interval(low: number, high: number): Interval {
   return {
     low: Number.isNaN(low) ? NEGATIVE_INFINITY : low,
     high: Number.isNaN(high) ? POSITIVE_INFINITY : high,
   };
 }
 
-/** Returns the smallest range that holds all ranges. */
-export function hull(ranges: readonly Interval[]): Interval {
-  return range(Math.min(...ranges.map(({ low }) => low)), Math.max(...ranges.map(({ high }) => high)));
+/** Returns the smallest interval that holds all intervals. */
+export function hull(intervals: readonly Interval[]): Interval {
+  return interval(
+    Math.min(...intervals.map(({ low }) => low)),
+    Math.max(...intervals.map(({ high }) => high)),
+  );
 }
 
-/** Returns the common part of two ranges that hold the same values. */
+/** Returns the common part of two intervals that hold the same values. */
 export function common(a: Interval, b: Interval): Interval {
-  return range(Math.max(a.low, b.low), Math.min(a.high, b.high));
+  return interval(Math.max(a.low, b.low), Math.min(a.high, b.high));
 }
 
-const negated = ({ low, high }: Interval) => range(-high, -low);
-const plus = (a: Interval, b: Interval) => range(a.low + b.low, a.high + b.high);
+const negated = ({ low, high }: Interval) => interval(-high, -low);
+const plus = (a: Interval, b: Interval) => interval(a.low + b.low, a.high + b.high);
 /** Multiplies ends. An infinite end is a limit, so that 0 times it is 0. */
 const product = (a: number, b: number) => (a === 0 || b === 0 ? 0 : a * b);
 const times = (a: Interval, b: Interval) => {
   const [first, ...others] = [a.low, a.high].flatMap((end) => [product(end, b.low), product(end, b.high)]);
-  return range(Math.min(first ?? 0, ...others), Math.max(first ?? 0, ...others));
+  return interval(Math.min(first ?? 0, ...others), Math.max(first ?? 0, ...others));
 };
 const absolute = (x: Interval) => {
   if (x.low >= 0) return x;
-  return x.high <= 0 ? negated(x) : range(0, Math.max(-x.low, x.high));
+  return x.high <= 0 ? negated(x) : interval(0, Math.max(-x.low, x.high));
 };
 
-/** Returns the range of 1 / x. A divisor of both signs gives any number. */
+/** Returns the interval of 1 / x. A divisor of both signs gives any number. */
 function inverse({ low, high }: Interval): Interval {
   if ((low < 0 && high > 0) || (low === 0 && high === 0)) return ALL;
-  return high <= 0 && low < 0 ? negated(inverse(range(-high, -low))) : range(1 / high, 1 / Math.abs(low));
+  return high <= 0 && low < 0
+    ? negated(inverse(interval(-high, -low)))
+    : interval(1 / high, 1 / Math.abs(low));
 }
 
-/** Returns the range of x to a constant power. */
+/** Returns the interval of x to a constant power. */
 function power(x: Interval, exponent: number): Interval {
   if (exponent < 0) return inverse(power(x, -exponent));
-  if (exponent === 0) return range(1, 1);
+  if (exponent === 0) return interval(1, 1);
   const base = exponent % 2 === 0 ? absolute(x) : Number.isInteger(exponent) ? x : positive(x);
-  return range(base.low ** exponent, base.high ** exponent);
+  return interval(base.low ** exponent, base.high ** exponent);
 }
 
-/** Returns the range of a positive constant to the power x. */
+/** Returns the interval of a positive constant to the power x. */
 function exponential(base: number, x: Interval): Interval {
   if (!(base > 0)) return ALL;
-  return base < 1 ? range(base ** x.high, base ** x.low) : range(base ** x.low, base ** x.high);
+  return base < 1 ? interval(base ** x.high, base ** x.low) : interval(base ** x.low, base ** x.high);
 }
 
 /** Returns the part that is not negative. */
-const positive = ({ low, high }: Interval) => range(Math.max(low, 0), Math.max(high, 0));
+const positive = ({ low, high }: Interval) => interval(Math.max(low, 0), Math.max(high, 0));
 
-/** Returns the range of a sum of one or more elements. */
+/** Returns the interval of a sum of one or more elements. */
 const sum = ({ low, high }: Interval) =>
-  range(low < 0 ? NEGATIVE_INFINITY : low, high > 0 ? POSITIVE_INFINITY : high);
+  interval(low < 0 ? NEGATIVE_INFINITY : low, high > 0 ? POSITIVE_INFINITY : high);
 
-/** Returns the range of an activation that is at most `depth` below zero, and between 0 and x where x is positive. */
+/** Returns the interval of an activation that is at most `depth` below zero, and between 0 and x where x is positive. */
 export function activationInterval({ low, high }: Interval, depth: number): Interval {
-  return range(low >= 0 ? 0 : -depth, Math.max(high, 0));
+  return interval(low >= 0 ? 0 : -depth, Math.max(high, 0));
 }
 
 /** Rounds to the nearest integer, and halves to the even one. */
@@ -89,8 +94,15 @@ export const roundToEven = (x: number) =>
 
 /** Increasing operators of one operand that are not in `elementwise`. */
 const INCREASING: Readonly<Record<string, (x: number) => number>> = {
-  ...{ Acosh: Math.acosh, Asin: Math.asin, Asinh: Math.asinh, Atan: Math.atan, Atanh: Math.atanh },
-  ...{ Ceil: Math.ceil, Floor: Math.floor, Round: roundToEven, Sinh: Math.sinh },
+  Acosh: Math.acosh,
+  Asin: Math.asin,
+  Asinh: Math.asinh,
+  Atan: Math.atan,
+  Atanh: Math.atanh,
+  Ceil: Math.ceil,
+  Floor: Math.floor,
+  Round: roundToEven,
+  Sinh: Math.sinh,
 };
 /** Increasing operators of one operand that are in `elementwise`, if their attributes are not negative. */
 const ELEMENTWISE =
@@ -99,14 +111,14 @@ const NUMBERS = ['alpha', 'gamma'];
 
 function increasing(x: Interval, node: Node, call: Node | undefined): Interval {
   const own = Object.hasOwn(INCREASING, node.opType) ? INCREASING[node.opType] : undefined;
-  if (own !== undefined) return range(own(x.low), own(x.high));
+  if (own !== undefined) return interval(own(x.low), own(x.high));
   const number = numbersOf(node, call);
   const op = elementwise(node);
   if (op === undefined || NUMBERS.some((name) => number(name, 1) < 0)) return ALL;
   const at = (value: number) => op(value, Number.NaN, Number.NaN, number, node);
   // At infinity some formulas give ∞ · 0; the limits are those of a large number.
   const end = (value: number) => (Number.isNaN(at(value)) ? at(Math.sign(value) * 1e30) : at(value));
-  return range(end(x.low), end(x.high));
+  return interval(end(x.low), end(x.high));
 }
 
 type Rule = (operands: readonly Interval[], node: Node, call: Node | undefined) => Interval;
@@ -123,44 +135,44 @@ const each = (names: string, rule: Rule) =>
   Object.fromEntries([...wordSet(names)].map((name) => [name, rule]));
 
 const keep: Unary = (x) => x;
-/** Returns the range with 0, which padding and empty sums add. */
+/** Returns the interval with 0, which padding and empty sums add. */
 const withZero: Unary = (x) => hull([x, ZERO]);
-/** Returns the range with 0 of an operator that interpolates linearly, or takes elements; cubic weights are negative, too. */
+/** Returns the interval with 0 of an operator that interpolates linearly, or takes elements; cubic weights are negative, too. */
 const interpolated: Unary = (x, node, call) =>
   attribute(node, 'mode')?.s?.includes('cubic') ? ALL : withZero(x, node, call);
 
 const QUARTER = Math.PI / 2;
 const isQuarter = ({ low, high }: Interval) => low > -QUARTER && high < QUARTER;
 const sine = (x: Interval): Interval => {
-  if (isQuarter(x)) return range(Math.sin(x.low), Math.sin(x.high));
-  return x.low >= 0 && x.high <= Math.PI ? range(0, 1) : UNIT;
+  if (isQuarter(x)) return interval(Math.sin(x.low), Math.sin(x.high));
+  return x.low >= 0 && x.high <= Math.PI ? interval(0, 1) : UNIT;
 };
 
-/** Returns the range of Shrink: 0 within ±lambd, and closer to 0 by the bias outside. */
+/** Returns the interval of Shrink: 0 within ±lambd, and closer to 0 by the bias outside. */
 function shrunk(x: Interval, node: Node, call: Node | undefined): Interval {
   const number = numbersOf(node, call);
   const [end, bias] = [number('lambd', 0.5), number('bias', 0)];
   if (!(end >= 0) || Number.isNaN(bias)) return ALL;
   const parts: Interval[] = [];
-  if (x.low < -end) parts.push(range(x.low + bias, Math.min(x.high, -end) + bias));
-  if (x.high > end) parts.push(range(Math.max(x.low, end) - bias, x.high - bias));
+  if (x.low < -end) parts.push(interval(x.low + bias, Math.min(x.high, -end) + bias));
+  if (x.high > end) parts.push(interval(Math.max(x.low, end) - bias, x.high - bias));
   if (x.low <= end && x.high >= -end) parts.push(ZERO);
   return hull(parts);
 }
 
-/** Returns the range of a local response normalisation, whose divisor is at least 1 with these attributes. */
+/** Returns the interval of a local response normalisation, whose divisor is at least 1 with these attributes. */
 function responses(x: Interval, node: Node, call: Node | undefined): Interval {
   const number = numbersOf(node, call);
   const isDivided = number('bias', 1) >= 1 && number('alpha', 1e-4) >= 0 && number('beta', 0.75) >= 0;
   return isDivided ? withZero(x, node, call) : ALL;
 }
 
-/** Returns the range of a batch normalisation with these statistics, over all channels. */
+/** Returns the interval of a batch normalisation with these statistics, over all channels. */
 const normalised: Rule = ([x = ALL, scale = ALL, shift = ALL, mean = ALL, variance = ALL], node, call) => {
   const epsilon = numbersOf(node, call)('epsilon', 1e-5);
   if (node.outputs.length > 1 || attribute(node, 'training_mode')?.i || !(variance.low + epsilon > 0))
     return ALL;
-  const deviation = power(plus(variance, range(epsilon, epsilon)), 0.5);
+  const deviation = power(plus(variance, interval(epsilon, epsilon)), 0.5);
   return plus(times(times(plus(x, negated(mean)), inverse(deviation)), scale), shift);
 };
 
@@ -172,15 +184,16 @@ const pow = ([x = ALL, e = ALL]: readonly Interval[]): Interval => {
   if (x.low === x.high) return exponential(x.low, e);
   return x.low >= 0 ? NON_NEGATIVE : ALL;
 };
-/** Returns the range of a Clip, whose bounds are attributes or operands. */
+/** Returns the interval of a Clip, whose bounds are attributes or operands. */
 const clip = ([x = ALL, least, most]: readonly (Interval | undefined)[], number: Numbers): Interval => {
-  const bound = (name: string, otherwise: number) => range(number(name, otherwise), number(name, otherwise));
+  const bound = (name: string, otherwise: number) =>
+    interval(number(name, otherwise), number(name, otherwise));
   const [from, to] = [least ?? bound('min', NEGATIVE_INFINITY), most ?? bound('max', POSITIVE_INFINITY)];
   const end = (value: number, low: number, high: number) => Math.min(Math.max(value, low), high);
-  return range(end(x.low, from.low, to.low), end(x.high, from.high, to.high));
+  return interval(end(x.low, from.low, to.low), end(x.high, from.high, to.high));
 };
 
-/** Rules of operators whose result may have a range even where their operands have none. */
+/** Rules of operators whose result may have an interval even where their operands have none. */
 const BOUNDED: Readonly<Record<string, Rule>> = {
   ...each(ELEMENTWISE, unary(increasing)),
   ...each('Acosh Asin Atan Atanh', unary(increasing)),
@@ -192,8 +205,8 @@ const BOUNDED: Readonly<Record<string, Rule>> = {
   Sin: unary(sine),
   Abs: unary(absolute),
   Clip: () => ALL, // `intervalOf` has its rule, which takes absent operands
-  Max: (all) => range(Math.max(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high))),
-  Min: (all) => range(Math.min(...all.map(({ low }) => low)), Math.min(...all.map(({ high }) => high))),
+  Max: (all) => interval(Math.max(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high))),
+  Min: (all) => interval(Math.min(...all.map(({ low }) => low)), Math.min(...all.map(({ high }) => high))),
   Mul: binary((a, b, areSame) => (areSame ? power(a, 2) : times(a, b))),
   Pow: pow,
   ...each(
@@ -202,12 +215,12 @@ const BOUNDED: Readonly<Record<string, Rule>> = {
   ),
   ReduceSumSquare: unary((x) => sum(power(x, 2))),
   ...each('GlobalLpPool LpPool', () => NON_NEGATIVE),
-  ...each('Hardmax Softmax', () => range(0, 1)),
+  ...each('Hardmax Softmax', () => interval(0, 1)),
   // The result has norm 1, or is 0.
-  LpNormalization: unary(({ low }) => (low >= 0 ? range(0, 1) : UNIT)),
+  LpNormalization: unary(({ low }) => (low >= 0 ? interval(0, 1) : UNIT)),
 };
 
-/** Rules of operators whose result has a range only where an operand has one. */
+/** Rules of operators whose result has an interval only where an operand has one. */
 const OTHERS: Readonly<Record<string, Rule>> = {
   ...each('Asinh Ceil Floor Round Sinh', unary(increasing)),
   ...each('GlobalAveragePool ReduceMean', unary(keep)),
@@ -221,22 +234,22 @@ const OTHERS: Readonly<Record<string, Rule>> = {
   ),
   ReduceSum: unary(sum),
   CumSum: unary((x, node, call) => sum(withZero(x, node, call))),
-  ReduceLogSum: unary((x) => range(Math.log(Math.max(x.low, 0)), POSITIVE_INFINITY)),
+  ReduceLogSum: unary((x) => interval(Math.log(Math.max(x.low, 0)), POSITIVE_INFINITY)),
   // At least as large as the largest element.
-  ReduceLogSumExp: unary(({ low }) => range(low, POSITIVE_INFINITY)),
-  ReduceProd: unary((x) => (x.low < 0 ? ALL : range(x.low < 1 ? 0 : x.low, POSITIVE_INFINITY))),
+  ReduceLogSumExp: unary(({ low }) => interval(low, POSITIVE_INFINITY)),
+  ReduceProd: unary((x) => (x.low < 0 ? ALL : interval(x.low < 1 ? 0 : x.low, POSITIVE_INFINITY))),
   Neg: unary(negated),
   Reciprocal: unary(inverse),
-  Acos: unary((x) => range(Math.acos(x.high), Math.acos(x.low))),
+  Acos: unary((x) => interval(Math.acos(x.high), Math.acos(x.low))),
   Add: binary(plus),
   Sub: binary((a, b, areSame) => (areSame ? ZERO : plus(a, negated(b)))),
   Div: binary((a, b) => times(a, inverse(b))),
   Sum: (all) => all.reduce(plus),
-  Mean: (all) => times(all.reduce(plus), range(1 / all.length, 1 / all.length)),
+  Mean: (all) => times(all.reduce(plus), interval(1 / all.length, 1 / all.length)),
   ...each('GridSample MaxRoiPool MaxUnpool RoiAlign', unary(interpolated)),
   CenterCropPad: unary(withZero),
   Col2Im: unary((x, node, call) => sum(withZero(x, node, call))),
-  Tan: unary((x) => (isQuarter(x) ? range(Math.tan(x.low), Math.tan(x.high)) : ALL)),
+  Tan: unary((x) => (isQuarter(x) ? interval(Math.tan(x.low), Math.tan(x.high)) : ALL)),
   Shrink: unary(shrunk),
   LRN: unary(responses),
   BatchNormalization: normalised,
@@ -256,12 +269,12 @@ const ML = 'ai.onnx.ml';
 const CLASSICAL: Readonly<Record<string, Rule>> = {
   ...each('ArrayFeatureExtractor Imputer', unary(keep)),
   FeatureVectorizer: hull,
-  Binarizer: () => range(0, 1),
+  Binarizer: () => interval(0, 1),
   // Divided by their largest number, their sum or their norm, values keep their signs where all are not negative.
-  Normalizer: unary(({ low }) => (low >= 0 ? range(0, 1) : ALL)),
+  Normalizer: unary(({ low }) => (low >= 0 ? interval(0, 1) : ALL)),
 };
 
-/** Returns whether a node's result can have a range although none of its operands has one. */
+/** Returns whether a node's result can have an interval although none of its operands has one. */
 export const isBounded = ({ domain, opType }: Node) => domain === '' && Object.hasOwn(BOUNDED, opType);
 
 function ruleOf({ domain, opType }: Node): Rule | undefined {
@@ -269,10 +282,10 @@ function ruleOf({ domain, opType }: Node): Rule | undefined {
   return (domain === '' || domain === ML) && Object.hasOwn(table, opType) ? table[opType] : undefined;
 }
 
-/** Returns whether the range of a node's result is computed from the ranges of its operands. */
+/** Returns whether the interval of a node's result is computed from the intervals of its operands. */
 export const hasRule = (node: Node) => ruleOf(node) !== undefined;
 
-/** Returns a range that holds all results of a node. `call` gives attributes of a function. */
+/** Returns an interval that holds all results of a node. `call` gives attributes of a function. */
 export function intervalOf(node: Node, operands: readonly (Interval | undefined)[], call?: Node): Interval {
   const rule = operands.length === 0 ? undefined : ruleOf(node);
   if (rule === undefined) return ALL;

@@ -26,9 +26,18 @@ export function recogniseWritten(document: OnnxDocument, analysis: Analysis): Re
     const form = written.form ? FORMS[written.form] : formOf(written, analysis.index);
     const bound = form && boundOf(form, { beta, leak: alpha });
     return {
-      ...{ form: form ?? FORMS[type === 'f64' ? 'exp' : 'softplus'], written: form?.name ?? 'other' },
-      ...{ beta, ...(alpha === undefined ? {} : { leak: alpha }) },
-      ...{ scope, node, x, type, inner, constants, difference: bound ?? difference, bound },
+      form: form ?? FORMS[type === 'f64' ? 'exp' : 'softplus'],
+      written: form?.name ?? 'other',
+      beta,
+      ...(alpha === undefined ? {} : { leak: alpha }),
+      scope,
+      node,
+      x,
+      type,
+      inner,
+      constants,
+      difference: bound ?? difference,
+      bound,
     };
   });
 }

@@ -275,7 +275,9 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     const nodes: Node[] = [];
     let structure = 0;
     const region = (): Region => ({
-      ...{ scope, nodes: nodes.slice(), structure },
+      scope,
+      nodes: nodes.slice(),
+      structure,
       operands: roles
         .slice(0, count)
         .flatMap((role, place) => (role === OPERAND || role === OPEN ? nameOf(place) : [])),

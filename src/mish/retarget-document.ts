@@ -92,6 +92,11 @@ async function retargetRaised(
 
 /** Returns the skip of a Mish on integers. */
 const onIntegers = ({ node, scope }: Pick<Skip, 'node' | 'scope'>): Skip => ({
-  ...{ node, scope, kind: 'mish', alpha: undefined, type: undefined, reason: 'quantized' },
+  node,
+  scope,
+  kind: 'mish',
+  alpha: undefined,
+  type: undefined,
+  reason: 'quantized',
   why: 'operators on integers compute it; undo the swap, and write it anew',
 });

@@ -113,8 +113,11 @@ function writeOnIntegers(writing: Writing, place: PlacedSite, input: Quantizatio
   const gate = writer.defineQuantization(scope, `${prefix}/gate`, { ...input, ...fit.gate });
   const gated = writer.fresh(`${prefix}/sigmoid`);
   const nodeOf = (opType: string, inputs: readonly string[], output: readonly string[]): onnx.INodeProto => ({
-    ...{ opType, domain: DOMAIN, name: writer.fresh(`${prefix}/${opType}`) },
-    ...{ input: [...inputs], output: [...output] },
+    opType,
+    domain: DOMAIN,
+    name: writer.fresh(`${prefix}/${opType}`),
+    input: [...inputs],
+    output: [...output],
   });
   const y = parameters.get(quantizer) ?? [];
   writer.replace(scope, quantizer, [

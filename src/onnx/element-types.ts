@@ -74,7 +74,12 @@ export function inferElementTypes(
   };
   const start = (root: Scope, types: readonly number[], environment: Environment): TypeRun =>
     typeRun({
-      ...{ root, scopes: inside(root), index, types, environment, budget },
+      root,
+      scopes: inside(root),
+      index,
+      types,
+      environment,
+      budget,
       call:
         functions.size === 0
           ? undefined

@@ -49,7 +49,9 @@ export function surfaceFaces(
     [across(at) * cos - along(at) * sin, depth(at) * flat - ((heights[at] ?? 0) - 0.5) * up] as const;
   return faces(points)
     .map((corners, index) => ({
-      ...{ index, band: bands[index] ?? 0, corners: corners.map(project) },
+      index,
+      band: bands[index] ?? 0,
+      corners: corners.map(project),
       depth: depth(corners[0]) + depth(corners[2]),
     }))
     .toSorted((a, b) => a.depth - b.depth);

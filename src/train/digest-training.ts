@@ -23,7 +23,10 @@ export async function trainingDigest(
     crc32(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   const facts = {
     model: await model.fingerprint(),
-    ...{ settings, trained, batch, teaching },
+    settings,
+    trained,
+    batch,
+    teaching,
     data: await digestData(data.samples, targets),
     validation: judged && validation && (await digestData(validation.samples, judged.targets)),
     initial: initial && [...plan.initial].map(([name, values]) => [name, crcOf(values)]),

@@ -111,7 +111,10 @@ function readerOptions(
   const index = indexGraphs(document);
   const inputs = Object.keys(data.samples.inputs);
   return {
-    ...{ batch, outputDims, seed, augment },
+    batch,
+    outputDims,
+    seed,
+    augment,
     layout: loss === 'cross-entropy' ? step.layout : undefined,
     channelsLast: (input) => readsChannelsLast(document, index, input),
     places: outputPlaces(document, index, inputs, step.scores),

@@ -37,7 +37,8 @@ function comparison(block: number): Uint8Array {
     relu: true,
   });
   const outputs = {
-    ...{ plain, 'plain mean': tape.node('GlobalAveragePool', [plain]) },
+    plain,
+    'plain mean': tape.node('GlobalAveragePool', [plain]),
     blocked: toPlain(tape, blocked, CHANNELS),
     'blocked mean': meanOfPlaces(tape, blocked, [2, CHANNELS], block),
   };

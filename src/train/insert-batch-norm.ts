@@ -51,7 +51,9 @@ export async function withBatchNorm(
     edits.push(replacing(node, concat([await renamedOutput(document, node, raw), norm])));
     const values = {
       scale: variance.map((one) => Math.sqrt(one + EPSILON)),
-      ...{ shift: mean, mean, variance },
+      shift: mean,
+      mean,
+      variance,
     };
     for (const key of ['scale', 'shift', 'mean', 'variance'] as const) {
       const bytes = initializerFields(names[key], [mean.length], values[key], document.irVersion);
@@ -66,7 +68,8 @@ export async function withBatchNorm(
   ];
   return {
     ...prepared,
-    ...{ model, index },
+    model,
+    index,
     weights: trained.flatMap((name) => weightOf(index, model.document.graph, name) ?? []),
     remarks: [
       ...prepared.remarks.filter(({ code }) => code !== 'no-batch-norm'),

@@ -93,7 +93,14 @@ export async function prepareTraining(
   const last = omitted ?? finalActivation(document, index, options);
   remarks.push(...structureRemarks(document, index, weights, last));
   return {
-    ...{ model, index, original, weights, neutral, remarks, batch, omitted },
+    model,
+    index,
+    original,
+    weights,
+    neutral,
+    remarks,
+    batch,
+    omitted,
     edits: async (values) => {
       const edits = await inferenceEdits(original.document);
       for (const [name, numbers] of values) {

@@ -177,7 +177,12 @@ export function resolveSettings(settings: TrainerSettings) {
     decay,
     epochs,
     batch,
-    ...{ seed, batchNorm, maxGradientNorm, augment, patience, keep },
+    seed,
+    batchNorm,
+    maxGradientNorm,
+    augment,
+    patience,
+    keep,
   };
 }
 

@@ -97,7 +97,8 @@ export function trainingGraph(
   const norms = options.batchNorm === 'train' ? trainableNorms(document, index, nodes, options) : NO_NORMS;
   const given = createTape(opsetOf(document.graph), probe.dims, TRAIN_PREFIX, probe.constant);
   const rewritten = rewriteForward(given, nodes, {
-    ...{ block: options.block, outputs: loss.reads },
+    block: options.block,
+    outputs: loss.reads,
     trainedNorms: new Set([
       ...norms.keys(),
       ...nodes.filter((node) => normalisesWeights(node, document, index)),
@@ -143,7 +144,9 @@ export function trainingGraph(
     outputs: named.map(([, to]) => to),
   });
   return {
-    ...{ model, state: all, loss: LOSS },
+    model,
+    state: all,
+    loss: LOSS,
     scalars: scalars.map(scalarName),
     correct: found.correct && CORRECT,
     counted: found.counted && COUNTED,

@@ -77,19 +77,15 @@ export async function planTraining(
 ): Promise<TrainingPlan> {
   const output = lossOutput(original.document, settings.output);
   const inputs = sampledInputs(original.document);
-  const samples = samplesOf(options, inputs);
-  if (samples.count === 0)
-    throw new OnnxMishError('bad-data', 'the data set has no samples', { fix: 'Give samples' });
+  const samples = someSamples(options, inputs);
   const wanted = settings.batch ?? Math.min(DEFAULT_BATCH_SAMPLES, samples.count);
   const first = await firstBatch(samples, wanted);
-  const plain = await prepareTraining(original, {
-    ...{ output, loss: settings.loss, feeds: first },
-    ...{ provider: options.provider, session: options.session },
-  });
+  const { provider, session } = options;
+  const { loss } = settings;
+  const plain = await prepareTraining(original, { output, loss, feeds: first, provider, session });
   const { batch = wanted } = plain;
-  const unfrozen = plain.weights.filter(({ name }) => options.freeze?.(name) !== true);
-  if (unfrozen.length === 0) throw noWeights(original.document, '');
-  const free = { ...plain, weights: unfrozen };
+  const free = { ...plain, weights: plain.weights.filter(({ name }) => options.freeze?.(name) !== true) };
+  if (free.weights.length === 0) throw noWeights(original.document, '');
   const prepared =
     settings.batchNorm === 'insert'
       ? await withBatchNorm(free, () => firstBatches(samples, batch), options)
@@ -103,33 +99,38 @@ export async function planTraining(
   const coupled = batch > 1 ? await coupledSamples(model, feeds, output, options) : [];
   const optimizer = accumulating(graphOptimizer(settings.optimizer), runsPerStep(plain.batch, wanted));
   const step = trainingStep(model.document, index, probe, {
-    ...{ weights, output, optimizer, loss: settings.loss, labelSmoothing: settings.labelSmoothing },
-    ...{ targetDims: targetDims(options.targets), omitted: prepared.omitted },
-    mixesTargets: options.teacher !== undefined,
-    ignores: hasTarget(options.targets, settings.ignoreLabel),
+    ...(await stepOptions(options, settings)),
+    weights,
+    output,
+    optimizer,
+    omitted: prepared.omitted,
     batchNorm: trainsNorms ? 'train' : 'frozen',
-    freeze: options.freeze,
-    maxGradientNorm: settings.maxGradientNorm,
-    avoidsGroups: options.provider.name.startsWith('webgpu'),
-    block: await findBlock(options.provider, options.session),
   });
   const outputDims = outputDimsOf(step, output, batch);
-  const ends = listNodes(step.withoutGradient);
-  if (step.unreached.length === weights.length) throw noWeights(original.document, ends);
-  const check = (labelled: LabelledSamples): CheckedSamples => {
-    const checked = labelled === options ? samples : samplesOf(labelled, inputs);
-    if (checked.count === 0) throw new OnnxMishError('bad-data', 'the data set has no samples');
-    // A validation or test part may be of one class by chance.
-    const rows = targetRows(labelled.targets, settings.loss, outputDims, checked.count, {
-      ...{ mayBeEqual: labelled !== options, origin: labelled.origin, layout: step.layout },
-      ignoreLabel: settings.ignoreLabel,
-    });
-    return { samples: checked, rows };
+  if (step.unreached.length === weights.length)
+    throw noWeights(original.document, listNodes(step.withoutGradient));
+  const rowsOf = ({ targets, origin }: LabelledSamples, { count }: Samples, mayBeEqual: boolean) => {
+    const { layout } = step;
+    const { ignoreLabel } = settings;
+    return targetRows(targets, loss, outputDims, count, { mayBeEqual, origin, layout, ignoreLabel });
   };
-  const data = check(options);
+  const check = (labelled: LabelledSamples): CheckedSamples => {
+    const checked = someSamples(labelled, inputs);
+    // A validation or test part may be of one class by chance.
+    return { samples: checked, rows: rowsOf(labelled, checked, true) };
+  };
+  const data = { samples, rows: rowsOf(options, samples, false) };
   const initial = await initialValues(step, model, { index, dims: probe.dims }, options.initial);
   return {
-    ...{ model, step, optimizer, output, batch, outputDims, initial, check, dims: probe.dims },
+    model,
+    step,
+    optimizer,
+    output,
+    batch,
+    outputDims,
+    initial,
+    check,
+    dims: probe.dims,
     stepSamples: batch * runsPerStep(plain.batch, wanted),
     trained: weights.map(({ name }) => name).filter((name) => initial.has(name)),
     data,
@@ -144,6 +145,29 @@ export async function planTraining(
       ...batchRemarks(samples.count, batch),
       ...labelRemarks(data, settings),
     ],
+  };
+}
+
+/** Returns the samples for these inputs. Throws `bad-data` if there are none. */
+function someSamples(labelled: LabelledSamples, inputs: ReturnType<typeof sampledInputs>): Samples {
+  const samples = samplesOf(labelled, inputs);
+  if (samples.count > 0) return samples;
+  throw new OnnxMishError('bad-data', 'the data set has no samples', { fix: 'Give samples' });
+}
+
+/** Returns the options of a training step that follow from the settings alone. */
+async function stepOptions(options: ProviderTrainerOptions, settings: ResolvedSettings) {
+  const { targets, teacher, freeze, provider, session } = options;
+  return {
+    loss: settings.loss,
+    labelSmoothing: settings.labelSmoothing,
+    targetDims: targetDims(targets),
+    mixesTargets: teacher !== undefined,
+    ignores: hasTarget(targets, settings.ignoreLabel),
+    freeze,
+    maxGradientNorm: settings.maxGradientNorm,
+    avoidsGroups: provider.name.startsWith('webgpu'),
+    block: await findBlock(provider, session),
   };
 }
 

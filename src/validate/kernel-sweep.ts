@@ -102,8 +102,16 @@ function formula(kernel: Kernel, type: FloatType): (x: number) => number {
 
 /** The figures of a kernel that did not run. */
 const NO_FIGURES = {
-  ...{ n: 0, maxAbs: null, maxAbsAt: null, maxUlp: null, maxUlpAt: null, maxScaled: null, broken: 0 },
-  ...{ atInfinity: null, atMinusInfinity: null, atNaN: null },
+  n: 0,
+  maxAbs: null,
+  maxAbsAt: null,
+  maxUlp: null,
+  maxUlpAt: null,
+  maxScaled: null,
+  broken: 0,
+  atInfinity: null,
+  atMinusInfinity: null,
+  atNaN: null,
 };
 
 /**

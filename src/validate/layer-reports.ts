@@ -41,7 +41,10 @@ export async function layersInside(
     try {
       comparisons.push(
         await compareModelLayers({
-          ...{ a, b, feeds, signal },
+          a,
+          b,
+          feeds,
+          signal,
           copies: a.which === b.which,
           // Two models run as written, without fusions; two providers run with fusions, since these may have bugs.
           session: {

@@ -29,7 +29,10 @@ export async function meterLayers(
     const { n, maxAbs, cosine, sqnr, broken, problem } = meter.drift.result();
     return {
       ...meter.tensor,
-      ...{ n, maxAbs, cosine, sqnr },
+      n,
+      maxAbs,
+      cosine,
+      sqnr,
       a: meter.a.result(),
       b: meter.b.result(),
       problem: problem ?? (broken > 0 ? `${integer(broken)} elements are not finite` : null),

@@ -122,9 +122,17 @@ export function activationMeter(axis: UnitAxis, slope: number | undefined): Acti
       const { mean, squares, min, max } = moments;
       const some = (value: number) => (n > 0 && Number.isFinite(value) ? value : null);
       return {
-        ...{ n, nan, infinite, units: units.result() },
-        ...{ mean: some(mean), std: some(Math.sqrt(squares / n)), min: some(min), max: some(max) },
-        ...{ positive: some(positive / n), dip: some(dip / n), bend: some(bend / n) },
+        n,
+        nan,
+        infinite,
+        units: units.result(),
+        mean: some(mean),
+        std: some(Math.sqrt(squares / n)),
+        min: some(min),
+        max: some(max),
+        positive: some(positive / n),
+        dip: some(dip / n),
+        bend: some(bend / n),
         letThrough: slope === undefined || mass === 0 ? null : some(negativeMass / mass),
         histogram: histogram.result(),
       };

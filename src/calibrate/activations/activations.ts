@@ -120,7 +120,11 @@ export async function measureActivations(
   return {
     schema: ACTIVATIONS_SCHEMA,
     data: {
-      ...{ source, seed: made, runs: limit, of: all, shapes },
+      source,
+      seed: made,
+      runs: limit,
+      of: all,
+      shapes,
       samples: await countSamples(dataset, feeds ?? []),
     },
     sites,

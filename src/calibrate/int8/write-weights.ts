@@ -47,8 +47,14 @@ const isSame = (a: ArrayLike<number>, b: ArrayLike<number>) =>
 export async function writeWeights(target: EditableModel, floats: EditableModel): Promise<WrittenWeights> {
   const { document } = target;
   const writing: Writing = {
-    ...{ document, floats, index: indexGraphs(document), floatIndex: indexGraphs(floats.document) },
-    ...{ writer: createNodeWriter(document), edits: [], inputs: new Map(), replaced: new Set() },
+    document,
+    floats,
+    index: indexGraphs(document),
+    floatIndex: indexGraphs(floats.document),
+    writer: createNodeWriter(document),
+    edits: [],
+    inputs: new Map(),
+    replaced: new Set(),
   };
   const counterparts = new Map(floats.document.graph.nodes.map((node) => [node.outputs[0] ?? '', node]));
   let tensors = 0;

@@ -62,8 +62,14 @@ export async function solveFromRows(
   if (ridges.length === 0 || !(scale > 0)) return { ...solution, tried };
   const rest = { left: difference(train.y, given), ahead: difference(validation.y, predicted) };
   const solved = await solveBlocks({
-    ...{ train, validation, ...rest },
-    ...{ squares, scale, ridges, iterations, multiplier },
+    train,
+    validation,
+    ...rest,
+    squares,
+    scale,
+    ridges,
+    iterations,
+    multiplier,
   });
   const changed = weights.clone();
   for (let output = 0; output < outputs; output++)
@@ -120,8 +126,14 @@ async function solveBlocks({
     let start: Float64Array = new Float64Array(depth * (to - from));
     for (const ridge of ridges) {
       start = await conjugateGradients({
-        ...{ start, columns: to - from, apply, n, diagonal, ridge: ridge * scale },
-        ...{ target: target.data, iterations: Math.max(1, Math.floor(iterations / ridges.length)) },
+        start,
+        columns: to - from,
+        apply,
+        n,
+        diagonal,
+        ridge: ridge * scale,
+        target: target.data,
+        iterations: Math.max(1, Math.floor(iterations / ridges.length)),
       });
       const data = Float32Array.from(start);
       const product = await multiplier.product(validation.x, { rows: depth, columns: to - from, data });

@@ -78,7 +78,9 @@ export async function sharpenedOriginal(
   }
   const { model, ...changed } = await sharpenByInputs(original, plan, train, {
     ...options,
-    ...{ share, activation, seed },
+    share,
+    activation,
+    seed,
   });
   const { folded } = changed;
   const betas = new Map(folded.map((site) => [siteKey(site), site.beta]));

@@ -155,8 +155,19 @@ async function weightsOf<T extends Tried>({
   const { only, include, exclude, leaky, provider, session, signal, seed } = options;
   const data = () => ({ source: 'npz', feeds: search.feeds }) as const;
   const ranking = await rankModel(original, {
-    ...{ only, include, exclude, leaky, data, provider, session, signal, seed },
-    ...{ form: plan.form, samples: 4 * ESTIMATE_SAMPLES, estimateSamples: ESTIMATE_SAMPLES, top: 0 },
+    only,
+    include,
+    exclude,
+    leaky,
+    data,
+    provider,
+    session,
+    signal,
+    seed,
+    form: plan.form,
+    samples: 4 * ESTIMATE_SAMPLES,
+    estimateSamples: ESTIMATE_SAMPLES,
+    top: 0,
     onProgress: ({ site, sites }) =>
       options.onProgress?.('estimating the degradation by each site', site, sites),
   });

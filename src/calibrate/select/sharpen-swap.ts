@@ -54,7 +54,9 @@ export async function sharpenModel(
     }),
     compare: (candidate, subset: Subset) =>
       compareWithOriginal(original, candidate, datasetOf(dataset, subset), options),
-    ...{ search, test, original },
+    search,
+    test,
+    original,
     options,
   });
   if (!sharpness.kept && report.sites.length > 0) {

@@ -72,7 +72,11 @@ export function withMoreWork(costs: RunCosts, factor: number): RunCosts {
 }
 
 const UNKNOWN: RunCosts = {
-  ...{ batch: 1, splits: false, work: 0, largest: 0, elements: 0 },
+  batch: 1,
+  splits: false,
+  work: 0,
+  largest: 0,
+  elements: 0,
   workTo: () => 0,
   elementsOf: () => 0,
 };
@@ -105,7 +109,12 @@ function costsOf(
     for (const name of node.outputs) sums.set(name, work);
   }
   return {
-    ...{ batch, splits, work, largest, elements, elementsOf },
+    batch,
+    splits,
+    work,
+    largest,
+    elements,
+    elementsOf,
     workTo: (name) => sums.get(name) ?? 0,
   };
 }

@@ -34,8 +34,13 @@ export async function inspectWithData(
     await sayDoubtsAbout(model, data, flags, session);
     const bar = progress(`running ${clean(basename(path))}`);
     const measured = await activations(model, {
-      ...{ only: flags.only, include: flags.include, exclude: flags.exclude },
-      ...{ data, seed, signal, onProgress: bar.update },
+      only: flags.only,
+      include: flags.include,
+      exclude: flags.exclude,
+      data,
+      seed,
+      signal,
+      onProgress: bar.update,
       session,
       samples: samples ?? allOfNoise(flags),
     }).finally(bar.end);

@@ -73,7 +73,10 @@ async function run(
   }
   const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
   return transformMany(chosen.many, flags, {
-    ...{ command: 'retarget', file: retargetFile, tag, done: 'retargeted' },
+    command: 'retarget',
+    file: retargetFile,
+    tag,
+    done: 'retargeted',
     unchanged: ({ sites, others, fixes }) => sites.length + others.length + fixes.length === 0,
     nothing: 'with nothing to rewrite',
     head: ['Mish', 'as it was', 'skipped', 'form', 'bytes'],

@@ -65,30 +65,35 @@ async function outputOfPipe(input: string, output: string | undefined): Promise<
   });
 }
 
-/** Calibrates a model, writes the result, and prints a summary. */
-export async function run(input: string, flags: Flags): Promise<void> {
-  const { output, force, beta, rows, ridge, report: html } = flags;
-  const samples = flags.samples ?? (flags.data === NOISE ? NOISE_SAMPLES : MAX_DEFAULT_SAMPLES);
-  const tag = activationTag(flags);
+/** Throws `bad-usage` for options that do not go together. */
+function checkFlags(input: string, { output, beta, keep, curved, data, labels }: Flags): void {
   if (input === '-' || output === '-') {
     throw new OnnxMishError('bad-usage', 'calibrate reads and writes files', {
       fix: 'Name a file instead of -',
     });
   }
-  if (flags.keep !== undefined && beta !== 'auto') {
+  if (keep !== undefined && beta !== 'auto') {
     throw new OnnxMishError('bad-usage', '--keep needs --beta auto', {
       fix: 'Add --beta auto, or use `onnx-mish swap --keep` to choose sites',
     });
   }
-  if (flags.curved !== undefined && typeof beta === 'number') {
+  if (curved !== undefined && typeof beta === 'number') {
     throw new OnnxMishError('bad-usage', '--curved chooses β, and --beta gives it', {
       fix: 'Leave out --curved or --beta',
     });
   }
-  requireSamples(flags, 'calibrate');
-  if (flags.data === NOISE && flags.labels !== undefined) {
+  if (data === NOISE && labels !== undefined) {
     throw new OnnxMishError('bad-usage', 'noise has no labels', { fix: 'Give the real samples with --data' });
   }
+}
+
+/** Calibrates a model, writes the result, and prints a summary. */
+export async function run(input: string, flags: Flags): Promise<void> {
+  const { output, force, beta, rows, ridge, report: html } = flags;
+  const samples = flags.samples ?? (flags.data === NOISE ? NOISE_SAMPLES : MAX_DEFAULT_SAMPLES);
+  const tag = activationTag(flags);
+  checkFlags(input, flags);
+  requireSamples(flags, 'calibrate');
   const target = output ?? outputName(input, tag);
   await checkViews({ html, force }, [input, flags.data, flags.labels], target); // fail before the long run, not after
   const from = await outputOfPipe(input, output);
@@ -101,7 +106,15 @@ export async function run(input: string, flags: Flags): Promise<void> {
   let left = clockFor();
   const options = {
     ...swapChoices(flags),
-    ...{ fold, int8, seed, samples, rows, ridge, beta, curved: flags.curved, signal },
+    fold,
+    int8,
+    seed,
+    samples,
+    rows,
+    ridge,
+    beta,
+    curved: flags.curved,
+    signal,
     steps: flags.steps,
     outputs: flags.judgeBy,
     budget: flags.keep && parseBudget(flags.keep),

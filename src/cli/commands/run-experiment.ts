@@ -155,7 +155,9 @@ async function trainPending(
   const bar = steps();
   try {
     return await trainRuns({
-      ...{ workers, keys, clock },
+      workers,
+      keys,
+      clock,
       onEstimate(seconds) {
         sayNote(
           `${plural(keys.length, 'run')} on ${plural(jobs, 'process', 'processes')} ${keys.length === 1 ? 'takes' : 'take'} about ${durationText(seconds)}`,

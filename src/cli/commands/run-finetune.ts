@@ -81,8 +81,11 @@ export async function run(input: string, flags: Flags): Promise<void> {
     return finetuneModel(
       { ...model, name: basename(input) },
       onCpu({
-        ...{ ...options, fileName, host: host() },
-        ...{ onProgress: showProgress(bar.update), onEstimate: sayEstimate },
+        ...options,
+        fileName,
+        host: host(),
+        onProgress: showProgress(bar.update),
+        onEstimate: sayEstimate,
       }),
     );
   };
@@ -109,7 +112,14 @@ function optionsOf(flags: Flags, checkpoint: CheckpointFile) {
   return {
     ...swapChoices(flags),
     ...trainingSettings(flags),
-    ...{ calibrate, control, seeds, seed, validation, freeze, batchNorm: bn, checkpoint },
+    calibrate,
+    control,
+    seeds,
+    seed,
+    validation,
+    freeze,
+    batchNorm: bn,
+    checkpoint,
     patience: validation === 0 ? undefined : patience, // that of a configuration is for other runs
     teacher: teacher === true ? DEFAULT_TEACHER_SHARE : teacher,
   };

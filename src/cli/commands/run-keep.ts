@@ -57,7 +57,11 @@ export async function runKeep(
     const kept = await swapModelWithinBudget(
       model,
       onCpu({
-        ...{ budget, data, seed, signal, onProgress: progressPrinter(bar.update) },
+        budget,
+        data,
+        seed,
+        signal,
+        onProgress: progressPrinter(bar.update),
         session,
         samples: samples ?? allOfNoise(flags),
         ...swapChoices(flags),
@@ -76,10 +80,6 @@ export async function runKeep(
     return result;
   };
   const writePage = () => result && writePageOf(result, basename(input), flags);
-  const lines = (report: KeptReport) => {
-    const [first = '', ...rest] = describeSwapReport(report, flags);
-    return [first, ...describeKept(report), ...rest];
-  };
 
   if (dryRun) {
     const source = await modelArgument(input, signal);
@@ -90,7 +90,7 @@ export async function runKeep(
         const { report } = await swapDocument(document, { ...flags, plan: kept.plan });
         return withKept(report, kept);
       });
-      sayDryRun(input, planned, flags.json ?? false, lines(planned));
+      sayDryRun(input, planned, flags.json ?? false, describeReport(planned, flags));
       return await writePage();
     } finally {
       await source.close();
@@ -111,9 +111,15 @@ export async function runKeep(
       const { output, report } = await swapDocument(document, { ...options, plan: kept.plan });
       return { output, report: withKept(report, kept) };
     },
-    describe: lines,
+    describe: (report) => describeReport(report, flags),
   });
   await writePage();
+}
+
+/** Describes a report: the swap, the budget, and then the details. */
+function describeReport(report: KeptReport, flags: Flags): string[] {
+  const [first = '', ...rest] = describeSwapReport(report, flags);
+  return [first, ...describeKept(report), ...rest];
 }
 
 function keptReport(report: SwapReport, { plan, sites, left, ...keep }: BudgetResult): KeptReport {

@@ -57,9 +57,15 @@ export async function run(path: string, flags: Flags): Promise<void> {
     await sayDoubtsAbout(model, data, flags, session);
     return rankSites(model, {
       ...swapChoices(flags),
-      ...{ data, seed, signal, session, int8: flags.int8 },
+      data,
+      seed,
+      signal,
+      session,
+      int8: flags.int8,
       samples: samples ?? allOfNoise(flags),
-      ...{ before, beforeName: resume, top: flags.estimate ? 0 : flags.top },
+      before,
+      beforeName: resume,
+      top: flags.estimate ? 0 : flags.top,
       onDoubt: sayDoubt,
       onMeasured: resume === undefined ? undefined : (soFar) => save(resume, soFar),
       onProgress: ({ stage, site, sites, done }) =>

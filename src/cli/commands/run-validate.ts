@@ -122,7 +122,9 @@ async function compareCandidates(
     providers: flags.providers,
     data,
     session: {
-      ...{ threads: flags.threads, allowFallback: flags.allowFallback, deviceId: flags.deviceId },
+      threads: flags.threads,
+      allowFallback: flags.allowFallback,
+      deviceId: flags.deviceId,
       allowOutsideData: flags.allowOutsideData,
     },
     browser: flags.browser,

@@ -154,7 +154,9 @@ async function run(
     checkStray(command);
     const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
     return transformMany<SwapOptions & TransformFlags & ManyFlags, SwapReport>(chosen.many, flags, {
-      ...{ tag: activationTag(flags), dry: flags.dryRun, done: flags.dryRun ? 'to be swapped' : 'swapped' },
+      tag: activationTag(flags),
+      dry: flags.dryRun,
+      done: flags.dryRun ? 'to be swapped' : 'swapped',
       command: 'swap',
       file: flags.dryRun ? dryFile : swapFile,
       note: flags.dryRun ? undefined : COST_NOTE,

@@ -53,7 +53,10 @@ async function run(
   }
   const { transformMany } = await import('../io/transform-many.js'); // loaded late: the table library is slow to load
   return transformMany(chosen.many, flags, {
-    ...{ command: 'undo', file: undoFile, tag: 'undone', done: 'undone' },
+    command: 'undo',
+    file: undoFile,
+    tag: 'undone',
+    done: 'undone',
     head: ['bytes', 'compared'],
     row: ({ bytes, proof }) => [integer(bytes), COMPARED[proof]],
   });

@@ -84,7 +84,8 @@ export async function runMany<Job extends { readonly input: string }, Result>(
       if (job === undefined) return;
       waiting.delete(said.length);
       said.push({
-        ...{ status: outcome.status, code: outcome.code },
+        status: outcome.status,
+        code: outcome.code,
         unchanged: outcome.status === 'done' && outcome.unchanged,
       });
       if (flags.json) sayJson(record(job, outcome, work));

@@ -25,8 +25,12 @@ interface Source {
 /** Sources in the order in which `auto` asks them: schedulers first, since they may start inside a build server. */
 const SOURCES: readonly Source[] = [
   {
-    ...{ name: 'Slurm', index: 'SLURM_ARRAY_TASK_ID', count: 'SLURM_ARRAY_TASK_COUNT' },
-    ...{ first: 'SLURM_ARRAY_TASK_MIN', step: 'SLURM_ARRAY_TASK_STEP', last: 'SLURM_ARRAY_TASK_MAX' },
+    name: 'Slurm',
+    index: 'SLURM_ARRAY_TASK_ID',
+    count: 'SLURM_ARRAY_TASK_COUNT',
+    first: 'SLURM_ARRAY_TASK_MIN',
+    step: 'SLURM_ARRAY_TASK_STEP',
+    last: 'SLURM_ARRAY_TASK_MAX',
   },
   { name: 'Kubernetes', index: 'JOB_COMPLETION_INDEX', first: 0 },
   { name: 'Cloud Run', index: 'CLOUD_RUN_TASK_INDEX', count: 'CLOUD_RUN_TASK_COUNT', first: 0 },

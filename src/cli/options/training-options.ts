@@ -76,8 +76,18 @@ export function trainingSettings(flags: TrainingFlags) {
   const { epochs, batch, loss, head, lr, schedule, warmUp, labelSmoothing, clip, augment } = flags;
   const { ignoreLabel } = flags;
   return {
-    ...{ epochs, batch, loss, schedule, warmUp, labelSmoothing, ignoreLabel, augment },
-    ...{ output: head, rate: lr, maxGradientNorm: clip, optimizer: optimizerOf(flags) },
+    epochs,
+    batch,
+    loss,
+    schedule,
+    warmUp,
+    labelSmoothing,
+    ignoreLabel,
+    augment,
+    output: head,
+    rate: lr,
+    maxGradientNorm: clip,
+    optimizer: optimizerOf(flags),
   };
 }
 

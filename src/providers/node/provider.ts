@@ -144,7 +144,9 @@ async function open(
     createMs,
     notes,
     runtime: {
-      ...{ ...RUNTIME, version, ...spinningOf(options) },
+      ...RUNTIME,
+      version,
+      ...spinningOf(options),
       threads: options?.threads === undefined ? null : usableThreads(options.threads),
     },
     run: async (feeds) => fromResults(await call(convert(feeds))),

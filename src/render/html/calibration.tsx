@@ -267,7 +267,9 @@ async function layerChart(layers: readonly LayerRepair[]): Promise<TabledChart |
   const marks = {
     mark: { type: 'point', filled: true, size: 60, opacity: 1 },
     encoding: {
-      ...{ x, y, description: tip },
+      x,
+      y,
+      description: tip,
       color: colourBy('when', legend),
     },
   };

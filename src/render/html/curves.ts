@@ -60,7 +60,9 @@ export async function curveChart(
   const dash = { field: 'part', scale: { domain: PARTS, range: DASHES }, legend: null };
   const colours = colourBy('series', legend);
   return {
-    ...{ title, caption, legend },
+    title,
+    caption,
+    legend,
     svg: await draw(
       {
         data: { values: points },

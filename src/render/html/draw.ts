@@ -28,7 +28,9 @@ const CONFIG = {
   },
   // A title above the axis is horizontal and takes no room beside the axis.
   axisY: {
-    ...{ grid: false, ticks: false, labelPadding: 8 },
+    grid: false,
+    ticks: false,
+    labelPadding: 8,
     titleAngle: 0,
     titleAlign: 'left',
     titleAnchor: 'end',

@@ -283,7 +283,9 @@ export function col2ImGradient(tape: Tape, node: Node, g: string): (string | und
   );
   const ones = kernel.map(() => 1);
   const window = {
-    ...{ kernel, strides: strides ?? ones, dilations: dilations ?? ones },
+    kernel,
+    strides: strides ?? ones,
+    dilations: dilations ?? ones,
     pads: pads ?? [...ones, ...ones].map(() => 0),
   };
   return [tape.reshape(unfold(tape, g, dims, window), tape.dims(x)), NO_GRADIENT, NO_GRADIENT];

@@ -235,7 +235,15 @@ function directionOf(
   const ownGradients = gradients && tape.split(own(gradients), places, 0);
   const ownLast = last && at(tape, last, order);
   return {
-    ...{ tape, activation, h, before, w: ownW, r: ownR, recurrentBias, cells: state(c0), ...sizes },
+    tape,
+    activation,
+    h,
+    before,
+    w: ownW,
+    r: ownR,
+    recurrentBias,
+    cells: state(c0),
+    ...sizes,
     fromInput: part(x, features, ownW, bias(0)),
     fromHidden: part(before, hidden, ownR, recurrentBias),
     given(place) {

@@ -103,7 +103,15 @@ export function createContext(
 
 /** A node for differentiation that copies a tensor. */
 const COPY: Node = {
-  ...{ opType: 'Identity', domain: '', overload: '', name: '', inputs: [], outputs: [], attributes: [] },
-  ...{ index: -1, span: { start: 0, end: 0 }, lossyNames: false },
+  opType: 'Identity',
+  domain: '',
+  overload: '',
+  name: '',
+  inputs: [],
+  outputs: [],
+  attributes: [],
+  index: -1,
+  span: { start: 0, end: 0 },
+  lossyNames: false,
   frame: { start: 0, end: 0, lengthAt: 0, parent: undefined },
 };

@@ -114,7 +114,15 @@ export function writeConvGroup(context: RewriteContext, group: Group): void {
       kind === undefined || context.block === undefined
         ? plainParts(tape, gz, standIn(conv, [read, folded, shift]), dx, dw)
         : blockedParts(context, tape, gz, {
-            ...{ read, folded, blocks, kind, window, groups, dx, dy, dw },
+            read,
+            folded,
+            blocks,
+            kind,
+            window,
+            groups,
+            dx,
+            dy,
+            dw,
             block: context.block,
           });
     return { parts, gz };
@@ -172,8 +180,16 @@ interface BlockedParts {
 function blockedParts(context: RewriteContext, tape: Tape, g: string, conv: BlockedParts): ConvParts {
   const { read, kind, window, groups, dx, dy, dw, block } = conv;
   const w = blockedWeightGradient(tape, {
-    ...{ x: read, plainX: () => context.plainLater(tape, read), blocked: kind !== 'plain input' },
-    ...{ g, dx, dy, dw, window, group: groups, block },
+    x: read,
+    plainX: () => context.plainLater(tape, read),
+    blocked: kind !== 'plain input',
+    g,
+    dx,
+    dy,
+    dw,
+    window,
+    group: groups,
+    block,
   });
   return { x: inputGradient(tape, g, conv), w, bias: sumOfBlocked(tape, g, dy, block) };
 }

@@ -45,7 +45,8 @@ const comparer: Comparer = {
       const { name, provider, reason } = await chooseProvider(choice.provider, [], async (wasm) => {
         const { architecture, settings } = await prepareExperiment(model, { ...options, provider: wasm });
         const inputs = model.document.graph.inputs.map(({ name: input }) => ({
-          ...{ name: input, elemType: 'f32' },
+          name: input,
+          elemType: 'f32',
           dims: ['N', 1, 28, 28],
         }));
         const data = await makers.data(inputs);

@@ -58,7 +58,10 @@ const finetuner: Finetuner = {
       onEvent({ kind: 'provider', provider: name, reason });
       const onDoubt = (advice: Advice) => onEvent({ kind: 'doubt', doubt: doubtFor(advice, choice.input) });
       const { output, report } = await finetuneModel(model, {
-        ...{ ...options, provider, host: pageHost(), inTurns: true },
+        ...options,
+        provider,
+        host: pageHost(),
+        inTurns: true,
         checkpoint: {
           resume,
           save: async (bytes) => {
@@ -81,7 +84,12 @@ function optionsOf(
 ) {
   return {
     ...swapOptions(swap),
-    ...{ epochs, rate, batch, ignoreLabel, calibrate: repair, include },
+    epochs,
+    rate,
+    batch,
+    ignoreLabel,
+    calibrate: repair,
+    include,
     augment: flip ? (['flip'] as const) : [],
   } satisfies Partial<FinetuneOptions>;
 }

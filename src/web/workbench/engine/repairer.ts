@@ -50,7 +50,9 @@ const repairer: Repairer = {
         return batches;
       });
       const { output, report } = await calibrateModel(model, {
-        ...{ ...swap, data, provider },
+        ...swap,
+        data,
+        provider,
         beta: sharpen ? undefined : (betaOf(job.choice) ?? 1),
         steps: steps ? undefined : 0,
         onProgress: clockedSteps(onEvent),
@@ -67,7 +69,11 @@ const repairer: Repairer = {
         return sendDoubt(model, samples, { provider, session, input: job.choice.input }, onEvent);
       });
       return rankModel(model, {
-        ...{ ...swap, data: read, provider, beta: betaOf(job.choice), before: before ?? undefined },
+        ...swap,
+        data: read,
+        provider,
+        beta: betaOf(job.choice),
+        before: before ?? undefined,
         onMeasured: (ranking) => onEvent({ kind: 'ranking', ranking }),
         onProgress: ({ stage, site, sites, done }) =>
           step(`${stage} site ${site} of ${integer(sites)}`, done, 1, 'ranking'),
@@ -91,7 +97,8 @@ async function prepare({ model: sent, files, choice, include }: RepairJob): Prom
     read: (inputs, outputs, more) => make(inputs, outputs, { ...more, ...given }),
     // Where Mish cannot be repaired, a LeakyReLU becomes a mixture, as by the command line’s default.
     swap: {
-      ...{ to: swap.to, include },
+      to: swap.to,
+      include,
       form: swap.to === undefined ? swap.form : undefined,
       leaky: swap.to === undefined && swap.leaky === 'mixture' ? 'mixture' : undefined,
     },

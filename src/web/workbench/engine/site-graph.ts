@@ -77,7 +77,10 @@ export async function siteGraph(
     const hidden = new Set(near.flatMap((one) => (ids.has(one.place) ? [] : [one.place]))).size;
     if (typeof place === 'string') return { ...endOf(place, typeOf), id, hidden };
     return {
-      ...{ id, kind: 'operator', hidden, isSite: own.includes(place) },
+      id,
+      kind: 'operator',
+      hidden,
+      isSite: own.includes(place),
       op: place.domain === '' ? place.opType : `${place.domain}.${place.opType}`,
       name: place.name,
       inputs: named(place.inputs).map(typeOf),

@@ -113,7 +113,9 @@ async function repairJob(choice: RepairChoice): Promise<RepairJob> {
   const original = opened();
   checkComplete(original);
   return {
-    ...{ model: sent(original), files: files(original), choice },
+    model: sent(original),
+    files: files(original),
+    choice,
     include: await included(original, choice),
   };
 }
@@ -234,8 +236,11 @@ const workbench: Workbench & TrainingBench & RepairBench = {
       const current = { model: original, key, checkpoint: before?.checkpoint };
       finetuning = current;
       const job = {
-        ...{ model: sent(original), files: files(original), choice },
-        ...{ include: await included(original, choice), resume: current.checkpoint },
+        model: sent(original),
+        files: files(original),
+        choice,
+        include: await included(original, choice),
+        resume: current.checkpoint,
       };
       let isOver = false; // events that are on their way at a stop count no more
       const tell = proxy(({ event, checkpoint }: FinetunerEvent) => {

@@ -46,12 +46,16 @@ export function placeGraph({ nodes, edges }: SiteGraph): PlacedGraph {
   layout(graph);
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
   return {
-    ...{ width, height },
+    width,
+    height,
     nodes: nodes.map((node) => {
       const box = graph.node(String(node.id)) as { x: number; y: number; width: number; height: number };
       return {
-        ...{ node, width: box.width, height: box.height },
-        ...{ x: box.x - box.width / 2, y: box.y - box.height / 2 },
+        node,
+        width: box.width,
+        height: box.height,
+        x: box.x - box.width / 2,
+        y: box.y - box.height / 2,
       };
     }),
     edges: edges.map((edge, index) => {

@@ -73,7 +73,9 @@ function Results({ comparison }: { readonly comparison: ActivationComparison }) 
     () =>
       ACTIVATIONS_COMPARED.map(
         (activation): LearningSeries => ({
-          ...{ label: labelOf(activation, choice.beta), ...ACTIVATION_LINES[activation], before: null },
+          label: labelOf(activation, choice.beta),
+          ...ACTIVATION_LINES[activation],
+          before: null,
           epochs: (epochs[activation] ?? []).map((one) => ({ ...one, score: one.test })),
         }),
       ),

@@ -74,7 +74,8 @@ export function reduceCompare(state: CompareState, action: CompareAction): Compa
           step: before?.step ?? READY,
           ended: 'no',
           report: null,
-          ...{ epochs: before?.epochs ?? {}, landscapes: before?.landscapes ?? {} },
+          epochs: before?.epochs ?? {},
+          landscapes: before?.landscapes ?? {},
         },
         problem: null,
         announcement: 'The training starts.',
@@ -88,8 +89,10 @@ export function reduceCompare(state: CompareState, action: CompareAction): Compa
       return { ...state, comparison: ended(comparison, 'stopped'), announcement: 'Stopped.' };
     case 'failed':
       return {
-        ...{ ...state, comparison: ended(comparison, 'failed') },
-        ...{ problem: action.problem, announcement: 'The training failed.' },
+        ...state,
+        comparison: ended(comparison, 'failed'),
+        problem: action.problem,
+        announcement: 'The training failed.',
       };
     case 'report': {
       const done = comparison && { ...comparison, ended: 'done' as const, report: action.report };

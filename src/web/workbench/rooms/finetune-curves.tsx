@@ -23,7 +23,9 @@ function seriesOf(
   return arms.map(([arm, label, colour]) => {
     const mine = epochs.filter((one) => one.arm === arm);
     return {
-      ...{ label, colour, before: mine[0]?.before ?? null },
+      label,
+      colour,
+      before: mine[0]?.before ?? null,
       begun: begun.filter((one) => one.arm === arm),
       epochs: mine.map(({ epoch }) => ({ ...epoch, score: epoch.validation })),
     };

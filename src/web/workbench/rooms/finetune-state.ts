@@ -85,8 +85,17 @@ const IGNORED_LABEL = `${DEFAULT_IGNORED_LABEL}`;
 export const FINETUNE_START: FinetuneState = {
   samples: null,
   settings: {
-    ...{ epochs: 6, batch: 64, rate: '0.001', flip: false, repair: true, provider: FIRST_PROVIDER },
-    ...{ mean: '0, 0, 0', std: '1, 1, 1', scale: '1', dataLayout: '', ignoreLabel: IGNORED_LABEL },
+    epochs: 6,
+    batch: 64,
+    rate: '0.001',
+    flip: false,
+    repair: true,
+    provider: FIRST_PROVIDER,
+    mean: '0, 0, 0',
+    std: '1, 1, 1',
+    scale: '1',
+    dataLayout: '',
+    ignoreLabel: IGNORED_LABEL,
   },
   training: null,
   doubt: null,
@@ -123,7 +132,10 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
   switch (action.kind) {
     case 'samples':
       return {
-        ...{ ...state, samples: action.samples, problems: {}, announcement: 'The samples are chosen.' },
+        ...state,
+        samples: action.samples,
+        problems: {},
+        announcement: 'The samples are chosen.',
         doubt: null,
         settings: { ...state.settings, scale: '1', dataLayout: '', ignoreLabel: IGNORED_LABEL },
       };
@@ -142,7 +154,9 @@ export function reduceFinetune(state: FinetuneState, action: FinetuneAction): Fi
       return { ...state, samples: { ...state.samples, test: action.test }, problems: solved('train') };
     case 'settings':
       return {
-        ...{ ...state, settings: { ...state.settings, ...action.change }, problems: solved('train') },
+        ...state,
+        settings: { ...state.settings, ...action.change },
+        problems: solved('train'),
         doubt: CHANGES_SAMPLES.some((name) => name in action.change) ? null : state.doubt,
       };
     case 'train': {

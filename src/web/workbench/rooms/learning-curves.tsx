@@ -33,7 +33,10 @@ export function LearningCurves(props: {
   const { series, epochs, scoredOn } = props;
   const lines = series.map(
     ({ label, colour, dash }): Line => ({
-      ...{ label, colour, width: 2.5, points: epochs <= MAX_MARKED_EPOCHS },
+      label,
+      colour,
+      width: 2.5,
+      points: epochs <= MAX_MARKED_EPOCHS,
       ...(dash === undefined ? {} : { dash }),
     }),
   );

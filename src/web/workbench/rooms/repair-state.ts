@@ -79,7 +79,10 @@ export function reduceRepair(state: RepairState, action: RepairAction): RepairSt
       const earlier = action.work === 'calibrate' ? { repaired: null } : resume ? {} : { ranked: null };
       const announcement = action.work === 'calibrate' ? 'The repair starts.' : 'The ranking starts.';
       return {
-        ...{ ...state, ...earlier, problems: {}, announcement },
+        ...state,
+        ...earlier,
+        problems: {},
+        announcement,
         run: { ...begun, step: READY, ended: 'no' },
       };
     }
