@@ -9,7 +9,7 @@ import { convert } from './convert.js';
 import type { Dataset } from './dataset.js';
 import { type Classes, classesOfPlaces, labelClasses, oneHotNote } from './label-classes.js';
 import { DEFAULT_IGNORED_LABEL } from './labels.js';
-import { checkLayout, fits, preparedSamples, type SampleOptions } from './prepare-samples.js';
+import { arrayOf, checkLayout, fits, preparedSamples, type SampleOptions } from './prepare-samples.js';
 import { checkShapes, resolveShape, type ShapeOptions, sizeOf } from './shapes.js';
 
 /**
@@ -41,16 +41,8 @@ export function sampledFeeds(
   const { labels } = options;
   checkShapes(inputs, options);
   const names = Object.keys(arrays).filter((name) => name !== labels);
-  const pick = (input: ValueInfo): Tensor => {
-    const [only = ''] = names;
-    const array =
-      ownProperty(arrays, input.name) ??
-      (inputs.length === 1 && names.length === 1 ? arrays[only] : undefined);
-    if (array !== undefined) return preparedSamples(input, array, options);
-    throw new OnnxMishError('bad-data', `input '${input.name}' has no array`, {
-      fix: `Name an array '${input.name}'; the arrays are ${names.join(', ')}`,
-    });
-  };
+  const pick = (input: ValueInfo): Tensor =>
+    preparedSamples(input, arrayOf(arrays, names, input, inputs.length), options);
   const cuts = inputs.map((input) => cut(input, pick(input), options));
   const runs = Math.max(0, ...cuts.map((one) => one.runs));
   const leading = leadingOf(

@@ -1,5 +1,6 @@
 // Changes of samples that their file's convention makes necessary.
 import { OnnxMishError } from '../base/error.js';
+import { ownProperty } from '../base/own.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
 import type { Layout } from './images.js';
@@ -44,6 +45,32 @@ export function checkLayout(input: ValueInfo, shape: readonly number[]): void {
 /** Returns whether the dimensions after the first, which counts samples, are those of the model where it has numbers. */
 export function fits(dims: ValueInfo['dims'], shape: readonly number[]): boolean {
   return dims.every((dim, axis) => axis === 0 || typeof dim === 'string' || dim < 0 || dim === shape[axis]);
+}
+
+/**
+ * Returns the array for an input: the one with its name. The input of a model with `inputs` of 1 also takes the only array of `names`, or
+ * the only one that fits its shape, in either layout; a vector could as well be labels. Throws `bad-data` without one.
+ */
+export function arrayOf(
+  arrays: Readonly<Record<string, Tensor>>,
+  names: readonly string[],
+  input: ValueInfo,
+  inputs: number,
+): Tensor {
+  const named = ownProperty(arrays, input.name);
+  if (named !== undefined) return named;
+  const candidates = inputs === 1 ? names.flatMap((name) => ownProperty(arrays, name) ?? []) : [];
+  const fitting = candidates.filter(
+    ({ dims }) =>
+      dims.length >= 2 &&
+      dims.length === input.dims.length &&
+      (fits(input.dims, dims) || otherLayout(input, dims) !== undefined),
+  );
+  const [array] = candidates.length === 1 ? candidates : fitting;
+  if (array !== undefined && (candidates.length === 1 || fitting.length === 1)) return array;
+  throw new OnnxMishError('bad-data', `input '${input.name}' has no array`, {
+    fix: `Name an array '${input.name}'; the arrays are ${names.join(', ')}`,
+  });
 }
 
 /** Transposes and scales samples as the options say. Throws `bad-usage` for a layout that does not fit the input. */

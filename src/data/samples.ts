@@ -1,13 +1,12 @@
 // Samples with random access, for training.
 
 import { OnnxMishError } from '../base/error.js';
-import { ownProperty } from '../base/own.js';
 import { integer, plural } from '../base/plural.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { elementCount, type Tensor, type Tensors, type TypedArray, toNumbers } from '../providers/tensor.js';
 import { convert } from './convert.js';
 import { digestArrays } from './digest-arrays.js';
-import { checkLayout, preparedSamples, type SampleOptions } from './prepare-samples.js';
+import { arrayOf, checkLayout, preparedSamples, type SampleOptions } from './prepare-samples.js';
 
 /** Element type and shape of a tensor. */
 export interface TensorType {
@@ -47,14 +46,8 @@ export function arraySamples(
 ): Samples {
   const names = Object.keys(arrays);
   const columns = inputs.map((input) => {
-    const array =
-      ownProperty(arrays, input.name) ??
-      (inputs.length === 1 && names.length === 1 ? arrays[names[0] ?? ''] : undefined);
-    if (array !== undefined) return columnOf(preparedSamples(infoOf(input), array, options), input);
-    throw bad(
-      `input '${input.name}' has no array`,
-      `Name an array '${input.name}'; the arrays are ${names.join(', ')}`,
-    );
+    const info = infoOf(input);
+    return columnOf(preparedSamples(info, arrayOf(arrays, names, info, inputs.length), options), input);
   });
   const [first, ...others] = columns;
   const count = first?.count ?? 0;

@@ -1,6 +1,6 @@
 import { chmod, chown, mkdir, truncate } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
-import type { Command } from 'commander';
+import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { command as calibrate } from '../../src/cli/commands/calibrate.js';
 import { command as doctor } from '../../src/cli/commands/doctor.js';
@@ -14,6 +14,7 @@ import { command as swap } from '../../src/cli/commands/swap.js';
 import { command as ui } from '../../src/cli/commands/ui.js';
 import { command as undo } from '../../src/cli/commands/undo.js';
 import { command as validate } from '../../src/cli/commands/validate.js';
+import { applyConfig } from '../../src/cli/config/apply-config.js';
 import { configJsonSchema, configSchema, PROGRAM_KEYS } from '../../src/cli/config/config-schema.js';
 import { defineConfig } from '../../src/cli/config/define-config.js';
 import { loadConfig } from '../../src/cli/config/load-config.js';
@@ -119,6 +120,22 @@ test('samples of the command line take the place of the configuration’s, with 
   expect(await stderr('finetune', 'models/m.onnx', ...targets)).toMatch(/a\.npz: .*not exist/);
   // Samples of the configuration are for swaps with --keep.
   expect(await stderr('swap', 'models/m.onnx', '--config', 'arrays.json', '--dry-run')).toBe('');
+});
+
+test('the factor of samples is a number or a quotient, as on the command line', async () => {
+  const folder = await project({ 'c.json': { validate: { scale: '1/255' } } });
+  const command = new Command('validate').option('--config <file>').option('--scale <factor>');
+  command.parse(['--config', folder.at('c.json')], { from: 'user' });
+  await applyConfig(command);
+  expect(command.opts().scale).toBe(1 / 255);
+  for (const scale of ['1/0', '0/255', '255', 'a/b', '1/2/3', '']) {
+    await folder.write('c.json', JSON.stringify({ validate: { scale } }));
+    const { code, stderr } = await folder.run(['validate', 'models/m.onnx', '--config', 'c.json']);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/validate\.scale has to be a number, or a quotient/),
+    ]);
+  }
 });
 
 test('models and paths are relative to the configuration’s folder, wherever the command runs', async () => {

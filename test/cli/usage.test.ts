@@ -23,6 +23,20 @@ test('a call without arguments prints the help as an error', async () => {
   expect(stderr).toContain('Usage: onnx-mish [options] [command]');
 });
 
+test.each([
+  ['validate', 'r.json', '--json > FILE'],
+  ['calibrate', 'r.JSONL', '--json > FILE'],
+  ['rank', 'r.xml', 'Name a file .html'],
+])('%s --report %s is refused before the work, because the report is HTML', async (command, name, advice) => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', reluModel());
+  const args = [command, 'm.onnx', '--data', 'random', '--report', name];
+  const { code, stderr } = await cli(args, { cwd: folder.path });
+  expect([code, stderr]).toEqual([2, expect.stringContaining('the report is HTML')]);
+  expect(stderr).toContain(advice);
+  expect(await folder.list()).toEqual(['m.onnx']);
+});
+
 test.concurrent.each(['--help', '-h'])(
   '%s lists every command, with examples and exit codes',
   async (flag) => {

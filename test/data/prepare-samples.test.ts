@@ -1,7 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { OnnxMishError } from '../../src/base/error.js';
 import { sampledFeeds } from '../../src/data/arrays.js';
 import { imageFeeds } from '../../src/data/images.js';
+import { arraySamples } from '../../src/data/samples.js';
 import type { Tensor } from '../../src/providers/tensor.js';
 
 const input = (dims: (number | string)[], elemType = 'f32') => [{ name: 'x', elemType, dims }];
@@ -148,3 +150,34 @@ function big(start: Uint8Array) {
   data.set(start);
   return { width: 28, height: 28, data };
 }
+
+test('a single input takes the only array that fits its shape, whatever the names and the order', () => {
+  const inner = fc.array(fc.integer({ min: 2, max: 4 }), { minLength: 1, maxLength: 3 });
+  const names = fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 3, maxLength: 3 });
+  fc.assert(
+    fc.property(inner, names, fc.nat(2), fc.boolean(), (dims, [a = '', b = '', c = ''], place, isFree) => {
+      fc.pre(![a, b, c].includes('x'));
+      const fitting = array([6, ...dims]);
+      const others: [string, Tensor][] = [
+        [b, array([6])],
+        [c, array([6, ...dims, 5])],
+      ];
+      const arrays = Object.fromEntries(others.toSpliced(place, 0, [a, fitting]));
+      const sizes = isFree ? dims.map((_, at) => `d${at}`) : dims;
+      const { feeds } = sampledFeeds(arrays, input(['N', ...sizes]), { dims: { N: 6 } });
+      expect(feeds[0]?.x?.dims).toEqual(fitting.dims);
+      const free = isFree ? dims.map(() => null) : dims;
+      const samples = arraySamples(arrays, [{ name: 'x', elemType: 'f32', inner: free }]);
+      expect(samples.inputs.x?.dims).toEqual(dims);
+      const two = { ...arrays, [`${a}${b}${c}`]: fitting };
+      expect(() => sampledFeeds(two, input(['N', ...sizes]), {})).toThrow(/input 'x' has no array/);
+    }),
+    { seed: 18, numRuns: 100 },
+  );
+});
+
+test('an array that fits after a transposition is told how, beside one of labels', () => {
+  const arrays = { pixels: array([2, 4, 5, 3]), y: array([2]) };
+  const error = refused(() => sampledFeeds(arrays, input(['N', 3, 4, 5]), {}));
+  expect(error).toMatchObject({ code: 'bad-data', option: { dataLayout: 'nhwc' } });
+});

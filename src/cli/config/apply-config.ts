@@ -1,5 +1,6 @@
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { readFactor } from '../../data/factor.js';
 import { clean } from '../text/text.js';
 import type { Config } from './config-schema.js';
 import { configsIn, findConfig } from './find-config.js';
@@ -76,6 +77,7 @@ function sayNotTaken(path: string, why: string): void {
 
 /** Converts a value of the configuration to the value that the command line would give. */
 function optionValue(name: string, value: unknown, folder: string): unknown {
+  if (name === 'scale' && typeof value === 'string') return readFactor(value);
   if (name === 'models') return { patterns: value, folder };
   if (name === 'shape' || name === 'dim') {
     return Object.entries(value ?? {}).map(([key, size]) => `${key}=${[size].flat().join('x')}`);

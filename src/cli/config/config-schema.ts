@@ -95,8 +95,15 @@ const data = {
   dim: z.record(z.string(), z.int().min(0)).optional().describe('Sizes of symbolic dimensions'),
 };
 
+/** A quotient of two numbers above 0. */
+const QUOTIENT = /^[1-9]\d*(\.\d+)?\/[1-9]\d*(\.\d+)?$/;
+const NO_FACTOR = 'has to be a number, or a quotient such as 1/255';
+
 const arrays = {
-  scale: number('Factor for the samples of `data`'),
+  scale: z
+    .union([z.number(), z.string().regex(QUOTIENT, NO_FACTOR)], NO_FACTOR)
+    .optional()
+    .describe('Factor for the samples of `data`: a number, or a quotient such as 1/255'),
   dataLayout: choice(LAYOUTS, 'Position of the channels in `data`, if the model has another'),
 };
 

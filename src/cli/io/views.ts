@@ -40,6 +40,12 @@ export async function checkViews(
     }
     if (output !== undefined && resolve(path) === resolve(output)) throw sameFile('output and report', path);
   }
+  if (html !== undefined && /\.(jsonl?|xml)$/i.test(html)) {
+    throw new OnnxMishError('bad-usage', 'the report is HTML, and this name is not one of HTML', {
+      where: html,
+      fix: `Name a file .html${/xml$/i.test(html) ? '' : ', or write --json > FILE'}`,
+    });
+  }
   if (html === undefined || junit === undefined) return;
   if (resolve(html) === resolve(junit) || (isStdout(html) && isStdout(junit)))
     throw sameFile('HTML and JUnit XML', html);
