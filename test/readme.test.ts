@@ -24,6 +24,7 @@ const docs = [
   'concepts',
   'providers',
   'how-calibrate-works',
+  'calibrate-figures',
   'benchmarks',
   'trust',
   'dependencies',

@@ -43,6 +43,7 @@ export default defineConfig({
           { text: 'Concepts', link: '/concepts' },
           { text: 'What each provider gets wrong', link: '/providers' },
           { text: 'How calibrate works', link: '/how-calibrate-works' },
+          { text: 'What calibrate keeps', link: '/calibrate-figures' },
           { text: 'What training gives', link: '/finetune' },
           { text: 'What the experiment gave', link: '/experiment' },
           { text: 'The paper’s smaller claims', link: '/experiment-claims' },
