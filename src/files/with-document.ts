@@ -1,6 +1,6 @@
 import type { OnnxDocument } from '../onnx/document.js';
-import { scan } from '../onnx/scan.js';
 import { openModel } from './model-file.js';
+import { scanFile } from './scan-file.js';
 import { checkedBy } from './unchanged.js';
 
 /**
@@ -13,7 +13,7 @@ export async function withDocument<T>(
 ): Promise<T> {
   const file = await openModel(path);
   try {
-    return await checkedBy(file.checkUnchanged, async () => use(await scan(file)));
+    return await checkedBy(file.checkUnchanged, async () => use(await scanFile(path, file)));
   } finally {
     await file.close();
   }

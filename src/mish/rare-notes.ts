@@ -79,6 +79,14 @@ function describeLayers(counts: readonly (readonly [string, number])[]): string[
   ];
 }
 
+/** Returns the note on Mish whose nodes were quantised one by one, for a model without Mish that is recognised. */
+export function noteOnQuantizedParts(operators: Readonly<Record<string, number>>): string[] {
+  if (!['Softplus', 'Tanh', 'QuantizeLinear'].every((name) => Object.hasOwn(operators, name))) return [];
+  return [
+    'Softplus and Tanh stand beside QuantizeLinear: Mish whose nodes were quantised one by one is not found; quantise the model with its ReLUs, and swap them in that one',
+  ];
+}
+
 /** Returns the note on sites that are in the exp form because the chosen form does not run. */
 export function noteOnOtherForm(sites: number): string {
   const start = sites === 1 ? 'a site is' : plural(sites, 'site is', 'sites are');

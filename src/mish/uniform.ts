@@ -109,8 +109,9 @@ export function uniformOf(
   const tensor = constantTensor(index, home, name);
   if (tensor !== undefined) {
     const { dims, elemType, external } = tensor;
-    const isUnread = external !== undefined;
-    const value = isUnread ? 0 : (tensor.scalar ?? known.get(tensor));
+    const read = tensor.scalar ?? known.get(tensor);
+    const isUnread = read === undefined && external !== undefined;
+    const value = isUnread ? 0 : read;
     const names = constantChain(index, home, name);
     return value === undefined ? undefined : { value, elemType, shape: { name, dims, isUnread }, names };
   }

@@ -2,13 +2,13 @@ import { dirname, parse, resolve } from 'node:path';
 import { type DataAccess, dataFiles, plannedCopies } from '../files/external-data.js';
 import { openModel } from '../files/model-file.js';
 import { refuseInput } from '../files/same-file.js';
+import { scanFile } from '../files/scan-file.js';
 import { type Copied, missingCopies, removeCopied, type SharedData } from '../files/shared-data.js';
 import { checkedBy, watchFiles } from '../files/unchanged.js';
 import { checkTarget, isDevice } from '../files/write-atomically.js';
 import type { WriteOptions } from '../files/write-model.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { ExternalDataChoice } from '../onnx/external-data-choices.js';
-import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { OpenData } from '../onnx/weights.js';
 import { withMovedData } from './move-data.js';
@@ -79,7 +79,7 @@ export async function transformFile<Report>(
   const file = await openModel(input);
   const copied: Copied = { files: [], folders: [] };
   try {
-    const document = await checkedBy(file.checkUnchanged, () => scan(file));
+    const document = await checkedBy(file.checkUnchanged, () => scanFile(input, file, options));
     const folder = dirname(resolve(input));
     const data = await dataFiles(document, folder, options);
     const checkData = await watchFiles(data.map((one) => one.path));

@@ -73,12 +73,7 @@ export function scalarTensor(value: number, type: FloatType): onnx.ITensorProto 
 /** Returns the value of a single-element float or integer tensor with data in the message; otherwise undefined. */
 export function scalarValue(tensor: onnx.TensorProto): number | undefined {
   if (tensor.dims.some((dim) => dim !== 1)) return undefined;
-  const raw = tensor.rawData;
-  if (raw.length > 0) {
-    const data = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-    const read = RAW_READERS[tensor.dataType];
-    return read !== undefined && data.byteLength === read.size ? read.get(data) : undefined;
-  }
+  if (tensor.rawData.length > 0) return rawScalar(tensor.dataType, tensor.rawData);
   switch (tensor.dataType) {
     case DataType.FLOAT:
       return tensor.floatData[0];
@@ -100,6 +95,16 @@ export function scalarValue(tensor: onnx.TensorProto): number | undefined {
       return undefined;
   }
 }
+
+/** Decodes the little-endian bytes of one element; undefined for another number of bytes, and for a type without numbers. */
+export function rawScalar(elemType: number, raw: Uint8Array): number | undefined {
+  const read = RAW_READERS[elemType];
+  if (read === undefined || raw.length !== read.size) return undefined;
+  return read.get(new DataView(raw.buffer, raw.byteOffset, raw.byteLength));
+}
+
+/** Returns the size of an element in bytes; undefined for a type without numbers. */
+export const sizeOfScalar = (elemType: number): number | undefined => RAW_READERS[elemType]?.size;
 
 /** Returns whether a float tensor's raw data contains -Infinity. */
 export function hasMinusInfinity({ dataType, rawData }: onnx.TensorProto): boolean {

@@ -1,5 +1,6 @@
 import { sha256 } from '../base/sha256.js';
 import type { OnnxDocument } from '../onnx/document.js';
+import { readOutsideNumbers } from '../onnx/outside-numbers.js';
 import { scan } from '../onnx/scan.js';
 import { toSource } from '../onnx/source.js';
 import type { Spliced } from '../onnx/splice.js';
@@ -45,7 +46,9 @@ export function editableModel(
     },
     async edited(edited) {
       const source = toSource(await edited.bytes(), document.source.name);
-      return editableModel(await scan(source), openData, withCopy);
+      const again = await scan(source);
+      if (openData) await readOutsideNumbers(again, openData);
+      return editableModel(again, openData, withCopy);
     },
   };
 }

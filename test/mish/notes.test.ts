@@ -7,7 +7,7 @@ import { noteOnSize } from '../../src/mish/rare-notes.js';
 import { swap } from '../../src/mish/swap.js';
 import { scan } from '../../src/onnx/scan.js';
 import type { FloatType } from '../../src/onnx/types.js';
-import { model, node } from '../support/model.js';
+import { floats, model, node } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
 
 const nodes = [node('Relu', ['x'], ['y'])];
@@ -149,4 +149,29 @@ test.each([
   const { report } = await swap(bytes);
   expect(inspection.sites).toEqual([]);
   expect(notesOnInspection(inspection).map(({ text }) => text)).toEqual(report.notes);
+});
+
+test('Mish whose nodes were quantised one by one is told, and Mish between quantised tensors is not', async () => {
+  const zero = { name: 'zero', dataType: 2, dims: [], rawData: Uint8Array.of(128) };
+  const initializers = [floats('scale', [], [0.05]), zero];
+  const quantised = (from: string) => [
+    node('QuantizeLinear', [from, 'scale', 'zero'], [`${from}_q`]),
+    node('DequantizeLinear', [`${from}_q`, 'scale', 'zero'], [`${from}_d`]),
+  ];
+  const mish = (between: boolean) => [
+    ...quantised('x'),
+    node('Softplus', ['x_d'], ['s']),
+    ...(between ? quantised('s') : []),
+    node('Tanh', [between ? 's_d' : 's'], ['t']),
+    ...(between ? quantised('t') : []),
+    node('Mul', ['x_d', between ? 't_d' : 't'], ['m']),
+    ...quantised('m'),
+    node('Identity', ['m_d'], ['y']),
+  ];
+  for (const inParts of [true, false]) {
+    const inspection = await inspect(model({ nodes: mish(inParts), initializers }));
+    expect(inspection.mish).toHaveLength(inParts ? 0 : 1);
+    const told = notesOnInspection(inspection).filter(({ text }) => text.includes('quantised one by one'));
+    expect(told).toHaveLength(inParts ? 1 : 0);
+  }
 });

@@ -1,7 +1,9 @@
 import { basename } from 'node:path';
 import { OnnxMishError } from '../../base/error.js';
+import { scanFile } from '../../files/scan-file.js';
 import { whileUnchanged } from '../../files/unchanged.js';
-import { type Inspection, inspect } from '../../mish/inspect.js';
+import type { Inspection } from '../../mish/inspect.js';
+import { inspectDocument } from '../../mish/inspect-document.js';
 import { activations } from '../../node/calibrate-files.js';
 import { renderActivations } from '../../render/activations.js';
 import { interruptible } from '../io/exit.js';
@@ -60,7 +62,7 @@ export async function inspectWithData(
 async function readModel(path: string, flags: Flags, signal: AbortSignal) {
   const source = await modelArgument(path, signal);
   try {
-    const inspection = await inspect(source, flags);
+    const inspection = await inspectDocument(await scanFile(path, source, flags), flags);
     if (!(await isPiped(path))) return { model: path, inspection };
     const [external] = inspection.externalData;
     if (external === undefined) return { model: await source.read(0, source.size), inspection };

@@ -1,6 +1,8 @@
 import { openModel } from '../../files/model-file.js';
+import { scanFile } from '../../files/scan-file.js';
 import { checkedBy } from '../../files/unchanged.js';
-import { type Inspection, inspect } from '../../mish/inspect.js';
+import type { Inspection } from '../../mish/inspect.js';
+import { inspectDocument } from '../../mish/inspect-document.js';
 import { expandInputs } from '../io/inputs.js';
 import { runMany } from '../io/many.js';
 import type { Patterns } from '../options/patterns.js';
@@ -16,7 +18,8 @@ export async function inspectMany(many: Patterns, flags: Flags): Promise<void> {
     {
       async run({ input }) {
         const file = await openModel(input);
-        return checkedBy(file.checkUnchanged, () => inspect(file, flags)).finally(() => file.close());
+        const work = async () => inspectDocument(await scanFile(input, file), flags);
+        return checkedBy(file.checkUnchanged, work).finally(() => file.close());
       },
       document: (inspection) => inspection,
       head: ['opset', 'bytes', 'nodes', 'sites', 'skipped', 'Mish'],

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
+import { scanFile } from '../../files/scan-file.js';
 import { checkedBy } from '../../files/unchanged.js';
-import { type Inspection, inspect, type ValueSummary } from '../../mish/inspect.js';
+import type { Inspection, ValueSummary } from '../../mish/inspect.js';
+import { inspectDocument } from '../../mish/inspect-document.js';
 import { notesOnInspection } from '../../mish/inspection-notes.js';
 import { modelArgument } from '../io/files.js';
 import { dataOptions, refuseSampleOptions } from '../options/data-options.js';
@@ -75,7 +77,9 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
   checkStray(command);
   const source = await modelArgument(path);
   try {
-    const inspection = await checkedBy(source.checkUnchanged, () => inspect(source, flags));
+    const inspection = await checkedBy(source.checkUnchanged, async () =>
+      inspectDocument(await scanFile(path, source), flags),
+    );
     if (flags.json) sayJson({ model: path, ...inspection });
     else say(describe(path, inspection, flags.all ?? false));
   } finally {

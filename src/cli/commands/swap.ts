@@ -1,13 +1,13 @@
 import { Command, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
 import { type DataAccess, withDataFiles } from '../../files/external-data.js';
+import { scanFile } from '../../files/scan-file.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { INT8_WAYS } from '../../mish/int8-ways.js';
 import { parsePlan, planOf } from '../../mish/plan.js';
 import type { SwapReport } from '../../mish/results.js';
 import { activationTag, type SwapOptions, swapDocument } from '../../mish/swap.js';
 import { swapFile, type Written } from '../../node/transform-file.js';
-import { scan } from '../../onnx/scan.js';
 import type { OpenData } from '../../onnx/weights.js';
 import { isPiped, modelArgument, readJson } from '../io/files.js';
 import { runTransformation, type TransformFlags } from '../io/transform.js';
@@ -219,7 +219,7 @@ async function dryFile(input: string, options: SwapOptions & DataAccess): Promis
   const source = await modelArgument(input);
   try {
     const { report } = await checkedBy(source.checkUnchanged, async () => {
-      const document = await scan(source);
+      const document = await scanFile(input, source, options);
       const work = async (openData?: OpenData) => swapDocument(document, { ...options, openData });
       const opens = options.fold === true || (options.int8 ?? options.plan?.int8) !== undefined;
       return opens && !(await isPiped(input)) ? withDataFiles(input, document, work, options) : work();

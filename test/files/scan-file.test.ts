@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
+import { createRandom } from '../../src/base/random.js';
+import { withDocument } from '../../src/files/with-document.js';
+import { inspect } from '../../src/mish/inspect.js';
+import { inspectDocument } from '../../src/mish/inspect-document.js';
+import { swapFile, undoFile } from '../../src/node/transform-file.js';
+import { cli } from '../support/cli.js';
+import { tempFolder } from '../support/folder.js';
+import { swapped } from '../support/graph.js';
+import { type ModelParts, model } from '../support/model.js';
+import {
+  add,
+  clip,
+  div,
+  type Expression,
+  exp,
+  greater,
+  log,
+  max,
+  min,
+  mul,
+  relu,
+  sigmoid,
+  spell,
+  sub,
+  tanh,
+  where,
+} from '../support/spellings.js';
+
+const x = 'x';
+/** Activations and arithmetic whose numbers tell what they are. */
+const EXPRESSIONS: readonly Expression[] = [
+  mul(x, tanh(log(add(1, exp(x))))),
+  mul(x, sigmoid(mul(2, x))),
+  min(relu(x), 6),
+  clip(relu(x), 0, 6),
+  max(x, mul(x, 0.25)),
+  where(greater(x, 0), x, sub(exp(x), 1)),
+  div(mul(x, clip(add(x, 3), 0, 6)), 6),
+  log(add(0.5, relu(x))),
+  min(max(x, -1), 1),
+];
+const ALL = ['relu', 'leakyrelu', 'swish', 'elu', 'relu6', 'hardswish', 'gelu', 'prelu'];
+
+/** A model, and the same with the data of its initializers in a file, each at an offset of its own. */
+function both(parts: ModelParts) {
+  const inside = (parts.initializers ?? []).map((one) => ({ ...one, dims: [] }));
+  const data = new Uint8Array(64 * inside.length);
+  const outside = inside.map(({ rawData, ...one }, at): onnx.ITensorProto => {
+    const bytes = rawData ?? new Uint8Array();
+    data.set(bytes, 64 * at);
+    const entries = { location: 'm.data', offset: 64 * at, length: bytes.length };
+    const externalData = Object.entries(entries).map(([key, value]) => ({ key, value: String(value) }));
+    return { ...one, dataLocation: 1, externalData };
+  });
+  const nodes = parts.nodes;
+  return {
+    data,
+    inside: model({ ...parts, nodes, initializers: inside }),
+    outside: model({ ...parts, nodes, initializers: outside }),
+  };
+}
+const short = ({ sites, skipped, mish }: Awaited<ReturnType<typeof inspect>>) => ({
+  sites: sites.map(({ kind, output, alpha }) => `${kind} ${output} ${alpha}`),
+  skipped: skipped.map(({ kind, why }) => `${kind} ${why}`),
+  mish: mish.length,
+});
+
+test('numbers in a data file tell as much as numbers in the model', async () => {
+  const folder = await tempFolder();
+  const [first] = EXPRESSIONS;
+  for (const expression of EXPRESSIONS) {
+    const parts = spell(expression, { type: 'f32', opset: 17, random: createRandom(3), vary: false });
+    const { inside, outside, data } = both(parts);
+    const path = await folder.write('m.onnx', outside);
+    await folder.write('m.data', data);
+    const name = JSON.stringify(expression);
+    const found = await withDocument(path, (document) => inspectDocument(document, { only: ALL }));
+    expect(short(found), name).toEqual(short(await inspect(inside, { only: ALL })));
+    if (expression === first)
+      for (const args of [
+        ['inspect', 'm.onnx'],
+        ['inspect', 'm.onnx', 'm.onnx'],
+      ])
+        expect((await cli(args, { cwd: folder.path })).stdout).toMatch(
+          args.length > 2 ? / 1\n/ : /1 Mish in it already/,
+        );
+    const { report } = await swapped(inside, { only: ALL });
+    const written = await swapFile(path, { only: ALL, output: folder.at('o.onnx'), force: true });
+    expect(written.report.sites, name).toEqual(report.sites);
+    if (report.sites.length === 0) continue;
+    await undoFile(folder.at('o.onnx'), { output: folder.at('u.onnx'), force: true });
+    expect(await folder.read('u.onnx'), name).toEqual(outside);
+  }
+});
+
+test('numbers that cannot be read stay unknown', async () => {
+  const folder = await tempFolder();
+  const parts = spell(EXPRESSIONS[0] ?? 'x', {
+    type: 'f32',
+    opset: 17,
+    random: createRandom(3),
+    vary: false,
+  });
+  const { outside } = both(parts);
+  const path = await folder.write('m.onnx', outside);
+  const inspected = () => withDocument(path, (document) => inspectDocument(document, { only: ALL }));
+  expect(short(await inspected())).toEqual({ sites: [], skipped: [], mish: 0 });
+  await folder.write('m.data', new Uint8Array(2));
+  expect(short(await inspected())).toEqual({ sites: [], skipped: [], mish: 0 });
+});
