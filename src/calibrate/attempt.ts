@@ -9,13 +9,14 @@ import { indexGraphs } from '../onnx/graph-index.js';
 import { type Spliced, splice } from '../onnx/splice.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import { type Tuned, type TuneOptions, tune } from './distil.js';
-import { layerOnIntegers } from './int8/refuse-int8.js';
+import { layerOnIntegers, QUANTISE_LATER } from './int8/refuse-int8.js';
 import type { CalibrateOptions } from './options.js';
 import type { SkippedLayer } from './repair/body-layers.js';
 import { linearLayers } from './repair/linear-layers.js';
 import { type LayerRepair, type Repaired, type RepairOptions, repairLayers } from './repair/repair-layers.js';
 import { storeAsRead } from './repair/stored-weights.js';
 import { symmetricModel } from './repair/symmetric-inputs.js';
+import { MIN_ROUND_STEPS } from './rounds.js';
 
 /** Options that all attempts share. */
 export interface Common
@@ -90,9 +91,7 @@ export async function finishAttempt(
   const notes: string[] = [];
   const layer = layerOnIntegers(swapped.document);
   if (layer !== undefined)
-    notes.push(
-      `layers on integers (${layer.opType}) are not repaired: calibrate the float model, and quantise the result in the softplus form`,
-    );
+    notes.push(`layers on integers (${layer.opType}) are not repaired: ${QUANTISE_LATER}`);
   else if (options.int8 === undefined && isQuantised(swapped.document, swap))
     notes.push('the model is quantised: int8 (exact or qlinear) swaps its quantised sites, too');
   else if (swap.sites.length === 0)
@@ -103,6 +102,7 @@ export async function finishAttempt(
     notes.push('no layer with weights behind a site has the name that was asked for');
   const tuned = await tuneOrNot(repaired, swap.sites.length === 0 ? 0 : steps, common, options, notes);
   const changed = solved.layers.filter(({ method }) => method !== 'none').length;
+  // Gradient steps alone count as one layer, since an operation on no layer is not recorded.
   const layers = Math.max(changed, (tuned?.edits.length ?? 0) > 0 ? 1 : 0);
   const operation = { operation: 'calibrate', form: swap.form, sites: layers } as const;
   return {
@@ -155,7 +155,7 @@ async function tuneOrNot(
     });
     if (tuned !== undefined && (tuned.steps > 0 || steps !== undefined)) return tuned;
     if (tuned !== undefined) {
-      notes.push('no gradient steps: there was no time for twelve steps');
+      notes.push(`no gradient steps: there was no time for ${MIN_ROUND_STEPS} steps`);
       return null;
     }
     notes.push(

@@ -16,7 +16,7 @@ import { drawWindows, findWindows, imagesOfWindow, type Windows } from './work/w
 
 /** Subsets of the samples, as the parts of a calibration use them. */
 export interface PreparedSubsets extends SampleSubsets {
-  /** Samples that no weight was solved from. */
+  /** Samples that no weight was solved from: validation and test samples. */
   readonly held: Subset;
   /** Test samples on which the inputs of the sites are measured. */
   readonly measured: Subset;
@@ -32,7 +32,7 @@ export interface PreparedSamples {
   readonly deadline: number;
   /** Number of samples in a run. */
   readonly batch: number;
-  /** Number of samples in each subset; windows of a sample count as one. */
+  /** Number of training, validation and test samples, by the names of the report; windows of a sample count as one. */
   readonly counts: { readonly fit: number; readonly held: number; readonly judged: number };
   /** Remarks about windows. */
   readonly notes: readonly string[];

@@ -1,7 +1,7 @@
 import { drawRuns } from '../data/split.js';
 import { spliceWithRecord } from '../mish/history.js';
 import { type Plan, planOf } from '../mish/plan.js';
-import type { Int8Report } from '../mish/results.js';
+import type { Int8Report, SwapReport } from '../mish/results.js';
 import { chooseForm, swapDocument } from '../mish/swap.js';
 import type { Spliced } from '../onnx/splice.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
@@ -11,7 +11,7 @@ import { measureRanges } from './int8/measured-ranges.js';
 import { RANGE_RULES, type RangeRule } from './int8/ranges.js';
 import { writeWeights } from './int8/write-weights.js';
 import type { CalibrateOptions } from './options.js';
-import type { PreparedSamples, RepairedSwap } from './repair-swap.js';
+import type { PreparedSamples } from './prepare-samples.js';
 import { affordableSamples, PART_SECONDS } from './work/budget.js';
 
 /** A model whose tensors and weights are quantised anew. */
@@ -33,7 +33,7 @@ const MAX_RANGE_SAMPLES = 1024;
 export async function quantiseAnew(
   original: LoadedModel,
   floats: FloatVersion,
-  { kept, swap }: Pick<RepairedSwap, 'kept' | 'swap'>,
+  { kept, swap }: { readonly kept: Spliced; readonly swap: SwapReport },
   { subsets, costs, batch }: PreparedSamples,
   options: CalibrateOptions & OnProvider,
 ): Promise<QuantisedCandidate[]> {

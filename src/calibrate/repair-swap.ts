@@ -16,8 +16,6 @@ import { refineSharpness, totalBeta } from './select/refine-sharpness.js';
 import { losesSlope } from './select/search-sharpness.js';
 import { leanSession } from './work/fit-runs.js';
 
-export type { PreparedSamples };
-
 /** Result of a repair, without what only a whole calibration knows. */
 export interface RepairedSwap {
   readonly report: Omit<Calibration, 'seconds' | 'bytesIn' | 'bytesOut'>;
@@ -61,14 +59,14 @@ export async function repairSwap(
           budget: options.budget,
           rows: count(held),
           betaOf: base.betaOf,
-          sharpens: tendsTo(swap.sites),
+          sharpens: comesNearer(swap.sites),
         })
       : undefined;
   const chosen = sharpened?.attempt ?? (await prepared.tryOut(plan, steps));
   const [before, after] = [await compare(chosen.swapped, test), await compare(chosen.repaired, test)];
   const better = isNoWorse(after.drift, before.drift);
   const kept = better ? chosen.repaired : chosen.swapped;
-  // An approximate form gets its operators on channels.
+  // The attempts write an approximate form with scalar operators; `retarget` makes operators on channels of them.
   const form = swap.form === measuredIn && swap.bound === undefined ? undefined : swap.form;
   const { skipped } = chosen.swap;
   const sites = chosen.swap.sites.map((site) => ({ ...site, beta: totalBeta(site.beta, base.betaOf(site)) }));
@@ -111,7 +109,7 @@ export async function repairSwap(
 }
 
 /** Returns a function that tells whether a sharper Mish at a site comes nearer to its original activation. */
-function tendsTo(sites: readonly SiteReport[]) {
+function comesNearer(sites: readonly SiteReport[]) {
   const fixed = new Set(sites.filter(losesSlope).map(siteKey));
   return (site: Pick<SiteReport, 'scope' | 'output'>) => !fixed.has(siteKey(site));
 }

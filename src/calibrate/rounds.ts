@@ -20,7 +20,7 @@ const MAX_ROUNDS_MS = 60_000;
 const MAX_VALIDATIONS_MS = MAX_ROUNDS_MS / 3;
 const MIN_VALIDATIONS = 3;
 /** A round of fewer steps is not worth its time. */
-const MIN_ROUND_STEPS = 12;
+export const MIN_ROUND_STEPS = 12;
 /** Share by which a round has to lower the validation loss for another one. */
 const MIN_GAIN_SHARE = 0.02;
 

@@ -18,9 +18,9 @@ export const MAX_DEFAULT_SAMPLES = 20_000;
 /** Number of samples up to which a quarter is held out. */
 const MAX_FEW_SAMPLES = 512;
 const FEW_SHARES = [0.75, 0.125, 0.125] as const;
-/** Number of samples to test by, where a quarter of all is as many. */
+/** Number of test samples, unless a quarter of all samples is less or an eighth is more. */
 const WANTED_TEST_SAMPLES = 1000;
-/** More samples to test or choose by cost time and say little. */
+/** Maximum number of test samples. More take time and say little, as do more validation samples. */
 const MAX_TEST_SAMPLES = 2000;
 const MIN_TEST_SAMPLES = 8;
 const MAX_VALIDATION_SAMPLES = 1000;
@@ -64,6 +64,7 @@ export function splitSamples(
   );
 }
 
+/** Returns the shares of training, validation and test samples, with at most `most` test samples. */
 function sharesOf(runs: number, batch: number, most: number): [number, number, number] {
   const all = runs * batch;
   const test = Math.min(most, Math.max(all / 8, Math.min(WANTED_TEST_SAMPLES, all / 4)));

@@ -5,8 +5,8 @@ import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import type { Feeds } from './dataset.js';
 
 /**
- * Returns advice if a sample holds NaN and an output of the original becomes NaN from it. Runs the original on the first such
- * sample's run only: some models replace NaN. Throws what `run` throws.
+ * Returns advice if a sample holds NaN and an output of the original becomes NaN from it; some models replace NaN. Runs the original
+ * once, on the first run with such a sample. Throws what `run` throws.
  */
 export async function nanDoubt(
   feeds: Feeds,

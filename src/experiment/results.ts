@@ -89,7 +89,7 @@ export function concludeExperiment(
   if (runs.length === 0) return describeNoRun(missing.length, shard);
   const { activations } = settings;
   const measure = measureOf(runs);
-  if (runs.length > 0 && runs.every(({ diverged }) => diverged !== null))
+  if (runs.every(({ diverged }) => diverged !== null))
     return 'Every run diverged, so that nothing was compared. A lower learning rate may help.';
   const sentences = [
     activations.length < 2

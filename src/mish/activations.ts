@@ -21,6 +21,7 @@ type Parts = Pick<Form, 'types' | 'steps'> & Partial<Pick<Form, 'opset' | 'const
 /** The slope of LeakyReLU, as ONNX's operator has it by default. */
 export const DEFAULT_SLOPE = 0.01;
 
+/** Returns the first opset in which the operators take each type. */
 const since = (bf16: number, opset = 1) => ({ f16: opset, f32: opset, f64: opset, bf16 });
 const form = (activation: ReplacementName, name: string, parts: Parts): Form<string> => {
   const summary = parts.steps.map(({ op }) => op).join(', ');
@@ -29,8 +30,8 @@ const form = (activation: ReplacementName, name: string, parts: Parts): Form<str
 const single = (op: string, attributes: Pick<Step, 'attributes'> = {}): readonly Step[] => [
   { op, inputs: ['x'], output: 'y', ...attributes },
 ];
-/** A limit of the CPU, on which ONNX Runtime Web's WASM is based. */
-const no = (op: string, before: { readonly before?: number } = {}) =>
+/** Returns the limit that an operator takes no float64 on CPU and WASM, which have the same kernels. */
+const noFloat64 = (op: string, before: { readonly before?: number } = {}) =>
   ({ on: ['cpu', 'wasm'], type: 'f64', says: `ONNX Runtime has no ${op} for float64`, ...before }) as const;
 const notOnWebgl = (op: string) =>
   ({ on: ['webgl'], says: `ONNX Runtime Web has no ${op} on WebGL` }) as const;
@@ -64,7 +65,7 @@ export const ACTIVATIONS: Readonly<Record<ReplacementName, Activation>> = {
       form('leakyrelu', 'native', {
         types: since(16),
         steps: single('LeakyRelu', { attributes: { alpha: 'slope' } }),
-        limits: [no('LeakyRelu')],
+        limits: [noFloat64('LeakyRelu')],
       }),
       form('leakyrelu', 'relu', {
         types: since(13),
@@ -106,7 +107,7 @@ export const ACTIVATIONS: Readonly<Record<ReplacementName, Activation>> = {
         opset: 20,
         types: since(20, 20),
         steps: single('Gelu'),
-        limits: [no('Gelu'), notOnWebgl('Gelu')],
+        limits: [noFloat64('Gelu'), notOnWebgl('Gelu')],
       }),
       form('gelu', 'erf', {
         opset: 9,
@@ -119,7 +120,7 @@ export const ACTIVATIONS: Readonly<Record<ReplacementName, Activation>> = {
           { op: 'Mul', inputs: ['half_x', 'gate'], output: 'y' },
         ],
         constants: { sqrt2: Math.SQRT2, one: 1, half: 0.5 },
-        limits: [no('Erf'), notOnWebgl('Erf')],
+        limits: [noFloat64('Erf'), notOnWebgl('Erf')],
       }),
     ],
     f: gelu,
@@ -133,7 +134,7 @@ export const ACTIVATIONS: Readonly<Record<ReplacementName, Activation>> = {
         opset: 14,
         types: since(22, 14),
         steps: single('HardSwish'),
-        limits: [no('HardSwish'), notOnWebgl('HardSwish')],
+        limits: [noFloat64('HardSwish'), notOnWebgl('HardSwish')],
       }),
       form('hardswish', 'clip', {
         types: since(13),
@@ -144,7 +145,7 @@ export const ACTIVATIONS: Readonly<Record<ReplacementName, Activation>> = {
           { op: 'Mul', inputs: ['x', 'gate'], output: 'y' },
         ],
         constants: { three: 3, zero: 0, cap: 6 },
-        limits: [no('Clip', { before: 12 })],
+        limits: [noFloat64('Clip', { before: 12 })],
       }),
     ],
     f: hardSwish,
@@ -154,7 +155,7 @@ export const ACTIVATIONS: Readonly<Record<ReplacementName, Activation>> = {
     name: 'elu',
     label: 'ELU',
     forms: [
-      form('elu', 'native', { types: since(22), steps: single('Elu'), limits: [no('Elu')] }),
+      form('elu', 'native', { types: since(22), steps: single('Elu'), limits: [noFloat64('Elu')] }),
       form('elu', 'exp', {
         types: since(13),
         steps: [

@@ -1,6 +1,6 @@
 import { attribute, type Node } from '../onnx/document.js';
 import { DataType, floatType } from '../onnx/types.js';
-import { mish, sigmoid, softplus } from './reference.js';
+import { mish, relu, sigmoid, softplus } from './reference.js';
 
 // The functions of elementwise operators, in float64. Booleans are 1 and 0.
 
@@ -17,7 +17,6 @@ type Op = (
 ) => number;
 
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
-const relu = (x: number) => Math.max(x, 0);
 export const elu = (x: number, alpha: number) => (x > 0 ? x : alpha * Math.expm1(x));
 const truth = (value: boolean) => (value ? 1 : 0);
 
@@ -143,7 +142,7 @@ export function elementwise(node: Node): Op | undefined {
   if (inputs.includes('')) return undefined;
   const table = count === 1 ? UNARY : count === 2 ? BINARY : {};
   const op = Object.hasOwn(table, name) ? table[name] : undefined;
-  if (op !== undefined) return name === 'Cast' && !castsFloat(node) ? undefined : op;
+  if (op !== undefined) return name === 'Cast' && !isFloatOrBoolCast(node) ? undefined : op;
   const fold = Object.hasOwn(VARIADIC, name) && count > 1 ? VARIADIC[name] : undefined;
   if (fold !== undefined) return count === 2 ? (a, b) => fold(a, b) : (a, b, c) => fold(fold(a, b), c);
   return name === 'Where' && count === 3 ? where : undefined;
@@ -155,7 +154,7 @@ function isInference(node: Node): boolean {
 }
 
 /** Returns whether a Cast is to a float type or to bool. */
-function castsFloat(node: Node): boolean {
+function isFloatOrBoolCast(node: Node): boolean {
   const to = attribute(node, 'to')?.i;
   return to === DataType.BOOL || floatType(to) !== undefined;
 }

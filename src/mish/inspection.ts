@@ -23,7 +23,7 @@ export interface MishSummary {
   readonly label: string;
   /** Name of the output value. */
   readonly output: string;
-  /** The largest difference from exact Mish from -60 to 60: absolute up to 1, relative beyond. */
+  /** The largest difference from exact Mish for x from -60 to 60: absolute up to 1, relative beyond. */
   readonly difference: number;
   /** For an approximate form: the largest difference from exact Mish over all numbers; on integers, within the output's range. */
   readonly bound?: number;

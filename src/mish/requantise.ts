@@ -60,10 +60,11 @@ export interface MeasuredRanges {
 export interface Requantisation {
   readonly placed: readonly PlacedSite[];
   readonly rescaled: ReadonlyMap<Node, NewScale>;
-  /** The reason for each site that cannot be requantised. */
+  /** The reason for each open site that cannot be requantised. */
   readonly refused: ReadonlyMap<QuantizedSite, string>;
 }
 
+/** Operators that may bound the input of a site. */
 const BOUNDS = wordSet('Clip Min Max');
 /** Largest negative input that a quantisation before Mish holds. */
 const MAX_REACH = 12;
@@ -75,7 +76,7 @@ interface Need {
   readonly dequantizers: Set<Node>;
   /** Whether the range stays and is widened; otherwise it starts at the depth of Mish. */
   keeps: boolean;
-  /** Sum of the depths of the sites that reach it, each times what lies between. */
+  /** Sum of the depths of the sites that reach it, each times the factors of products in between. */
   total: number;
   /** Sum of the rises that follow from these depths. */
   rise: number;
@@ -95,8 +96,8 @@ export function reachOf(step: number, beta: number): number {
 
 /**
  * Plans new scales around sites. Mish is never above ReLU, and never below -0.309: its range follows from ReLU's. Scales of
- * sums with other values become wider; scales after the next layer stay. A site that cannot be requantised stays as it is
- * unless it is `isOpen`.
+ * sums with other values become wider; scales after the next layer stay. A site that cannot be requantised is not written. It is among
+ * the refused ones if it is `isOpen`.
  */
 export function planRequantisation(
   { index, calls }: Analysis,
@@ -233,12 +234,12 @@ function placeOf(
   const output = directlyReached(reached)[0]?.quantization;
   const readers = new Set([node, ...directlyReached(reached).map((one) => one.node)]);
   const isRead = (use: Use) => isShapeUse(use) || (use.kind === 'input' && readers.has(use.node));
-  const isRoomy = isQuantized && output !== undefined && index.uses(scope, x).every(isRead);
+  const takesQuantizer = isQuantized && output !== undefined && index.uses(scope, x).every(isRead);
   const seen = measured?.byName.get(x);
   const range = seen
     ? { least: Math.max(seen.least, -lowest), most: seen.most }
     : { least: -lowest, most: output ? rangeOf(output).most : 0 };
-  const input = isRoomy && output ? quantizationFor(range, output) : undefined;
+  const input = takesQuantizer && output ? quantizationFor(range, output) : undefined;
   return {
     site,
     reached,

@@ -24,7 +24,6 @@ import { boundsOf, inChannels } from './in-channels.js';
 import type { Requantised } from './int8.js';
 import type { Int8Way } from './int8-ways.js';
 import { loadActivation } from './load-activation.js';
-
 import type { NewActivation, ReplacementOptions } from './new-activation.js';
 import {
   type NoteOptions,
@@ -41,7 +40,6 @@ import type { MeasuredRanges } from './requantise.js';
 import { type SwapReport, siteReport, skipReport } from './results.js';
 import { type MishNode, rewrite } from './rewrite.js';
 import { checkOpset, findSites, inputOf, type Site, type SiteOptions, type Skip } from './sites.js';
-
 import { unknownActivation } from './unknown-activation.js';
 import { unused } from './unused.js';
 
@@ -153,7 +151,7 @@ async function swapRaised(
   ];
   const edits = [...changes, ...besides(raised, changes)];
   const foldedCount = folded.size === 0 ? {} : { folded: folded.size };
-  const { bound, ...approximate } = await boundsOf(form, targets);
+  const { bound, notes: boundNotes } = await boundsOf(form, targets);
   const written = recipes
     ? { form: [...new Set(sites.map((site) => site.form.name))].join(', '), to: to.name }
     : { form: form.name, ...bound, ...countMixtures(sites) };
@@ -191,7 +189,7 @@ async function swapRaised(
     ...int8?.part,
     ...(fold === undefined ? {} : { fold }),
     ...(isWanted ? { fixes } : {}),
-    notes: [...notes, ...approximate.notes, ...(int8?.notes ?? []), ...oldWeights],
+    notes: [...notes, ...boundNotes, ...(int8?.notes ?? []), ...oldWeights],
     noteOptions,
     bytesIn: document.source.size,
     bytesOut: output.size,
@@ -215,7 +213,7 @@ async function notesOnImplied(
   return notes;
 }
 
-/** Returns a line for each provider that cannot run the sites or is slow, and for constants that reach them. */
+/** Returns the notes on providers that cannot run the sites or are slow, on the file's size, and on sites that -Infinity reaches. */
 async function notesOf(
   sites: readonly Chosen[],
   form: Form,

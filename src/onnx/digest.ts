@@ -2,12 +2,14 @@ import { sha256 } from '../base/sha256.js';
 import type { ByteSource } from './source.js';
 
 /** Bytes of a block; the digest depends on this number. */
-const BLOCK = 2 ** 20;
+const BLOCK_BYTES = 2 ** 20;
 /** Number of blocks hashed concurrently; Web Crypto uses a thread for each. */
 const AT_ONCE = 4;
 
+/** Bytes of a SHA-256. */
+const HASH_BYTES = 32;
 /** Length of a digest in characters. */
-export const DIGEST_LENGTH = 64;
+export const DIGEST_LENGTH = 2 * HASH_BYTES;
 
 /**
  * Computes the hexadecimal SHA-256 of the SHA-256 hashes of a source's 1 MiB blocks, using several cores. Returns undefined
@@ -16,22 +18,22 @@ export const DIGEST_LENGTH = 64;
 export async function digestOf(source: ByteSource, check?: () => void): Promise<string | undefined> {
   const subtle = globalThis.crypto?.subtle;
   if (subtle === undefined) return undefined;
-  const count = Math.ceil(source.size / BLOCK);
-  const digests = new Uint8Array(32 * count);
+  const count = Math.ceil(source.size / BLOCK_BYTES);
+  const digests = new Uint8Array(HASH_BYTES * count);
   const hash = async (bytes: Uint8Array) =>
     new Uint8Array(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
   let next = 0;
   let failed = false;
   const worker = async () => {
     const buffer =
-      source.bytes === undefined && source.readInto && new Uint8Array(Math.min(BLOCK, source.size));
+      source.bytes === undefined && source.readInto && new Uint8Array(Math.min(BLOCK_BYTES, source.size));
     for (let index = next++; index < count && !failed; index = next++) {
       check?.();
-      const start = index * BLOCK;
-      const length = Math.min(BLOCK, source.size - start);
+      const start = index * BLOCK_BYTES;
+      const length = Math.min(BLOCK_BYTES, source.size - start);
       const bytes = buffer ? buffer.subarray(0, length) : await source.read(start, length);
       if (buffer) await source.readInto?.(bytes, start);
-      digests.set(await hash(bytes), 32 * index);
+      digests.set(await hash(bytes), HASH_BYTES * index);
     }
   };
   const stop = (error: unknown) => {

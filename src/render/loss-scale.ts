@@ -2,6 +2,7 @@
 
 /** A grid of losses, row by row; null where a loss is not finite. */
 export interface LossGrid {
+  /** Number of points along an axis. */
   readonly points: number;
   readonly losses: readonly (number | null)[];
 }
@@ -10,7 +11,7 @@ export interface LossGrid {
 export interface LossScale {
   /** Bounds between the bands, ascending. */
   readonly levels: readonly number[];
-  /** Returns the place of a loss between the lowest, 0, and the highest, 1, which losses above it also have. */
+  /** Returns the place of a loss: 0 for the lowest, 1 for the top of the scale and for losses above it. */
   place(loss: number | null): number;
   /** Returns the band of a loss. A loss that is not finite is in the highest. */
   band(loss: number | null): number;

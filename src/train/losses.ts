@@ -1,4 +1,5 @@
 import { type ScoreLayout, scoreLayout } from '../metrics/score-layout.js';
+import { DataType } from '../onnx/types.js';
 import { elementCount } from '../providers/tensor.js';
 import type { Tape } from './autodiff/tape.js';
 
@@ -95,7 +96,9 @@ export function crossEntropy(
   const loss = tape.node('Neg', [tape.node('Mul', [flatSum(tape, products), share])]);
   const gradient = tape.node('Mul', [tape.node('Sub', [weighted(tape.node('Exp', [logs])), mixed]), share]);
   const largest = (x: string) => tape.node('ArgMax', [x], { axis, keepdims: 1 });
-  const equal = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(labels)])], { to: 1 });
+  const equal = tape.node('Cast', [tape.node('Equal', [largest(scores), largest(labels)])], {
+    to: DataType.FLOAT,
+  });
   const right = counts === undefined ? equal : tape.node('Mul', [equal, counts]);
   return { loss, gradients: [[scores, gradient]], correct: flatSum(tape, right), counted };
 }

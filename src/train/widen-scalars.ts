@@ -76,7 +76,7 @@ export function widenScalars(
   return result;
 }
 
-/** Whether ONNX Runtime computes with this scalar element by element. */
+/** Returns whether ONNX Runtime computes with this scalar element by element. */
 const isSlow = (scalar: Shape, other: Shape) =>
   elementCount(scalar) === 1 && scalar.length < other.length && other.at(-1) === 1 && elementCount(other) > 1;
 

@@ -181,6 +181,7 @@ function toTensor(values: readonly number[], type: Swept): Tensor {
   return { elemType: type, dims: [values.length], data };
 }
 
+/** The parts of the x axis whose largest errors make the curve. */
 const PARTS = { count: 160, from: -20, to: 20 };
 
 function compare(

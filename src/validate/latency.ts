@@ -60,13 +60,10 @@ async function onePair(
   swapped: Session,
   feeds: readonly [original: Tensors, swapped: Tensors],
   beginsWith: 0 | 1,
-): Promise<[swapped: number, original: number]> {
-  if (beginsWith === 0) {
-    const before = await original.time(feeds[0]);
-    return [await swapped.time(feeds[1]), before];
-  }
+): Promise<[original: number, swapped: number]> {
+  if (beginsWith === 0) return [await original.time(feeds[0]), await swapped.time(feeds[1])];
   const after = await swapped.time(feeds[1]);
-  return [after, await original.time(feeds[0])];
+  return [await original.time(feeds[0]), after];
 }
 
 function timingOf({ createMs }: Session, firstMs: number, times: readonly number[]): Timing {
@@ -120,7 +117,7 @@ export async function measureLatency(
     first ??= times;
   }
   const [firstOriginal = Number.NaN, firstSwapped = Number.NaN] = first ?? [];
-  const pairs: [swapped: number, original: number][] = [];
+  const pairs: Pairs['times'][number][] = [];
   let repeats = 1;
   const start = now();
   for (;;) {
@@ -131,9 +128,9 @@ export async function measureLatency(
     if (pairs.length >= Math.min(5, least) && seconds >= maxSeconds) break;
     const beginsWith = pairs.length % 2 === 0 ? 0 : 1;
     if (original.pairs === undefined) {
-      const [after, before] = await onePair(original, swapped, feeds, beginsWith);
-      pairs.push([after, before]);
-      onPairs([[before, after]]);
+      const pair = await onePair(original, swapped, feeds, beginsWith);
+      pairs.push(pair);
+      onPairs([pair]);
       continue;
     }
     // Many pairs per call, so that no message to the page comes between two runs; few enough to stop in time.
@@ -145,7 +142,7 @@ export async function measureLatency(
       Math.min(Math.floor(CHUNK_MS / perPair), enough, Math.max(least, maxPairs) - pairs.length),
     );
     const timed = await original.pairs(swapped, feeds, count, beginsWith);
-    for (const [before, after] of timed.times) pairs.push([after, before]);
+    pairs.push(...timed.times);
     onPairs(timed.times);
     repeats = timed.repeats;
   }
@@ -155,13 +152,16 @@ export async function measureLatency(
     original: timingOf(
       original,
       firstOriginal,
-      pairs.map(([, time]) => time),
+      pairs.map(([time]) => time),
     ),
     swapped: timingOf(
       swapped,
       firstSwapped,
-      pairs.map(([time]) => time),
+      pairs.map(([, time]) => time),
     ),
-    ratio: ratioOfMedians(pairs, createRandom(1)),
+    ratio: ratioOfMedians(
+      pairs.map(([before, after]) => [after, before]),
+      createRandom(1),
+    ),
   };
 }

@@ -71,6 +71,7 @@ export async function closeBoth({ original, swapped }: Both<Session>): Promise<v
 /** Maximum number of unsupported nodes that a row lists. */
 const MAX_LISTED_NODES = 50;
 
+/** The figures of a row that did not run. */
 const EMPTY = {
   runtime: null,
   notes: [],

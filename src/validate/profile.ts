@@ -54,13 +54,13 @@ export async function profileBoth(
 async function inForm(
   model: LoadedModel,
   form: FormName,
-  asItIs: number,
+  unchangedUs: number,
   measure: (model: RunnableModel) => Promise<number>,
 ): Promise<number | null> {
   try {
     const { output, report } = await retargetDocument(model.document, { form, undo: false });
     if (report.skipped.length > 0) return null;
-    return await (report.sites.length === 0 ? asItIs : model.withEdited(output, measure));
+    return await (report.sites.length === 0 ? unchangedUs : model.withEdited(output, measure));
   } catch (error) {
     const cannot = error instanceof OnnxMishError && ['unsupported-form', 'run-failed'].includes(error.code);
     if (cannot) return null;
@@ -189,7 +189,7 @@ export function summariseKernels(
     if (site !== undefined) bySite.set(site, (bySite.get(site) ?? 0) + us);
   }
   return {
-    totalUs: totalUs(counted),
+    totalUs: counted.reduce((sum, { us }) => sum + us, 0),
     operators: [...operators.values()].sort((a, b) => b.us - a.us),
     sites: [...bySite].map(([node, us]) => ({ node, us })),
   };

@@ -68,7 +68,7 @@ export const drift = z.object({
       'Share of rows with the same five highest classes, in any order; null for five classes or fewer',
     ),
   broken: countSchema.describe(
-    'Number of elements that are NaN in either output, or infinite and different in the other',
+    'Number of elements that are NaN in either output, or infinite in one and different in the other',
   ),
   brokenInReference: countSchema
     .default(0)

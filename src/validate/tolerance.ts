@@ -10,6 +10,8 @@ export interface Tolerance {
   readonly parity: number;
 }
 
+const F32_KERNEL = { cpu: 1e-5, gpu: 1e-4 };
+
 /**
  * The kernel's tolerance by element type: rounding, with room for a fast exponential. f32 on a CPU was measured at
  * 2e-6. The standards allow GPUs an exponential with an error of 3 + 2|x| units in the last place (GLSL ES 3.00, 4.5.1;
@@ -17,7 +19,7 @@ export interface Tolerance {
  */
 const KERNEL: Readonly<Record<string, { cpu: number; gpu: number }>> = {
   f64: { cpu: 1e-12, gpu: 1e-12 },
-  f32: { cpu: 1e-5, gpu: 1e-4 },
+  f32: F32_KERNEL,
   f16: { cpu: 4e-3, gpu: 8e-3 },
 };
 
@@ -46,7 +48,7 @@ const HALF_PARITY = 5e-2;
  * toleranceFor('webgl', 'f32'); // { kernel: 1e-4, parity: 1e-3 }
  */
 export function toleranceFor(provider: string, elemType: string): Tolerance {
-  const kernel = KERNEL[elemType] ?? { cpu: 1e-5, gpu: 1e-4 };
+  const kernel = KERNEL[elemType] ?? F32_KERNEL;
   const web = WEB_PROVIDERS.find((name) => name === provider);
   const facts = web && WEB[web];
   const isOnCpu = provider === 'cpu' || facts?.processor === 'cpu';

@@ -16,7 +16,7 @@ export interface SiteWithCurvedShare extends SiteReport {
   readonly bends: number | null;
 }
 
-/** Measures the curved share of each site of the main graph, in the edited model. `written` is the swap that wrote the sites. */
+/** Measures the curved share of each site of the main graph, in the edited model. The second argument is the swap that wrote the sites. */
 export async function withCurvedShares(
   sites: readonly SiteReport[],
   { to, sites: nodes }: Pick<SwapReport, 'to' | 'sites'>,

@@ -124,7 +124,7 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
     if (from !== undefined) nodes.push(identityNode(from, name ?? ''));
   }
   graph.valueInfo = (graph.valueInfo ?? []).filter(({ name }) => !integers.has(name ?? ''));
-  dropUnread(proto.graph ?? {}, graphsOf(proto));
+  dropUnread(graph, graphsOf(proto));
   const model = await modelFromBytes(encodeModel(proto), label);
   return {
     model,

@@ -10,6 +10,9 @@ import { type LoadedModel, modelFromBytes } from '../../providers/loaded-model.j
 /** Operators of layers that read integers without DequantizeLinear. */
 const ON_INTEGERS = /^(QLinear(Conv|MatMul)|QGemm|(Conv|MatMul)Integer(ToFloat)?|DynamicQuantizeMatMul)$/;
 
+/** Advice for a model whose layers compute on integers. */
+export const QUANTISE_LATER = 'calibrate the float model, and quantise the result in the softplus form';
+
 /** Returns the first layer that computes on integers; undefined without one. */
 export const layerOnIntegers = ({ graph }: OnnxDocument): Node | undefined =>
   graph.nodes.find(({ opType }) => ON_INTEGERS.test(opType));
@@ -33,7 +36,7 @@ export function refuseWithoutSites(document: OnnxDocument, { int8 }: SwapReport)
       `the model has layers on integers (${onIntegers.opType}), which int8 does not read`,
       {
         where: source.name,
-        fix: 'Quantise the float model with QuantizeLinear and DequantizeLinear (QuantFormat.QDQ of onnxruntime.quantization); or calibrate the float model, and quantise the result in the softplus form',
+        fix: `Quantise the float model with QuantizeLinear and DequantizeLinear (QuantFormat.QDQ of onnxruntime.quantization); or ${QUANTISE_LATER}`,
       },
     );
   }

@@ -66,7 +66,8 @@ export function candidates(old: Linear, moments: RowMoments, ridges: readonly nu
   const { xx, xy, x, y } = blocks(moments, depth);
   const meanX = x.map((sum) => sum / n);
   const meanY = y.map((sum) => sum / n);
-  const through = (matrix: Matrix): Float64Array =>
+  /** Returns the bias with which a map takes the mean of x to the mean of y. */
+  const biasThroughMeans = (matrix: Matrix): Float64Array =>
     Float64Array.from({ length: outputs }, (_, output) => {
       let mean = meanY[output] as number;
       for (let index = 0; index < depth; index++)
@@ -96,11 +97,11 @@ export function candidates(old: Linear, moments: RowMoments, ridges: readonly nu
     if (variance > 0 && Number.isFinite(factor)) scaled.mulRow(output, factor);
   }
   const maps: RepairedLinear[] = [
-    { method: 'bias', ridge: null, weights, bias: through(weights) },
-    { method: 'affine', ridge: null, weights: scaled, bias: through(scaled) },
+    { method: 'bias', ridge: null, weights, bias: biasThroughMeans(weights) },
+    { method: 'affine', ridge: null, weights: scaled, bias: biasThroughMeans(scaled) },
   ];
   const mean = cov.trace() / depth;
-  const nothing = { method: 'least-squares', weights, bias: through(weights) } as const;
+  const unsolved = { method: 'least-squares', weights, bias: biasThroughMeans(weights) } as const;
   const residual = Matrix.sub(cross, product);
   for (const ridge of ridges) {
     const regular = cov.clone();
@@ -108,11 +109,11 @@ export function candidates(old: Linear, moments: RowMoments, ridges: readonly nu
       regular.set(index, index, regular.get(index, index) + ridge * mean);
     const cholesky = new CholeskyDecomposition(regular);
     if (!(mean > 0) || !cholesky.isPositiveDefinite()) {
-      maps.push({ ...nothing, ridge }); // not solvable, for example because the inputs are constant
+      maps.push({ ...unsolved, ridge }); // not solvable, for example because the inputs are constant
       continue;
     }
     const solved = Matrix.add(weights, solveCholesky(cholesky.lowerTriangularMatrix, residual).transpose());
-    maps.push({ method: 'least-squares', ridge, weights: solved, bias: through(solved) });
+    maps.push({ method: 'least-squares', ridge, weights: solved, bias: biasThroughMeans(solved) });
   }
   return maps;
 }

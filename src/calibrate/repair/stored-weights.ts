@@ -87,6 +87,7 @@ function tensorBytes(
   dims: readonly number[],
   values: Float64Array,
 ): Uint8Array {
+  // A tag is the field's number times 8, plus the wire type, which is 0 for integers.
   const number = (field: number, value: number) => [varint(field * 8), varint(value)];
   return concat([
     ...dims.flatMap((dim) => number(TENSOR.dims, dim)),

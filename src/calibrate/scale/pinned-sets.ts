@@ -1,9 +1,9 @@
-/** Number of a tensor; undefined stands for a tensor with the scale 1. */
+/** Number of a tensor; undefined for a tensor without a name, whose scale is 1. */
 export type TensorNumber = number | undefined;
 
 /** Disjoint sets of numbers, each of which may be pinned for a reason. */
 export interface PinnedSets {
-  /** Returns the representative of a number's set; undefined for itself. */
+  /** Returns the representative of a number's set; undefined for undefined. */
   find(number: TensorNumber): TensorNumber;
   /** Unites two sets; a set that is united with undefined is pinned. */
   unite(a: TensorNumber, b: TensorNumber, why: string): void;

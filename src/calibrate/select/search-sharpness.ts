@@ -68,6 +68,7 @@ export interface SharpenOptions<T extends Tried> {
 
 /** Sharpnesses to try, from Mish (1) to nearly ReLU (32). */
 const SCALES = [1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12, 16, 24, 32];
+export const MAX_SCALE = Math.max(...SCALES);
 /** Number of samples for estimating the degradation of each site. */
 const ESTIMATE_SAMPLES = 32;
 /** Noise-to-signal ratio of a site whose swap changes nothing: far below any measured ratio. */

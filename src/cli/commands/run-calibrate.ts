@@ -22,7 +22,7 @@ import { ALL_HINT } from '../text/flags.js';
 import { steps } from '../text/progress.js';
 import { say, sayJson, sayNote } from '../text/say.js';
 import { clean, describeCopied } from '../text/text.js';
-import { clockFor } from '../text/time-left.js';
+import { timeLeftClock } from '../text/time-left.js';
 
 /** Options of the command, as parsed by commander. */
 export interface Flags extends FormOptions, DataFlags, Pick<SwapOptions, 'to' | 'alpha' | 'int8'> {
@@ -103,7 +103,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   const { allowOutsideData } = flags;
   const session = { threads: flags.threads, allowOutsideData };
   const bar = steps();
-  let left = clockFor();
+  let left = timeLeftClock();
   const options = {
     ...swapChoices(flags),
     fold,
@@ -125,7 +125,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
       sayNote(note);
     },
     onProgress: (step: string, done: number, of: number) => {
-      if (done === 0) left = clockFor(); // each step has a different speed
+      if (done === 0) left = timeLeftClock(); // each step has a different speed
       const at = Math.floor(done) + 1;
       bar.update(of > 1 ? `${clean(step)}: ${at} of ${of}${left(done / of)}` : clean(step));
     },

@@ -27,7 +27,7 @@ import { describeSwapReport, sayDryRun } from '../text/describe-swap.js';
 import { harmText } from '../text/harm-text.js';
 import { steps } from '../text/progress.js';
 import { clean, columns, integer, plural } from '../text/text.js';
-import { clockFor } from '../text/time-left.js';
+import { timeLeftClock } from '../text/time-left.js';
 import type { Flags } from './swap-flags.js';
 
 /** The report of a swap within a budget. */
@@ -138,7 +138,7 @@ async function writePageOf(report: KeptReport, name: string, { report: html, for
 
 /** Returns a function that prints progress. */
 function progressPrinter(update: (step: string) => void): (progress: KeepProgress) => void {
-  const left = clockFor();
+  const left = timeLeftClock();
   return ({ stage, model, models, sites }) => {
     if (stage === 'ranking') update(`ranking site ${model} of ${models}${left((model - 1) / models)}`);
     else if (stage === 'checking') update(`checking ${plural(sites, 'site')} on held-out samples`);

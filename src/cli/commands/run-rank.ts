@@ -23,7 +23,7 @@ import { shareText, shortFigure, sqnrText, top1Text } from '../text/harm-text.js
 import { steps } from '../text/progress.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, columns, integer, plural } from '../text/text.js';
-import { clockFor } from '../text/time-left.js';
+import { timeLeftClock } from '../text/time-left.js';
 
 /** Options of the command, as parsed by commander. */
 export interface Flags
@@ -52,7 +52,7 @@ export async function run(path: string, flags: Flags): Promise<void> {
   const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
   const session = { allowOutsideData: flags.allowOutsideData };
   const bar = steps();
-  const left = clockFor();
+  const left = timeLeftClock();
   const rank = async () => {
     await sayDoubtsAbout(model, data, flags, session);
     return rankSites(model, {

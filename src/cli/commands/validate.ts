@@ -166,7 +166,7 @@ async function run(
 ): Promise<void> {
   const flags: Flags = { ...given, ...withLimits(given, given.require ?? []) };
   const inMany = { ...flags, outDir: flags.swappedDir };
-  const models = [original, swapped].filter((given) => given !== undefined);
+  const models = [original, swapped].filter((model) => model !== undefined);
   const chosen = isSwapped(swapped) ? { one: original ?? '' } : chooseModels(models, inMany, command);
   if ('many' in chosen) {
     refuseForMany(flags, ['report']);

@@ -152,7 +152,7 @@ _onnx_mish "$@"
 `;
 }
 
-/** Quotes text for fish, in which only \\ and ' are special inside of quotes. */
+/** Quotes text for fish, in which only a backslash and ' are special inside of quotes. */
 const fishQuoted = (text: string) => `'${text.replace(/[\\']/g, (character) => `\\${character}`)}'`;
 
 function fishScript(commands: readonly Completed[]): string {

@@ -30,7 +30,7 @@ export const COST_NOTE = {
   },
 };
 
-/** Returns the cost of the exp form, measured beside that of the report's form. */
+/** Returns words on the cost of the exp form, to compare with that of the report's form. */
 function besideOf({ form }: SwapReport): string {
   if (FORMS[form].bound !== undefined)
     return `, where the exp form takes ${rangeText(EXP_BESIDE_APPROXIMATE)}`;

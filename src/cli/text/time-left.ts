@@ -1,5 +1,5 @@
 /** Returns a function that formats the time left after a share (0 to 1) is done. Its clock starts at the first call. */
-export function clockFor(now: () => number = () => performance.now()): (done: number) => string {
+export function timeLeftClock(now: () => number = () => performance.now()): (done: number) => string {
   let start: number | undefined;
   return (done) => {
     start ??= now();

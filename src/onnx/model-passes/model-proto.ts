@@ -30,7 +30,7 @@ export async function decodeModel({ source }: OnnxDocument): Promise<ModelProto>
     for (const tensor of graph.initializer ?? []) saturate(tensor);
     for (const node of graph.node ?? []) saturateAttributes(node);
   }
-  for (const { node = [] } of model.functions) for (const one of node ?? []) saturateAttributes(one);
+  for (const { node } of model.functions) for (const one of node ?? []) saturateAttributes(one);
   return model;
 }
 
@@ -77,8 +77,8 @@ export function importedOpset(
   imports: readonly onnx.OperatorSetIdProto.$Properties[],
   domain: string,
 ): number | undefined {
-  const wanted = isOnnxDomain(domain) ? imports.find((one) => isOnnxDomain(one.domain)) : undefined;
-  return (wanted ?? imports.find((one) => one.domain === domain))?.version ?? undefined;
+  const isWanted = isOnnxDomain(domain) ? isOnnxDomain : (one: string | null | undefined) => one === domain;
+  return imports.find((one) => isWanted(one.domain))?.version ?? undefined;
 }
 
 /** Returns whether a domain is ONNX's default domain. */

@@ -188,7 +188,7 @@ function Trials({ trials }: Pick<NonNullable<Calibration['sharpness']>, 'trials'
   );
 }
 
-/** Returns the facts at the top as elements, because `Facts` shortens long strings. */
+/** Returns the facts at the top as elements, because `FactList` shortens long strings. */
 function factsOf(calibration: Calibration) {
   const facts = {
     swapped: [describeSwap(calibration)],

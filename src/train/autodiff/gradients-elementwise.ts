@@ -1,4 +1,5 @@
 import { attribute, type Node } from '../../onnx/document.js';
+import { DataType } from '../../onnx/types.js';
 import {
   complement,
   finite,
@@ -164,7 +165,7 @@ function powerDerivative(tape: Tape, a: string, b: string): string {
   const constant = tape.constant(b);
   if (constant?.every((value) => value === 2)) return scaled(tape, a, 2);
   // An exponent may be an integer.
-  const exponent = tape.node('Cast', [b], { to: 1 });
+  const exponent = tape.node('Cast', [b], { to: DataType.FLOAT });
   const lower = tape.node('Pow', [a, minus(tape, exponent, one(tape))]);
   if (constant?.every((value) => value >= 1 && Number.isInteger(value))) return times(tape, exponent, lower);
   const defined = tape.node('Where', [tape.node('IsNaN', [lower]), zero(tape), lower]);

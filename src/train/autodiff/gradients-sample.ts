@@ -1,5 +1,6 @@
 // Gradients of sampling at places that the model computes.
 import { attribute, type Node } from '../../onnx/document.js';
+import { DataType } from '../../onnx/types.js';
 import { elementCount } from '../../providers/tensor.js';
 import { zeros } from './gradients-select.js';
 import { type Gradient, type Gradients, minus, NO_GRADIENT, plus, scaled, times, zero } from './rule.js';
@@ -43,7 +44,7 @@ function neighbour(tape: Tape, { size }: Axis, at: string, weight: string, steep
   const held = tape.node('Clip', [at, low, high]);
   const inside = tape.mask('Equal', at, held);
   return {
-    index: tape.node('Cast', [held], { to: 7 }),
+    index: tape.node('Cast', [held], { to: DataType.INT64 }),
     weight: times(tape, weight, inside),
     steep: times(tape, steep, inside),
   };

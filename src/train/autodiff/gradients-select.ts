@@ -1,4 +1,5 @@
 import { attribute } from '../../onnx/document.js';
+import { DataType } from '../../onnx/types.js';
 import { elementCount } from '../../providers/tensor.js';
 import { axisOf, type Gradient, type Gradients, plus, times } from './rule.js';
 import type { Tape } from './tape.js';
@@ -26,7 +27,7 @@ export function selectionGradient(
   const size = dims[axis] ?? 1;
   const before = elementCount(dims.slice(0, axis));
   const after = elementCount(dims.slice(axis + 1));
-  const flat = tape.node('Cast', [tape.reshape(indices, [count])], { to: 7 });
+  const flat = tape.node('Cast', [tape.reshape(indices, [count])], { to: DataType.INT64 });
   const parts = tape.reshape(g, [before, count, after]);
   if (tape.opset >= SCATTER_ADDS_OPSET && size * count > MAX_ONE_HOT) {
     const wide = tape.node('Expand', [tape.reshape(flat, [1, count, 1]), tape.ints([before, count, after])]);

@@ -1,5 +1,6 @@
 // The nodes of the backward pass, which are appended to a graph.
 import type { ComposedNode, ComposedValue } from '../../onnx/compose.js';
+import { DataType } from '../../onnx/types.js';
 
 /** A list of nodes that compute gradients. Tensors are given by name; a gradient has the shape of its tensor. */
 export interface Tape {
@@ -110,7 +111,7 @@ export function createTape(
       if (comparison !== 'Equal' || opset >= EQUAL_FLOATS) return tape.node(comparison, [a, b]);
       return tape.node('Not', [tape.node('Or', [tape.node('Greater', [a, b]), tape.node('Less', [a, b])])]);
     },
-    mask: (comparison, a, b) => tape.node('Cast', [tape.flags(comparison, a, b)], { to: 1 }),
+    mask: (comparison, a, b) => tape.node('Cast', [tape.flags(comparison, a, b)], { to: DataType.FLOAT }),
   };
   return tape;
 }

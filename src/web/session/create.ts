@@ -163,8 +163,8 @@ function without(
   if (unfused === undefined) return options;
   const { [DISABLED_OPTIMISERS]: whole, ...extra } = options.extra ?? {};
   const [group = '', name = ''] = DISABLED_OPTIMISERS.split('.');
-  const { [name]: part } = { ...(extra[group] as Readonly<Record<string, unknown>> | undefined) };
-  const names = [part, whole, unfused].filter((one) => typeof one === 'string' && one !== '');
+  const parts = extra[group] as Readonly<Record<string, unknown>> | undefined;
+  const names = [parts?.[name], whole, unfused].filter((one) => typeof one === 'string' && one !== '');
   return { ...options, extra: { ...extra, [DISABLED_OPTIMISERS]: names.join(';') } };
 }
 

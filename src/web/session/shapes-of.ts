@@ -3,8 +3,8 @@ import type { DeclaredValue, OnnxDocument } from '../../onnx/document.js';
 import type { Shapes } from '../../providers/provider.js';
 
 /**
- * Returns shapes with a number for every dimension, which WebGL requires. An unknown dimension is 0: WebGL accepts
- * any size for 0 in the first run, and then only this size.
+ * Returns the shapes that the model does not give whole, with a number for every dimension, which WebGL requires. An unknown
+ * dimension is 0: WebGL accepts any size for 0 in the first run, and then only this size.
  */
 export function shapesOf({ graph }: OnnxDocument, given: Readonly<Record<string, number>>): Shapes {
   const sizeOf = (dim: number | string | null) =>

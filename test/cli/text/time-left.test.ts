@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { clockFor } from '../../../src/cli/text/time-left.js';
+import { timeLeftClock } from '../../../src/cli/text/time-left.js';
 
 test('the time left is printed once enough steps have been timed', () => {
   let now = 5000;
-  const left = clockFor(() => now);
+  const left = timeLeftClock(() => now);
   expect(left(0)).toBe('');
   now += 500;
   expect(left(0.1)).toBe(''); // too early to say

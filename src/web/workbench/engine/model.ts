@@ -49,8 +49,8 @@ export async function inspectionFor(model: Model, to: OtherActivation | undefine
 }
 
 /**
- * Returns the file for a location, the last of several. A folder comes with its name, and a dropped file without its folder, so that
- * its name counts alone where no other location ends in it.
+ * Returns the file for a location; of several, the last. A file of a dropped folder has a path that ends in the location. A file that
+ * was dropped by itself has no folder: its name is enough if no other location has the same name.
  */
 function fileFor(
   location: string,
