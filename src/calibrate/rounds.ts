@@ -72,7 +72,7 @@ export async function inRounds(steps: number | undefined, options: RoundsOptions
       validations,
       isOver,
     });
-    const best = values === undefined ? found.values : values;
+    const best = values ?? found.values;
     found = { before: found.before, after, values: best, steps: found.steps + round.steps };
     if (best === undefined) {
       rate /= RATE_DIVISOR;

@@ -107,7 +107,7 @@ export async function requantiseSites<T extends QuantizedSite>(
     return why === undefined;
   });
   const isInForm = createFormTest(plan.placed);
-  const isPlaced = new Set(plan.placed.map(({ site }) => site.node));
+  const placedNodes = new Set(plan.placed.map(({ site }) => site.node));
   const { onIntegers, bound, edits, targets } = written;
   const report: Int8Report = {
     way,
@@ -122,7 +122,7 @@ export async function requantiseSites<T extends QuantizedSite>(
     skipped,
     edits,
     isInForm,
-    placed: (all) => [...all.filter(({ node }) => !isPlaced.has(node)), ...targets],
+    placed: (all) => [...all.filter(({ node }) => !placedNodes.has(node)), ...targets],
     part: { int8: report },
     recorded: report.sites > 0 ? { int8: way } : {},
     notes: [

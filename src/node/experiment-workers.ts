@@ -83,7 +83,7 @@ export function processWorker(options: ProcessOptions): RunWorker {
     made.send(start);
     return made;
   };
-  /** Sends a request, and returns the last reply; undefined if the process died. */
+  /** Sends a request, and returns the last reply; `lost` if the process died. */
   const ask = (request: WorkerRequest, progress?: RunProgress) =>
     new Promise<WorkerReply | Lost>((resolve, reject) => {
       child ??= open();

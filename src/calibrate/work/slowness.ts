@@ -11,7 +11,7 @@ const MAX_TIMED_RUNS = 200;
 const LONG_RUN_MS = 1000;
 
 /**
- * Measures how many times longer than its work says it takes here to get a feed and run a model; 1 if it takes less. Throws what the
+ * Measures the time to get a feed and run a model, as a multiple of the time that its work predicts; at least 1. Throws what the
  * provider throws, and `aborted`.
  */
 export async function measureSlowness(

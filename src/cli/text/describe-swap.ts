@@ -107,6 +107,7 @@ function describeFold(fold: SwapReport['fold']): string[] {
   ];
 }
 
+/** Words for the way in which a node was rewritten. */
 const FIXES: Readonly<Record<FixedNode['fix'], string>> = {
   unfuse: 'a Cast to the same type before it, so that no Conv fuses it',
   keep: 'a Cast to the same type',

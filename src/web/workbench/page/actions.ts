@@ -17,7 +17,7 @@ export interface Actions extends ModelActions, RunActions {
   html(): Promise<string | undefined>;
 }
 
-/** Returns the actions. `state` returns the current state, which may be newer than the actions. */
+/** Returns the actions. `state` returns the state at the time of its call. */
 export function actionsOn(state: () => State, dispatch: (action: Action) => void): Actions {
   const asker = createAsker(state, dispatch);
   const models = modelActions(asker);

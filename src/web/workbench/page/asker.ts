@@ -3,7 +3,7 @@ import type { Action, ProblemPlace, State } from './state.js';
 
 /** State of the page, and questions to the worker whose answers may come too late. */
 export interface Asker {
-  /** Returns the current state, which may be newer than the actions. */
+  /** Returns the state at the time of the call; it may have changed since the actions were created. */
   readonly state: () => State;
   readonly dispatch: (action: Action) => void;
   /** Number of models opened so far; answers for an earlier model are dropped. */

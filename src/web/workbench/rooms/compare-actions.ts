@@ -11,7 +11,7 @@ export interface CompareActions {
   stop(): void;
 }
 
-/** Returns the actions. `state` returns the current state, which may be newer than the actions. */
+/** Returns the actions. `state` returns the state at the time of its call. */
 export function compareActions(
   state: () => CompareState,
   dispatch: (action: CompareAction) => void,

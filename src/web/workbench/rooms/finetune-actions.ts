@@ -26,7 +26,7 @@ export interface FinetuneActions {
 /** Settings with which the bundled model learns at once: the repair is worth as much as the training, and takes as long. */
 const BUNDLED_SETTINGS = { epochs: 8, batch: 32, rate: '0.0003', repair: false };
 
-/** Returns the actions. `state` returns the current state, which may be newer than the actions. */
+/** Returns the actions. `state` returns the state at the time of its call. */
 export function finetuneActions(
   state: () => FinetuneState,
   dispatch: (action: FinetuneAction) => void,
