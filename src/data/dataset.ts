@@ -46,6 +46,10 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> extends Labelled 
   readonly samples?: number;
   /** Expected outputs of the original, one `Tensors` per run; missing outputs are not checked. */
   readonly expected?: readonly Tensors[];
+  /** For noise: the number of the attempt at sizes of free dimensions, from 0. */
+  readonly attempt?: number;
+  /** Makes the same noise with the sizes of the next attempt; undefined after the last, and if the sizes are given. */
+  readonly next?: (() => Dataset<F>) | undefined;
 }
 
 /** Returns the number of samples in a run. */
@@ -67,7 +71,7 @@ export async function countSamples(dataset: Dataset<Feeds>, feeds: Feeds): Promi
 /**
  * Returns seeded noise for every input: normal numbers for floats, integers from 0 to 9 for integers (almost always
  * valid as indices and tokens), random bools. A seed gives the same feeds on every machine. `settleShapes` chooses
- * the sizes of free dimensions. Throws as `settleShapes` does, and `bad-data` for types without noise.
+ * the sizes of free dimensions, by the number of the attempt; `runnable` makes the attempts. Throws as `settleShapes` does, and `bad-data` for types without noise.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';
@@ -78,19 +82,24 @@ export async function countSamples(dataset: Dataset<Feeds>, feeds: Feeds): Promi
  */
 export function seededFeeds(
   inputs: readonly ValueInfo[],
-  options: ShapeOptions & { readonly seed?: number | undefined; readonly count?: number | undefined },
+  options: ShapeOptions & {
+    readonly seed?: number | undefined;
+    readonly count?: number | undefined;
+    readonly attempt?: number | undefined;
+  },
 ): Dataset {
-  const { seed = 0, count = 1 } = options;
+  const { seed = 0, count = 1, attempt = 0 } = options;
   const random = createRandom(seed);
-  const settled = settleShapes(inputs, options);
+  const settled = settleShapes(inputs, options, attempt);
   checkSize(inputs, settled, count);
   const feeds = Array.from({ length: count }, () =>
     Object.fromEntries(
       inputs.map((input) => [input.name, noise(input, resolveShape(input, settled), random)]),
     ),
   );
-  const { notes, noteOptions } = settled;
-  return { source: 'seed', seed, feeds, notes, noteOptions };
+  const { notes, noteOptions, hasNext } = settled;
+  const next = hasNext ? () => seededFeeds(inputs, { ...options, attempt: attempt + 1 }) : undefined;
+  return { source: 'seed', seed, feeds, notes, noteOptions, attempt, next };
 }
 
 /** Maximum number of elements of all noise: one gigabyte of float32, which takes a few seconds. */

@@ -12,8 +12,25 @@ export interface ShapeOptions {
 
 /** Symbol for every free dimension without a size. */
 export const ANY = '*';
-/** Size of a free dimension unless given. */
-const DEFAULT_SIZE = 1;
+/**
+ * Sizes of free dimensions that nobody gave, by attempt: of images in pixels, of the first input, and of later inputs, whose free
+ * dimensions may count samples. Networks want images that halve five times, and windows of sound or text of some hundred values.
+ */
+const SIZES = [
+  { batch: 1, image: 224, first: 1, later: 1 },
+  { batch: 1, image: 256, first: 16, later: 16 },
+  { batch: 1, image: 640, first: 16, later: 1 },
+  { batch: 1, image: 48, first: 64, later: 64 },
+  { batch: 1, image: 32, first: 64, later: 1 },
+  { batch: 1, image: 224, first: 256, later: 256 },
+  { batch: 1, image: 224, first: 256, later: 1 },
+  { batch: 1, image: 224, first: 512, later: 512 },
+  { batch: 1, image: 224, first: 512, later: 1 },
+] as const;
+/** What a free dimension counts. */
+type Role = keyof (typeof SIZES)[number];
+/** Maximum number of channels of an image. */
+const MAX_CHANNELS = 4;
 
 /**
  * Returns the shape of an input's feed. Throws `bad-data`, with the option to set, for a free dimension without a
@@ -81,25 +98,72 @@ export function checkShapes(inputs: readonly ValueInfo[], { shapes = {}, dims = 
   });
 }
 
-const isSymbol = (dim: string | number): dim is string => typeof dim === 'string' && dim !== '';
+const isSymbol = (dim: string | number | undefined): dim is string => typeof dim === 'string' && dim !== '';
 const quoted = (names: readonly string[]) => names.map((name) => `'${name}'`).join(', ');
 
 /** Shapes without free dimensions, and a note about the default sizes. */
 export interface SettledShapes {
-  readonly dims: Readonly<Record<string, number>>;
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   readonly notes: readonly string[];
   /** The options that notes advise, by the note. */
   readonly noteOptions: Readonly<Record<string, OptionHint>>;
+  /** Whether the next attempt has other sizes. */
+  readonly hasNext: boolean;
 }
 
 /**
- * Chooses a size for every free dimension: the given size, or the size from another input's shape with the same
- * symbol, or 1. Throws what `checkShapes` throws.
+ * Chooses a size for every free dimension: the given size, or the size from another input's shape with the same symbol, or a
+ * default. That is 1 for the samples of a run, 224 for the height and the width of images, and 1 for others; the attempts
+ * after 0 have others, for models that do not run with these. Throws what `checkShapes` and `resolveShape` throw.
  */
-export function settleShapes(inputs: readonly ValueInfo[], options: ShapeOptions): SettledShapes {
+export function settleShapes(
+  inputs: readonly ValueInfo[],
+  options: ShapeOptions,
+  attempt = 0,
+): SettledShapes {
   checkShapes(inputs, options);
-  const { shapes = {}, dims = {} } = options;
+  const dims = withSizesOf(inputs, options);
+  const roleOf = rolesIn(inputs);
+  const sizes = SIZES[attempt] ?? SIZES[0];
+  const taken = new Map<number, Set<string>>();
+  let isSizeTaken = false;
+  const shapeOf = (input: ValueInfo) =>
+    input.dims.map((dim, axis) => {
+      const size = typeof dim === 'number' && dim >= 0 ? dim : sizeOf(dim, dims);
+      if (size !== undefined) return size;
+      const role = roleOf(input, axis);
+      const label = isSymbol(dim) ? `'${dim}'` : `dimension ${axis} of '${input.name}'`;
+      taken.set(sizes[role], (taken.get(sizes[role]) ?? new Set()).add(label));
+      isSizeTaken ||= role !== 'batch';
+      return sizes[role];
+    });
+  const shapes = Object.fromEntries(
+    inputs.map((input) => {
+      const given = ownProperty(options.shapes, input.name);
+      return [input.name, given === undefined ? shapeOf(input) : resolveShape(input, options)];
+    }),
+  );
+  const empty = inputs.filter(({ name }) => ownProperty(shapes, name)?.includes(0));
+  const list = [...taken].map(([size, labels]) => `as ${size}: ${[...labels].join(', ')}`).join('; ');
+  const note = `free dimensions without a size are taken ${list}`;
+  return {
+    shapes,
+    notes: [
+      ...(taken.size === 0 ? [] : [note]),
+      ...(empty.length === 0
+        ? []
+        : [`empty inputs do not test the model: ${quoted(empty.map(({ name }) => name))}`]),
+    ],
+    noteOptions: taken.size === 0 ? {} : { [note]: { dims: null } },
+    hasNext: isSizeTaken && attempt + 1 < SIZES.length,
+  };
+}
+
+/** Returns the given sizes of symbols, and those of given shapes. */
+function withSizesOf(
+  inputs: readonly ValueInfo[],
+  { shapes, dims = {} }: ShapeOptions,
+): Record<string, number> {
   const sizes = new Map(Object.entries(dims));
   for (const { name, dims: model } of inputs) {
     const given = ownProperty(shapes, name);
@@ -108,26 +172,28 @@ export function settleShapes(inputs: readonly ValueInfo[], options: ShapeOptions
       if (isSymbol(dim) && size !== undefined && !sizes.has(dim)) sizes.set(dim, size);
     });
   }
-  const taken = new Set<string>();
-  const rest = sizes.get(ANY) ?? DEFAULT_SIZE;
-  for (const { name, dims: model } of inputs) {
-    if (ownProperty(shapes, name) !== undefined) continue;
-    model.forEach((dim, axis) => {
-      if (typeof dim === 'number' && dim >= 0) return;
-      if (!isSymbol(dim)) taken.add(`dimension ${axis} of '${name}'`);
-      else if (!sizes.has(dim)) taken.add(`'${dim}'`);
-    });
-  }
-  const settled = { dims: Object.fromEntries([...sizes, [ANY, rest]]), shapes };
-  const empty = inputs.filter((input) => resolveShape(input, settled).includes(0));
-  const notes = [
-    ...(taken.size === 0 || sizes.has(ANY)
-      ? []
-      : [`free dimensions without a size are taken as ${rest}: ${[...taken].join(', ')}`]),
-    ...(empty.length === 0
-      ? []
-      : [`empty inputs do not test the model: ${quoted(empty.map(({ name }) => name))}`]),
-  ];
-  const noteOptions = taken.size === 0 || sizes.has(ANY) ? {} : { [notes[0] ?? '']: { dims: null } };
-  return { ...settled, notes, noteOptions };
+  return Object.fromEntries(sizes);
+}
+
+/** Returns a function that tells what a free dimension of an input counts. A symbol counts the same in all inputs. */
+function rolesIn(inputs: readonly ValueInfo[]): (input: ValueInfo, axis: number) => Role {
+  // The first dimension of a vector may count its values.
+  const hasSamples = ({ dims }: ValueInfo) => dims.length > 1;
+  const batches = new Set(inputs.filter(hasSamples).flatMap(({ dims: [symbol] }) => symbol ?? []));
+  const [first] = inputs;
+  return (input, axis) => {
+    const dim = input.dims[axis];
+    if ((axis === 0 && hasSamples(input)) || (isSymbol(dim) && batches.has(dim))) return 'batch';
+    if (imageAxes(input).includes(axis)) return 'image';
+    return input === first || (isSymbol(dim) && first?.dims.includes(dim)) ? 'first' : 'later';
+  };
+}
+
+/** Returns the axes of height and width, if an input looks like images: NCHW or NHWC, with a fixed number of channels. */
+function imageAxes({ dims, elemType }: ValueInfo): readonly number[] {
+  if (dims.length !== 4 || !/^(f|bf|u8)/.test(elemType)) return [];
+  const isChannels = (dim: string | number | undefined) =>
+    typeof dim === 'number' && dim > 0 && dim <= MAX_CHANNELS;
+  if (isChannels(dims[1])) return [2, 3];
+  return isChannels(dims[3]) ? [1, 2] : [];
 }

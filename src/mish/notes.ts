@@ -65,11 +65,6 @@ export function notesOn(
   return notes;
 }
 
-/** Returns the note on layers that contain activations, for a model without sites. */
-export async function notesOnLayers(document: OnnxDocument): Promise<string[]> {
-  return (await import('./rare-notes.js')).noteOnOperators(document);
-}
-
 const hasNode = ({ scopes }: OnnxDocument, wanted: string): boolean =>
   scopes.some(({ nodes }) => nodes.some(({ opType }) => opType === wanted));
 

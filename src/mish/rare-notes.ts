@@ -1,9 +1,13 @@
 // Notes that few models need, loaded on demand.
 
 import { integer, plural } from '../base/plural.js';
+import type { Analysis } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { kindNamed } from './activation-kinds.js';
+import { countActivations } from './count-activations.js';
 import { MISH, type NewActivation } from './new-activation.js';
+import type { NoteOptions } from './notes.js';
+import type { SwapOptions } from './swap.js';
 
 /** Maximum size of a protobuf message in bytes: ONNX Runtime and Python's onnx refuse larger files. */
 const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
@@ -37,9 +41,17 @@ export function noteOnImpliedRelus(count: number): string[] {
   return [`${nodes} negative values in place of a Relu node, and Mish can be written there`];
 }
 
-/** Returns the advice for a model without sites that has activations of kinds that are swapped only if they are named. */
-export function adviceOnKinds(kinds: Readonly<Record<string, number>>): { text: string; only: string }[] {
-  const others = Object.entries(kinds).filter(([name]) => kindNamed(name)?.byDefault === false);
+/**
+ * Returns the advice for a model without sites that has activations of kinds that are swapped only if they are named. `to` is
+ * the activation that a swap writes.
+ */
+export function adviceOnKinds(
+  kinds: Readonly<Record<string, number>>,
+  to?: string,
+): { text: string; only: string }[] {
+  const others = Object.entries(kinds).filter(
+    ([name]) => kindNamed(name)?.byDefault === false && name !== to,
+  );
   if (others.length === 0) return [];
   const names = others.map(([name]) => name);
   const text = `there is no Relu and no LeakyRelu to swap, and other activations are swapped only if they are named: ${others
@@ -54,12 +66,27 @@ const LAYERS = /^(QLinear(Conv|MatMul)|QGemm)$/;
 /** Layers that ONNX Runtime's optimiser writes, which may contain an activation. */
 const OPTIMISED = /^com\.microsoft\.((Nhwc)?Fused(Conv|Gemm)|nchwc\.Conv)$/;
 
-/** Returns the notes on layers that compute on integers or that ONNX Runtime optimised, and on the ReLUs that may be inside. */
-export function noteOnOperators({ scopes }: Pick<OnnxDocument, 'scopes'>): string[] {
-  const nodes = scopes.flatMap((scope) => scope.nodes);
-  return describeLayers(
+/**
+ * Returns the notes on layers that compute on integers or that ONNX Runtime optimised, and on the ReLUs that may be inside; and
+ * on activations of other kinds, where a swap of the kinds by default found none. Stores the options of its advice in `options`.
+ */
+export async function noteOnOperators(
+  document: OnnxDocument,
+  analysis: Analysis,
+  found: readonly unknown[],
+  { plan, only, to }: Pick<SwapOptions, 'plan' | 'only' | 'to'>,
+  options: NoteOptions,
+): Promise<string[]> {
+  const nodes = document.scopes.flatMap((scope) => scope.nodes);
+  const notes = describeLayers(
     nodes.map(({ domain, opType }) => [domain === '' ? opType : `${domain}.${opType}`, 1]),
   );
+  if (found.length > 0 || (plan ?? only) !== undefined) return notes;
+  for (const { text, only } of adviceOnKinds(await countActivations(document, analysis), to)) {
+    options[text] = { only };
+    notes.push(text);
+  }
+  return notes;
 }
 
 /** Returns the notes for counts of operators, as in an inspection. */

@@ -30,7 +30,6 @@ import {
   notesOn,
   notesOnChoice,
   notesOnImpliedRelus,
-  notesOnLayers,
   notesOnPadding,
   notesOnRareModels,
 } from './notes.js';
@@ -170,13 +169,16 @@ async function swapRaised(
     options.undo ?? true,
   );
   const noteOptions: NoteOptions = Object.fromEntries(oldWeights.map((note) => [note, { undo: false }]));
+  const found = [...sites, ...skipped];
   const inForm = int8 ? sites.filter(int8.isInForm) : sites;
   const notes = await notesOf(inForm, form, to, advice, noteOptions, output.size);
-  if (sites.length === 0 || int8 || skipped.some(({ reason }) => reason === 'fused'))
-    notes.push(...(await notesOnLayers(document)));
+  if (sites.length === 0 || int8 || skipped.some(({ reason }) => reason === 'fused')) {
+    const { noteOnOperators } = await import('./rare-notes.js');
+    notes.push(...(await noteOnOperators(document, analysis, found, options, noteOptions)));
+  }
   notes.push(...(await notesOnPadding(document, analysis, sites, to)));
   notes.push(...(await notesOnImplied(document, analysis, options, noteOptions)));
-  notes.push(...(await notesOnChoice(document, analysis, [...sites, ...skipped], options, noteOptions)));
+  notes.push(...(await notesOnChoice(document, analysis, found, options, noteOptions)));
   const report: SwapReport = {
     to: to.name,
     ...(recipes && target ? { target } : {}),

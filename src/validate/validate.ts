@@ -3,6 +3,7 @@ import { VERSION } from '../base/version.js';
 import { countSamples, type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { hashFeeds } from '../data/hash-feeds.js';
 import { labelsOf } from '../data/labels.js';
+import { runnable } from '../data/runnable.js';
 import { sampleDoubt } from '../data/sample-doubt.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
@@ -58,7 +59,11 @@ async function measureProviders(options: ValidationOptions) {
   const baseline = await openBoth(options.cpu, options);
   try {
     checkInputs(baseline);
-    const dataset = options.data(baseline.original.inputs, baseline.original.outputs);
+    const { inputs, outputs } = baseline.original;
+    const made = options.data(inputs, outputs);
+    const dataset = await runnable(baseline.original, made).catch(async (error: unknown) => {
+      throw await withNoiseAdvice(error, made);
+    });
     return await measureWith(dataset, baseline, options).catch(async (error: unknown) => {
       throw await withNoiseAdvice(error, dataset);
     });

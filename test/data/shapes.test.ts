@@ -14,17 +14,46 @@ const symbolsOf = (values: readonly ValueInfo[]) =>
   new Set(values.flatMap(({ dims }) => dims.filter(isSymbol)));
 const RUNS = { numRuns: 200, seed: 14 };
 
-test('a free dimension gets the size of its symbol, else of *, else 1, and a note lists the default sizes', () => {
+/** Default sizes of images, of other dimensions of the first input, and of those of later inputs, by attempt. */
+const ATTEMPTS = [
+  [224, 1, 1],
+  [256, 16, 16],
+  [640, 16, 1],
+  [48, 64, 64],
+  [32, 64, 1],
+  [224, 256, 256],
+  [224, 256, 1],
+  [224, 512, 512],
+  [224, 512, 1],
+] as const;
+
+/** Returns the default size of a free dimension. */
+function defaultSize(values: readonly ValueInfo[], value: ValueInfo, axis: number, attempt: number) {
+  const { dims } = value;
+  const dim = dims[axis] ?? '';
+  const isFirst = values.some((one) => one.dims.length > 1 && isSymbol(dim) && one.dims[0] === dim);
+  if (isFirst || (axis === 0 && dims.length > 1)) return 1;
+  const isChannels = (at: number) => [1, 2, 3, 4].includes(Number(dims[at] || 0));
+  const isImage = dims.length === 4 && (isChannels(1) ? axis > 1 : isChannels(3) && axis < 3);
+  const isInFirst = value === values[0] || (isSymbol(dim) && values[0]?.dims.includes(dim));
+  return ATTEMPTS[attempt]?.[isImage ? 0 : isInFirst ? 1 : 2];
+}
+
+test('a free dimension gets the size of its symbol, else of *, else a default, and a note lists the default sizes', () => {
+  const attempts = fc.nat(ATTEMPTS.length - 1);
+  const given = [fc.dictionary(symbol, fc.nat(9)), fc.option(fc.nat(9))] as const;
   fc.assert(
-    fc.property(inputs, fc.dictionary(symbol, fc.nat(9)), fc.option(fc.nat(9)), (values, sizes, rest) => {
+    fc.property(inputs, ...given, attempts, (values, sizes, rest, attempt) => {
       const symbols = symbolsOf(values);
       const given = Object.fromEntries(Object.entries(sizes).filter(([name]) => symbols.has(name)));
       const dims = rest === null ? given : { ...given, '*': rest };
-      const settled = settleShapes(values, { dims });
+      const settled = settleShapes(values, { dims }, attempt);
       const named = new Map(Object.entries(given));
-      const expected = ({ dims }: ValueInfo) =>
-        dims.map((dim) =>
-          typeof dim === 'number' && dim >= 0 ? dim : (named.get(String(dim)) ?? rest ?? 1),
+      const expected = (value: ValueInfo) =>
+        value.dims.map((dim, axis) =>
+          typeof dim === 'number' && dim >= 0
+            ? dim
+            : (named.get(String(dim)) ?? rest ?? defaultSize(values, value, axis, attempt)),
         );
       for (const value of values) expect(resolveShape(value, settled)).toEqual(expected(value));
       const open = [...symbols].filter((name) => !named.has(String(name)));
@@ -37,6 +66,19 @@ test('a free dimension gets the size of its symbol, else of *, else 1, and a not
     }),
     RUNS,
   );
+});
+
+test('sizes that are given, and the number of samples, leave no other attempt', () => {
+  const image = { name: 'x', elemType: 'f32', dims: ['N', 3, 'H', 'W'] };
+  const hasNext = (value: ValueInfo, options: Parameters<typeof settleShapes>[1], attempt?: number) =>
+    settleShapes([value], options, attempt).hasNext;
+  expect(hasNext(image, {})).toBe(true);
+  expect(hasNext(image, {}, ATTEMPTS.length - 1)).toBe(false);
+  expect(hasNext(image, { dims: { H: 8 } })).toBe(true);
+  expect(hasNext(image, { dims: { H: 8, W: 8 } })).toBe(false);
+  expect(hasNext(image, { dims: { '*': 8 } })).toBe(false);
+  expect(hasNext(image, { shapes: { x: [1, 3, 8, 8] } })).toBe(false);
+  expect(hasNext({ ...image, dims: ['N', 10] }, {})).toBe(false);
 });
 
 test('a symbol takes its size from the shape of another input', () => {

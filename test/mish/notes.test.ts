@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { REPLACEMENTS, type ReplacementName } from '../../src/mish/activation-kinds.js';
 import { FORMS } from '../../src/mish/forms.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { notesOnInspection } from '../../src/mish/inspection-notes.js';
@@ -134,8 +135,18 @@ test.each([
   const bytes = model({ opset: 20, nodes: [node(op, ['x'], ['h']), node(op, ['h'], ['y'])] });
   const advice = notesOnInspection(await inspect(bytes)).find(({ option }) => option?.swap !== undefined);
   expect(advice?.option).toEqual(only && { swap: { only } });
+  const { report } = await swap(bytes);
+  const own = report.notes.filter((note) => note.includes('if they are named'));
+  expect(own).toEqual(only === undefined ? [] : [advice?.text]);
   if (only === undefined) return;
+  expect(report.noteOptions?.[own[0] ?? '']).toEqual({ only });
   expect(advice?.text).toMatch(new RegExp(`: 2 ${only}$`));
+  const others = { to: only as ReplacementName, only: undefined };
+  if (REPLACEMENTS.includes(others.to)) expect((await swap(bytes, others)).report.notes).toEqual([]);
+  for (const choice of [{ only: ['relu'] }, { include: ['nothing'] }]) {
+    const { notes } = (await swap(bytes, choice)).report;
+    expect(notes.some((note) => note.includes('if they are named'))).toBe('include' in choice);
+  }
   expect((await swap(bytes, { only: [only] })).report.sites).toHaveLength(2);
 });
 

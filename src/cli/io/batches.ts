@@ -3,10 +3,11 @@
 import { ownProperty } from '../../base/own.js';
 import { seededFeeds } from '../../data/dataset.js';
 import { type DataMaker, inBatches } from '../../data/in-batches.js';
-import { ANY, resolveShape, settleShapes } from '../../data/shapes.js';
+import { runnable } from '../../data/runnable.js';
+import { ANY, settleShapes } from '../../data/shapes.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
-import type { SessionOptions, ValueInfo } from '../../providers/provider.js';
+import type { Session, SessionOptions, ValueInfo } from '../../providers/provider.js';
 import { withSession } from '../../providers/with-session.js';
 import type { DataFlags } from '../options/data-options.js';
 import { NOISE } from '../options/noise.js';
@@ -24,21 +25,29 @@ export async function readInBatches(
   samples: number,
   options: SessionOptions,
 ): Promise<DataMaker> {
-  const read =
-    flags.data === NOISE ? noise(flags, samples) : await readData(flags, samples, { note: () => {} }); // the report contains the notes
+  const isNoise = flags.data === NOISE;
+  const given = isNoise ? noise(flags, samples) : await readData(flags, samples, { note: () => {} }); // the report contains the notes
   return withSession(model.file, onCpu({ session: options, signal: interruptible() }), async (session) => {
-    await sayDoubtsIn(session, model, read, flags, options);
+    await sayDoubtsIn(session, model, given, flags, options);
+    const read = isNoise ? noise(flags, samples, await attemptFor(session, flags)) : given;
     if (flags.images !== undefined) return read;
     return inBatches(session, read, (symbol) => isGiven(symbol, session.inputs, flags));
   });
 }
 
-function noise(flags: DataFlags, samples: number): DataMaker {
+/** Returns the number of the attempt at sizes of free dimensions with which the model runs. */
+async function attemptFor(session: Session, flags: DataFlags): Promise<number | undefined> {
+  const { attempt } = await runnable(session, noise(flags, 1)(session.inputs, session.outputs));
+  return attempt;
+}
+
+function noise(flags: DataFlags, samples: number, attempt?: number): DataMaker {
   return (inputs, _outputs, dims) => {
     const { shapes, dims: given } = shapeOptions(flags);
     const shape = { shapes, dims: { ...dims, ...given } };
-    const [each = 1] = inputs[0] === undefined ? [] : resolveShape(inputs[0], settleShapes(inputs, shape));
-    return seededFeeds(inputs, { ...shape, seed: flags.seed, count: Math.ceil(samples / Math.max(1, each)) });
+    const [each = 1] = settleShapes(inputs, shape, attempt).shapes[inputs[0]?.name ?? ''] ?? [];
+    const count = Math.ceil(samples / Math.max(1, each));
+    return seededFeeds(inputs, { ...shape, seed: flags.seed, count, attempt });
   };
 }
 

@@ -34,7 +34,7 @@ export function dataOptions(command: Command, otherwise = 'default: noise'): Com
     .option('--shape <input=1x3x224x224>', 'shape of an input (repeatable)', collectValues)
     .option(
       '--dim <symbol=1>',
-      'size of a symbolic dimension; *=1 for all others (repeatable; default: 1)',
+      'size of a symbolic dimension; *=1 for all others (repeatable; default: 224 for images, else 1, or a size that runs)',
       collectValues,
     )
     .option('--seed <number>', 'seed of random numbers', count, 0);
