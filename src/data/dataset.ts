@@ -71,7 +71,7 @@ export async function countSamples(dataset: Dataset<Feeds>, feeds: Feeds): Promi
 /**
  * Returns seeded noise for every input: normal numbers for floats, integers from 0 to 9 for integers (almost always
  * valid as indices and tokens), random bools. A seed gives the same feeds on every machine. `settleShapes` chooses
- * the sizes of free dimensions, by the number of the attempt; `runnable` makes the attempts. Throws as `settleShapes` does, and `bad-data` for types without noise.
+ * the sizes of free dimensions, by the number of the attempt; `runnableNoise` makes the attempts. Throws as `settleShapes` does, and `bad-data` for types without noise.
  *
  * @example
  * import { getProvider } from 'onnx-mish/node';

@@ -3,7 +3,7 @@ import { VERSION } from '../base/version.js';
 import { countSamples, type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { hashFeeds } from '../data/hash-feeds.js';
 import { labelsOf } from '../data/labels.js';
-import { runnable } from '../data/runnable.js';
+import { runnableNoise } from '../data/runnable-noise.js';
 import { sampleDoubt } from '../data/sample-doubt.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
@@ -61,7 +61,7 @@ async function measureProviders(options: ValidationOptions) {
     checkInputs(baseline);
     const { inputs, outputs } = baseline.original;
     const made = options.data(inputs, outputs);
-    const dataset = await runnable(baseline.original, made).catch(async (error: unknown) => {
+    const dataset = await runnableNoise(baseline.original, made).catch(async (error: unknown) => {
       throw await withNoiseAdvice(error, made);
     });
     return await measureWith(dataset, baseline, options).catch(async (error: unknown) => {

@@ -1,7 +1,7 @@
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
 import { countSamples, type Dataset, type Feeds, firstFeed, samplesOfRun } from '../../data/dataset.js';
-import { runnable } from '../../data/runnable.js';
+import { runnableNoise } from '../../data/runnable-noise.js';
 import { splitFeeds } from '../../data/split.js';
 import { type SiteReport, siteReport } from '../../mish/results.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
@@ -167,7 +167,7 @@ async function tryOut(
 ): Promise<{ dataset: Dataset<Feeds>; shapes: Record<string, readonly number[]> }> {
   stopIfAborted(options.signal);
   return withSession(file, options, async (opened) => {
-    const dataset = await runnable(opened, options.data(opened.inputs, opened.outputs));
+    const dataset = await runnableNoise(opened, options.data(opened.inputs, opened.outputs));
     const feed = await firstFeed(dataset.feeds);
     if (feed === undefined) throw new OnnxMishError('bad-data', 'the data set has no feeds for the model');
     await opened.run(feed);

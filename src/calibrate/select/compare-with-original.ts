@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../../base/error.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
-import { runnable } from '../../data/runnable.js';
+import { runnableNoise } from '../../data/runnable-noise.js';
 import type { Subset } from '../../data/split.js';
 import type { AccuracyWithIntervals } from '../../metrics/accuracy.js';
 import type { Drift } from '../../metrics/drift.js';
@@ -40,7 +40,7 @@ export async function dataFor(
   options: Pick<TrialOptions, 'data' | 'session'> & Pick<CompareOptions, 'outputs'> & OnProvider,
 ): Promise<Dataset<Feeds>> {
   return withSession(file, options, async (original) => {
-    const dataset = await runnable(original, options.data(original.inputs, original.outputs));
+    const dataset = await runnableNoise(original, options.data(original.inputs, original.outputs));
     await checkDataLabels(original, dataset, [...countedOutputs(original, options.outputs)]);
     return dataset;
   });

@@ -6,7 +6,7 @@ import { sha256 } from '../../base/sha256.js';
 import { countSamples, type Dataset, type Feeds, samplesOfRun } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
 import { labelsIn, labelsOf, labelsPerSample, type SampleLabels } from '../../data/labels.js';
-import { runnable } from '../../data/runnable.js';
+import { runnableNoise } from '../../data/runnable-noise.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
 import { top1Drop } from '../../metrics/accuracy.js';
 import { driftMeter } from '../../metrics/drift.js';
@@ -106,7 +106,7 @@ export async function withTrial<T>(
   }
   stopIfAborted(signal);
   return withSession(model.file, options, async (original) => {
-    const dataset = await runnable(original, options.data(original.inputs, original.outputs));
+    const dataset = await runnableNoise(original, options.data(original.inputs, original.outputs));
     const all = dataset.feeds.length;
     if (all === 0) throw new OnnxMishError('bad-data', 'the data set has no feeds for the model');
     const batch = await samplesOfRun(dataset);

@@ -3,7 +3,7 @@
 import { ownProperty } from '../../base/own.js';
 import { seededFeeds } from '../../data/dataset.js';
 import { type DataMaker, inBatches } from '../../data/in-batches.js';
-import { runnable } from '../../data/runnable.js';
+import { runnableNoise } from '../../data/runnable-noise.js';
 import { ANY, settleShapes } from '../../data/shapes.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
@@ -37,7 +37,7 @@ export async function readInBatches(
 
 /** Returns the number of the attempt at sizes of free dimensions with which the model runs. */
 async function attemptFor(session: Session, flags: DataFlags): Promise<number | undefined> {
-  const { attempt } = await runnable(session, noise(flags, 1)(session.inputs, session.outputs));
+  const { attempt } = await runnableNoise(session, noise(flags, 1)(session.inputs, session.outputs));
   return attempt;
 }
 

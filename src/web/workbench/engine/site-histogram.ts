@@ -1,7 +1,7 @@
 import { OnnxMishError } from '../../../base/error.js';
 import { ownProperty } from '../../../base/own.js';
 import type { DataMaker } from '../../../data/in-batches.js';
-import { runnable } from '../../../data/runnable.js';
+import { runnableNoise } from '../../../data/runnable-noise.js';
 import { histogramMeter } from '../../../metrics/histogram.js';
 import { findSites, inputOf } from '../../../mish/sites.js';
 import { withExposed } from '../../../providers/exposed-model.js';
@@ -36,7 +36,7 @@ export async function histogramOf(
   await withExposed(model, made ? [input] : [], undefined, async (exposed) => {
     const session = await provider.open(exposed.file);
     try {
-      const { feeds } = await runnable(session, data(session.inputs, session.outputs));
+      const { feeds } = await runnableNoise(session, data(session.inputs, session.outputs));
       for await (const feed of feeds) {
         add(made ? exposed.get(await session.run(feed), input) : ownProperty(feed, input));
       }

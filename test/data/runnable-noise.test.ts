@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { seededFeeds } from '../../src/data/dataset.js';
-import { runnable } from '../../src/data/runnable.js';
+import { runnableNoise } from '../../src/data/runnable-noise.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import { withSession } from '../../src/providers/with-session.js';
 import { ints, model, node, value } from '../support/model.js';
@@ -22,7 +22,7 @@ function needsMoreThan(size: number, dims: readonly (number | string)[], axis: n
 /** Returns the shape of the noise with which the model runs. */
 const fittedShape = (bytes: Uint8Array, options: Parameters<typeof seededFeeds>[1] = {}) =>
   withSession(bytes, { provider: cpu }, async (session) => {
-    const { feeds, notes } = await runnable(session, seededFeeds(session.inputs, options));
+    const { feeds, notes } = await runnableNoise(session, seededFeeds(session.inputs, options));
     return [feeds[0]?.x?.dims, notes];
   });
 
@@ -65,7 +65,7 @@ test('a free dimension of a later input may count samples', async () => {
     initializers: [ints('pads', [4], [0, 100, 0, 0]), ints('one', [2], [1, 6])],
   });
   const feeds = await withSession(bytes, { provider: cpu }, async (session) => {
-    const dataset = await runnable(session, seededFeeds(session.inputs, {}));
+    const dataset = await runnableNoise(session, seededFeeds(session.inputs, {}));
     return dataset.feeds;
   });
   expect(Object.values(feeds[0] ?? {}).map(({ dims }) => dims)).toEqual([
@@ -90,12 +90,12 @@ test('given sizes stay, whether the model runs with them or not', async () => {
 test('data of given sizes are not run', async () => {
   const run = () => Promise.reject(new Error('was run'));
   const dataset = seededFeeds([{ name: 'x', elemType: 'f32', dims: ['N', 5] }], {});
-  expect(await runnable({ run }, dataset)).toBe(dataset);
+  expect(await runnableNoise({ run }, dataset)).toBe(dataset);
 });
 
 test('an error of another kind is no reason for other sizes', async () => {
   const stopped = new Error('stopped');
   const run = () => Promise.reject(stopped);
   const dataset = seededFeeds([{ name: 'x', elemType: 'f32', dims: ['N', 'T'] }], {});
-  await expect(runnable({ run }, dataset)).rejects.toBe(stopped);
+  await expect(runnableNoise({ run }, dataset)).rejects.toBe(stopped);
 });

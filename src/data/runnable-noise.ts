@@ -9,9 +9,9 @@ import { type Dataset, type Feeds, firstFeed } from './dataset.js';
  * fail, and `aborted`.
  *
  * @example
- * const dataset = await runnable(session, seededFeeds(session.inputs, {}));
+ * const dataset = await runnableNoise(session, seededFeeds(session.inputs, {}));
  */
-export async function runnable<F extends Feeds>(
+export async function runnableNoise<F extends Feeds>(
   session: Pick<Session, 'run'>,
   dataset: Dataset<F>,
 ): Promise<Dataset<F>> {
