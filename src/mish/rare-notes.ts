@@ -1,13 +1,13 @@
 // Notes that few models need, loaded on demand.
 
+import type { OptionHint } from '../base/option-hint.js';
 import { integer, plural } from '../base/plural.js';
 import type { Analysis } from '../onnx/analysis.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { kindNamed } from './activation-kinds.js';
 import { countActivations } from './count-activations.js';
 import { MISH, type NewActivation } from './new-activation.js';
-import type { NoteOptions } from './notes.js';
-import type { SwapOptions } from './swap.js';
+import type { SiteOptions } from './sites.js';
 
 /** Maximum size of a protobuf message in bytes: ONNX Runtime and Python's onnx refuse larger files. */
 const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
@@ -74,8 +74,8 @@ export async function noteOnOperators(
   document: OnnxDocument,
   analysis: Analysis,
   found: readonly unknown[],
-  { plan, only, to }: Pick<SwapOptions, 'plan' | 'only' | 'to'>,
-  options: NoteOptions,
+  { plan, only, to }: Pick<SiteOptions, 'only' | 'to'> & { readonly plan?: unknown },
+  options: Record<string, OptionHint>,
 ): Promise<string[]> {
   const nodes = document.scopes.flatMap((scope) => scope.nodes);
   const notes = describeLayers(

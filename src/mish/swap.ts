@@ -25,20 +25,14 @@ import type { Requantised } from './int8.js';
 import type { Int8Way } from './int8-ways.js';
 import { loadActivation } from './load-activation.js';
 import type { NewActivation, ReplacementOptions } from './new-activation.js';
-import {
-  type NoteOptions,
-  notesOn,
-  notesOnChoice,
-  notesOnImpliedRelus,
-  notesOnPadding,
-  notesOnRareModels,
-} from './notes.js';
+import type { NoteOptions } from './notes.js';
 import { besides, type OpsetAdvice, opsetAdvice, raising, withOpset } from './opset.js';
 import type { Plan } from './plan.js';
 import type { MeasuredRanges } from './requantise.js';
 import { type SwapReport, siteReport, skipReport } from './results.js';
 import { type MishNode, rewrite } from './rewrite.js';
 import { checkOpset, findSites, inputOf, type Site, type SiteOptions, type Skip } from './sites.js';
+import { notesOnModel, notesOnSites } from './swap-notes.js';
 import { unknownActivation } from './unknown-activation.js';
 import { unused } from './unused.js';
 
@@ -169,16 +163,11 @@ async function swapRaised(
     options.undo ?? true,
   );
   const noteOptions: NoteOptions = Object.fromEntries(oldWeights.map((note) => [note, { undo: false }]));
-  const found = [...sites, ...skipped];
   const inForm = int8 ? sites.filter(int8.isInForm) : sites;
-  const notes = await notesOf(inForm, form, to, advice, noteOptions, output.size);
-  if (sites.length === 0 || int8 || skipped.some(({ reason }) => reason === 'fused')) {
-    const { noteOnOperators } = await import('./rare-notes.js');
-    notes.push(...(await noteOnOperators(document, analysis, found, options, noteOptions)));
-  }
-  notes.push(...(await notesOnPadding(document, analysis, sites, to)));
-  notes.push(...(await notesOnImplied(document, analysis, options, noteOptions)));
-  notes.push(...(await notesOnChoice(document, analysis, found, options, noteOptions)));
+  const notes = [
+    ...(await notesOnSites(inForm, form, to, advice, noteOptions, output.size)),
+    ...(await notesOnModel(document, analysis, { sites, skipped, int8 }, to, options, noteOptions)),
+  ];
   const report: SwapReport = {
     to: to.name,
     ...(recipes && target ? { target } : {}),
@@ -200,38 +189,6 @@ async function swapRaised(
 }
 
 type Chosen = Site & MishNode;
-
-/** Returns a line if only `int8` swaps the ReLUs of QuantizeLinear nodes, and it is not given. */
-async function notesOnImplied(
-  document: OnnxDocument,
-  analysis: Analysis,
-  { plan, int8, only, to = 'mish' }: SwapOptions,
-  noteOptions: NoteOptions,
-): Promise<string[]> {
-  if (plan !== undefined || int8 !== undefined || to !== 'mish' || only?.includes('relu') === false)
-    return [];
-  const notes = await notesOnImpliedRelus(document, analysis);
-  for (const note of notes) noteOptions[note] = { int8: 'exact' };
-  return notes;
-}
-
-/** Returns the notes on providers that cannot run the sites or are slow, on the file's size, and on sites that -Infinity reaches. */
-async function notesOf(
-  sites: readonly Chosen[],
-  form: Form,
-  to: NewActivation,
-  advice: OpsetAdvice,
-  noteOptions: NoteOptions,
-  size: number,
-): Promise<string[]> {
-  const { recipes } = to;
-  const usual = sites.filter((site) => recipes || site.form === form);
-  const notes = notesOn(recipes ? { limits: [] } : form, usual, advice, noteOptions);
-  const others = sites.length - usual.length;
-  if (recipes) notes.push(...recipes.notes(sites));
-  else if (others > 0) notes.push((await import('./rare-notes.js')).noteOnOtherForm(others));
-  return [...notes, ...(await notesOnRareModels(size, sites, to))];
-}
 
 /** Moves the sharpness of sites into the weights around them, if the options ask for it. */
 async function foldSites(

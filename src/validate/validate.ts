@@ -1,15 +1,14 @@
-import { OnnxMishError, withDetails } from '../base/error.js';
 import { VERSION } from '../base/version.js';
 import { countSamples, type Dataset, type Feeds, firstFeed } from '../data/dataset.js';
 import { hashFeeds } from '../data/hash-feeds.js';
 import { labelsOf } from '../data/labels.js';
-import { runnableNoise } from '../data/runnable-noise.js';
 import { sampleDoubt } from '../data/sample-doubt.js';
 import type { Provider, Session } from '../providers/provider.js';
 import type { Both } from './compare.js';
 import { conclusionOf } from './conclusion.js';
 import { layersInside } from './layer-reports.js';
 import { closeBoth, measure, measureElsewhere, openBoth } from './measure.js';
+import { withDataset } from './open-dataset.js';
 import type { ValidationOptions } from './options.js';
 import { type ProviderRow, parseReport, REPORT_SCHEMA, type Report } from './report-schema.js';
 import { checkThresholds, judge, notesOnThresholds } from './thresholds.js';
@@ -58,29 +57,10 @@ export async function validateModels(options: ValidationOptions): Promise<Report
 async function measureProviders(options: ValidationOptions) {
   const baseline = await openBoth(options.cpu, options);
   try {
-    checkInputs(baseline);
-    const { inputs, outputs } = baseline.original;
-    const made = options.data(inputs, outputs);
-    const dataset = await runnableNoise(baseline.original, made).catch(async (error: unknown) => {
-      throw await withNoiseAdvice(error, made);
-    });
-    return await measureWith(dataset, baseline, options).catch(async (error: unknown) => {
-      throw await withNoiseAdvice(error, dataset);
-    });
+    return await withDataset(baseline, options, (dataset) => measureWith(dataset, baseline, options));
   } finally {
     await closeBoth(baseline);
   }
-}
-
-/** Returns the error of a run on noise with the advice to give samples or shapes; any other error as it is. */
-async function withNoiseAdvice(error: unknown, { source, feeds }: Dataset<Feeds>): Promise<unknown> {
-  const isBare = error instanceof OnnxMishError && error.code === 'run-failed' && error.fix === undefined;
-  if (!isBare || source !== 'seed') return error;
-  const shapes = Object.entries((await firstFeed(feeds)) ?? {}).map(
-    ([name, { dims }]) => `'${name}' [${dims}]`,
-  );
-  const fix = `It was fed noise for ${shapes.join(', ')}: give samples, or the shapes of its inputs`;
-  return withDetails(error, { fix, option: { data: null, shapes: null } });
 }
 
 /** Measures both models, which are open on the CPU, with samples. */
@@ -101,22 +81,6 @@ async function measureWith(dataset: Dataset<Feeds>, baseline: Both<Session>, opt
     options.onRow?.(row);
   }
   return { providers: options.providers.flatMap((provider) => rows.get(provider) ?? []), dataset, doubt };
-}
-
-/** Throws `bad-data` unless both models have inputs of the same names, types and ranks: both get the same feeds. */
-function checkInputs({ original, swapped }: Both<Session>): void {
-  const list = ({ inputs }: Session, sizes: (dims: Session['inputs'][number]['dims']) => string) =>
-    inputs.map(({ name, elemType, dims }) => `'${name}' (${elemType}${sizes(dims)})`).toSorted();
-  const both = (sizes: Parameters<typeof list>[1]) => [list(original, sizes), list(swapped, sizes)] as const;
-  const isEqual = ([before, after]: ReturnType<typeof both>) => before.join() === after.join();
-  const types = both(() => '');
-  if (isEqual(types) && isEqual(both(({ length }) => ` ${length}`))) return;
-  const [before, after] = isEqual(types) ? both((dims) => ` [${dims.join(', ')}]`) : types;
-  throw new OnnxMishError(
-    'bad-data',
-    `the inputs of the swapped model are ${after.join(', ')}, and those of the original ${before.join(', ')}`,
-    { fix: 'Give a model and its swapped model' },
-  );
 }
 
 async function describeData(dataset: Dataset<Feeds>): Promise<Report['data']> {

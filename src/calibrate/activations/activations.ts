@@ -1,7 +1,5 @@
-import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
-import { countSamples, type Dataset, type Feeds, firstFeed, samplesOfRun } from '../../data/dataset.js';
-import { runnableNoise } from '../../data/runnable-noise.js';
+import { countSamples, type Dataset, type Feeds, samplesOfRun } from '../../data/dataset.js';
 import { splitFeeds } from '../../data/split.js';
 import { type SiteReport, siteReport } from '../../mish/results.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
@@ -9,10 +7,9 @@ import { analyse } from '../../onnx/analysis.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider, Provider, SessionOptions, ValueInfo } from '../../providers/provider.js';
-import { dimsOf } from '../../providers/tensor.js';
-import { withSession } from '../../providers/with-session.js';
 import { type ActivationMeter, activationMeter, type InputStatistics } from './activation-meter.js';
 import { measureTensors } from './measure-tensors.js';
+import { tryOut } from './try-out.js';
 import { unitAxis } from './unit-axis.js';
 
 export const ACTIVATIONS_SCHEMA = 'onnx-mish/activations@1';
@@ -158,19 +155,4 @@ function obstacle({ scope, ...site }: Site, made: boolean): string | undefined {
   const input = inputOf(site);
   if (!made && scope.initializers.has(input)) return 'the input is a constant of the model';
   return undefined;
-}
-
-/** Runs the unchanged model once, so that errors of the model or the data are not blamed on a site. */
-async function tryOut(
-  { file }: LoadedModel,
-  options: ActivationsOptions & OnProvider,
-): Promise<{ dataset: Dataset<Feeds>; shapes: Record<string, readonly number[]> }> {
-  stopIfAborted(options.signal);
-  return withSession(file, options, async (opened) => {
-    const dataset = await runnableNoise(opened, options.data(opened.inputs, opened.outputs));
-    const feed = await firstFeed(dataset.feeds);
-    if (feed === undefined) throw new OnnxMishError('bad-data', 'the data set has no feeds for the model');
-    await opened.run(feed);
-    return { dataset, shapes: dimsOf(feed) };
-  });
 }
