@@ -8,6 +8,9 @@ import type { ProviderRow, Report } from './report-schema.js';
 /** Maximum characters of an output's name. */
 const MAX_NAME = 80;
 
+/** Maximum ratio of the ends of an interval of times that goes without saying. */
+const MAX_SURE_SPREAD = 1.25;
+
 /** Facts of a report that its conclusion is drawn from. */
 type Concluded = Pick<Report, 'data'> & {
   readonly providers: readonly Pick<
@@ -108,7 +111,10 @@ function describe({ problem, brokenInReference }: ProviderRow['drift'][number]):
 function timeOf({ provider, latency, runtime }: Concluded['providers'][number]): string[] {
   // The time of an emulated GPU says nothing about a GPU.
   if (latency === null || runtime?.software === true) return [];
-  return [`${latency.ratio.value.toFixed(2)} times as long on ${provider}`];
+  const { value, low, high } = latency.ratio;
+  const unsure =
+    high > MAX_SURE_SPREAD * low ? ` (95 % interval ${low.toFixed(2)} to ${high.toFixed(2)})` : '';
+  return [`${value.toFixed(2)} times as long${unsure} on ${provider}`];
 }
 
 const percent = (share: number, digits = 2) => `${fixedPercent(share, digits)} %`;

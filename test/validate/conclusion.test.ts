@@ -70,6 +70,15 @@ describe('the conclusion', () => {
     );
   });
 
+  test('has the interval of a time that a busy machine leaves open', () => {
+    const ratio = { value: 1, low: 0.0241, high: 9.89 };
+    const open = { ratio } as unknown as NonNullable<Row['latency']>;
+    const providers = [row({ drift: same, latency: open }), row({ provider: 'wasm', latency: latency(1.4) })];
+    expect(conclusionOf({ data, providers })).toContain(
+      'a run takes 1.00 times as long (95 % interval 0.02 to 9.89) on cpu, 1.40 times as long on wasm.',
+    );
+  });
+
   test('says nothing of the time of an emulated GPU', () => {
     const runtime = { software: true } as unknown as Row['runtime'];
     const found = conclusionOf({ data, providers: [row({ drift: same, latency: latency(2), runtime })] });

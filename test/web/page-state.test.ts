@@ -13,7 +13,14 @@ import { isSame } from '../../src/web/workbench/page/is-same.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
 import { marksBetween, timeAxis } from '../../src/web/workbench/page/latency-strip.js';
 import { readFeed, shapeProblem, symbolsOf, unshaped } from '../../src/web/workbench/page/shapes.js';
-import { type Action, choiceOf, reduce, START, type State } from '../../src/web/workbench/page/state.js';
+import {
+  type Action,
+  choiceOf,
+  providersOf,
+  reduce,
+  START,
+  type State,
+} from '../../src/web/workbench/page/state.js';
 import type { OpenedModel, SiteHistogram } from '../../src/web/workbench/protocol.js';
 
 const file = (name: string) => ({ name, blob: new Blob() });
@@ -55,6 +62,27 @@ test('the histogram of a site is that of the current samples', () => {
   const changes = [{ kind: 'npz' }, { scale: '2' }, { runs: 9 }, { seed: 1 }, { dims: { N: '2' } }] as const;
   for (const change of changes) expect(reduce(counted, { kind: 'feed', change }).input).toBeNull();
   expect(reduce(counted, { kind: 'feed', change: { pairs: 5 } }).input?.histogram).toBe(histogram);
+});
+
+test('a provider that the browser lacks is not run, and no answer about a model makes up for it', () => {
+  const fit = { runs: false, available: true, reason: 'r', fix: null, nodes: [] };
+  const fits = [
+    { ...fit, provider: 'wasm' },
+    { ...fit, provider: 'webgpu', available: false },
+  ] as const;
+  const known = after({ kind: 'fits', which: 'original', fits });
+  expect(providersOf(START)).toEqual(['wasm', 'webgl', 'webgpu']);
+  expect(providersOf(known)).toEqual(['wasm', 'webgl']); // a model that WASM does not run gets a row that says so
+  const model = { name: 'b', inspection: { sites: [], inputs: [] } } as unknown as OpenedModel;
+  const files = { model: file('b.onnx'), external: [] };
+  const others: Action[] = [
+    { kind: 'fits', which: 'swapped', fits: 'asking' },
+    { kind: 'fits', which: 'original', fits: null },
+    { kind: 'opened', model, to: undefined, files },
+    { kind: 'feed', change: { providers: ['webgpu', 'webgl'] } },
+  ];
+  expect(providersOf(others.reduce(reduce, known))).toEqual(['webgl']);
+  expect(others.reduce(reduce, known).feed.providers).toEqual(['webgpu', 'webgl']);
 });
 
 describe('choosing the model among files', () => {

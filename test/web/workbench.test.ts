@@ -80,6 +80,13 @@ test('drop, swap, run and download give the bytes and the report of the command 
   });
   await page.getByRole('heading', { level: 1, name: 'mlp.onnx' }).waitFor();
   await page.getByRole('heading', { name: 'The original runs on' }).waitFor();
+  if (!isHeavy) {
+    // This browser has no WebGPU: its box is off, and says why.
+    const box = page.getByRole('checkbox', { name: 'WebGPU', exact: true });
+    expect([await box.isDisabled(), await box.isChecked()]).toEqual([true, false]);
+    await page.getByText(/^WebGPU is off: \S/).waitFor();
+    expect(await box.getAttribute('aria-describedby')).toBe('lacks-webgpu');
+  }
   await judgeVariant(page);
 
   await swapButton(page).click();

@@ -56,6 +56,8 @@ export type WorkerAnswer<T> =
 export interface Fit {
   readonly provider: PageProvider;
   readonly runs: boolean;
+  /** Whether the browser has the provider, for whatever model. */
+  readonly available: boolean;
   /** Reason why the browser or the model prevents the run; null if the model runs. */
   readonly reason: string | null;
   readonly fix: string | null;

@@ -8,19 +8,20 @@ import type { Fit, PageProvider } from '../protocol.js';
  * open the model.
  */
 export async function fitOf(name: PageProvider, provider: Provider, model: LoadedModel): Promise<Fit> {
+  const lacking = { provider: name, runs: false, available: false, nodes: [] } as const;
   const no = (reason: string, fix: string | null, nodes: readonly string[] = []): Fit => {
-    return { provider: name, runs: false, reason, fix, nodes };
+    return { ...lacking, available: true, reason, fix, nodes };
   };
   try {
     const available = await provider.availability();
-    if (!available.available) return no(available.reason, available.fix);
+    if (!available.available) return { ...lacking, reason: available.reason, fix: available.fix };
     if (provider.check !== undefined) {
       const unsupported = await provider.check(model.document);
       if (unsupported !== undefined) return no(unsupported.reason, unsupported.fix, unsupported.nodes);
     } else {
       await (await provider.open(model.file)).close();
     }
-    return { provider: name, runs: true, reason: null, fix: null, nodes: [] };
+    return { provider: name, runs: true, available: true, reason: null, fix: null, nodes: [] };
   } catch (error) {
     const what = error instanceof OnnxMishError ? error.what : messageOf(error);
     return no(what, error instanceof OnnxMishError ? (error.fix ?? null) : null, nodesIn(what));

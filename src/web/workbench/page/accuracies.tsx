@@ -31,8 +31,7 @@ export function Accuracies(props: {
   if (rows.length === 0) return null;
   const titles = others.map(({ name }) => name.replace(/^./, (first) => first.toUpperCase()));
   const head = HEAD.toSpliced(-1, 0, ...titles);
-  const caption =
-    main?.name === 'top-1' ? 'Top-1 accuracy by the labels' : `Share of ${main?.name} by the labels`;
+  const caption = main?.name === 'top-1' ? 'Top-1 accuracy by the labels' : `Share of ${main?.name}`;
   return <TextTable label="Accuracy" caption={caption} head={head} rows={rows} />;
 }
 

@@ -6,7 +6,7 @@ import { bench } from './bench.js';
 import { likelyLabels } from './labels.js';
 import { swapChosen } from './model-actions.js';
 import { readFeed } from './shapes.js';
-import { type Action, choiceOf, type Feed, type PageRun, type State } from './state.js';
+import { type Action, choiceOf, type Feed, type PageRun, providersOf, type State } from './state.js';
 
 export interface RunActions {
   /** Swaps the chosen sites if necessary, and runs both models side by side. */
@@ -40,7 +40,8 @@ export function runActions(asker: Asker): RunActions {
         stopWaiting = () => settle('stopped');
       });
       const { feed } = state();
-      const { providers, pairs } = feed;
+      const { pairs } = feed;
+      const providers = providersOf(state());
       const choice = choiceOf(state());
       const empty = { pairs: {}, rows: [], report: null, ended: 'no' } as const;
       dispatch({

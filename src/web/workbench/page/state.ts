@@ -94,6 +94,8 @@ export interface State {
   readonly files: Files | null;
   readonly model: OpenedModel | null;
   readonly fits: Readonly<Record<'original' | 'swapped', readonly Fit[] | 'asking' | null>>;
+  /** Providers that the browser lacks, as far as that is known; they stay from model to model. */
+  readonly lacking: readonly Fit[];
   /** Indices into `model.inspection.sites`. */
   readonly chosen: ReadonlySet<number>;
   /** The activation to write; undefined for Mish. */
@@ -123,6 +125,7 @@ export const START: State = {
   files: null,
   model: null,
   fits: { original: null, swapped: null },
+  lacking: [],
   chosen: new Set(),
   to: undefined,
   listing: null,
@@ -196,6 +199,11 @@ export function choiceOf({ to, form, beta, leaky, chosen }: State): SwapChoice {
   return { ...(to && { to }), form, beta, leaky, sites: [...chosen].sort((a, b) => a - b) };
 }
 
+/** Returns the chosen providers, without those that the browser lacks. */
+export function providersOf({ feed, lacking }: Pick<State, 'feed' | 'lacking'>): PageProvider[] {
+  return feed.providers.filter((provider) => !lacking.some((fit) => fit.provider === provider));
+}
+
 /** Returns whether a model takes the images that the page brings along. */
 export function takesBundled(inputs: readonly ValueSummary[]): boolean {
   const [input, ...others] = inputs;
@@ -228,6 +236,10 @@ export function reduce(state: State, action: Action): State {
       return {
         ...state,
         fits: { ...state.fits, [action.which]: action.fits },
+        lacking:
+          action.fits === null || action.fits === 'asking'
+            ? state.lacking
+            : action.fits.filter(({ available }) => !available),
         problems: action.fits === 'asking' ? without(state.problems, 'fits') : state.problems,
       };
     case 'choose-sites': {
@@ -330,6 +342,7 @@ function opened(state: State, { model, to, files }: Extract<Action, { kind: 'ope
   const names = inputs.map(({ name }) => name);
   return {
     ...START,
+    lacking: state.lacking,
     ...(same ? { to, form: state.form, beta: state.beta, leaky: state.leaky } : { form: state.form }),
     ...(same && to === state.to
       ? { chosen: state.chosen, site: state.site }
