@@ -22,7 +22,7 @@ export interface Drift {
    * `maxAbs` is 0.
    */
   readonly sqnr: number | null;
-  /** Share of rows with the same highest class, if the output looks like class scores; of texts, the share that is equal. */
+  /** Share of rows with the same highest class, if the output looks like class scores; of texts and labels, the share that is equal. */
   readonly top1: number | null;
   /** Share of rows with the same five highest classes in any order; null for five classes or fewer. */
   readonly top5: number | null;
@@ -32,6 +32,8 @@ export interface Drift {
   readonly brokenInReference: number;
   /** Whether the output has texts. */
   readonly isText: boolean;
+  /** Whether the output has integers of 32 or 64 bits, or truth values: labels, indices and masks, which have no SQNR. */
+  readonly areLabels: boolean;
   /** Reason why the tensors cannot be compared. */
   readonly problem: string | null;
 }
@@ -82,6 +84,7 @@ export function driftMeter(output: string): DriftMeter {
   let seen = false;
   const rows: Agreements = { n: 0, top1: 0, ofMany: 0, top5: 0 };
   let isText = false;
+  let areLabels = false;
 
   return {
     add(reference, got) {
@@ -108,6 +111,12 @@ export function driftMeter(output: string): DriftMeter {
         return;
       }
       sums = addDifferences(sums, wanted, given, smallestDifference(reference.elemType));
+      if (LABELS.has(reference.elemType)) {
+        areLabels = true;
+        rows.n += wanted.length;
+        rows.top1 += countEqual(wanted, given);
+        return;
+      }
       const classes = classesOf(reference);
       if (classes === undefined) return;
       const [a, b] = [flushDenormals(wanted, reference.elemType), flushDenormals(given, got.elemType)];
@@ -133,10 +142,20 @@ export function driftMeter(output: string): DriftMeter {
         broken,
         brokenInReference,
         isText,
+        areLabels,
         problem,
       };
     },
   };
+}
+
+/** Element types of labels, indices, counts and masks. Integers of 8 and 16 bits are often quantised numbers. */
+const LABELS: ReadonlySet<string> = new Set(['i32', 'i64', 'u32', 'u64', 'bool']);
+
+function countEqual(a: FloatArray, b: FloatArray): number {
+  let count = 0;
+  for (let index = 0; index < a.length; index++) if (a[index] === b[index]) count++;
+  return count;
 }
 
 const areTexts = (data: Tensor['data']): data is readonly string[] => Array.isArray(data);

@@ -91,9 +91,11 @@ function distanceOf(drift: readonly Drift[]): string[] {
   const compared = drift.filter(hasNumbers);
   if (compared.length === 0) return [];
   if (compared.every(({ maxAbs }) => maxAbs === 0)) return ['all outputs are the same'];
-  const silent = compared.find(isWithoutSignal);
+  const silent = compared.find((one) => !one.areLabels && isWithoutSignal(one));
   if (silent !== undefined) return [`the output ${shortName(silent)} is 0 throughout in the original only`];
-  const least = Math.min(...compared.map(comparableSqnr));
+  // The distance of two labels or indices says nothing.
+  const quantities = compared.filter(({ areLabels }) => !areLabels);
+  const least = Math.min(...quantities.map(comparableSqnr));
   return Number.isFinite(least)
     ? [
         `outputs are within ${String(Number(least.toPrecision(3))).replace('-', '−')} dB (SQNR) of the original’s`,

@@ -61,7 +61,9 @@ export const drift = z.object({
   sqnr: measured.describe('Signal to noise ratio in dB; null for identical outputs, whose maxAbs is 0'),
   top1: share
     .nullable()
-    .describe('Share of rows with the same highest class, or of equal texts; null for other outputs'),
+    .describe(
+      'Share of rows with the same highest class, or of equal texts or labels; null for other outputs',
+    ),
   top5: share
     .nullable()
     .describe(
@@ -74,6 +76,10 @@ export const drift = z.object({
     .default(0)
     .describe('Number of these elements that are NaN or infinite in the reference'),
   isText: z.boolean().default(false).describe('Whether the output has texts'),
+  areLabels: z
+    .boolean()
+    .default(false)
+    .describe('Whether the output has integers of 32 or 64 bits, or truth values: labels, indices, masks'),
   problem: z.string().nullable().describe('Why the outputs cannot be compared'),
 });
 

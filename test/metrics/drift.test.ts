@@ -173,6 +173,39 @@ describe('drift', () => {
     );
   });
 
+  test('of labels, indices and masks has the share of equal ones beside the figures', () => {
+    const arrays = { i64: BigInt64Array, i32: Int32Array, bool: Uint8Array, u32: Uint32Array } as const;
+    const pairs = fc.array(fc.tuple(fc.nat(1), fc.nat(1)), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(
+        pairs,
+        fc.constantFrom('i64', 'i32', 'bool', 'u32'),
+        fc.boolean(),
+        (rows, elemType, isFlat) => {
+          const dims = isFlat ? [rows.length] : [1, rows.length];
+          const labels = (values: number[]): Tensor => {
+            const data =
+              elemType === 'i64' ? BigInt64Array.from(values, BigInt) : arrays[elemType].from(values);
+            return { elemType, dims, data };
+          };
+          const result = drift(labels(rows.map(([a]) => a)), labels(rows.map(([, b]) => b)));
+          const equal = rows.filter(([a, b]) => a === b).length;
+          expect(result).toMatchObject({ top1: equal / rows.length, areLabels: true, isText: false });
+          expect(result.maxAbs).toBe(equal === rows.length ? 0 : 1);
+        },
+      ),
+    );
+    for (const elemType of ['u8', 'i8', 'i16', 'u16'])
+      expect(
+        drift(
+          { elemType, dims: [1], data: Uint8Array.of(1) },
+          { elemType, dims: [1], data: Uint8Array.of(2) },
+        ),
+      ).toMatchObject({
+        ...{ top1: null, areLabels: false },
+      });
+  });
+
   test('counts rows with the same highest classes', () => {
     const a = tensor([2, 6], [9, 8, 7, 6, 5, 0, 0, 1, 2, 3, 4, 5]);
     const b = tensor([2, 6], [8, 9, 7, 6, 5, 0, 0, 1, 2, 3, 4, 5]);

@@ -54,6 +54,19 @@ describe('the conclusion', () => {
     );
   });
 
+  test('measures no distance between labels', () => {
+    const meter = driftMeter('label');
+    const labels = (...values: number[]) =>
+      ({ elemType: 'i64', dims: [values.length], data: BigInt64Array.from(values, BigInt) }) as const;
+    meter.add(labels(0, 1, 2, 7), labels(0, 1, 9, 2));
+    const conclude = (drift: Row['drift']) => conclusionOf({ data, providers: [row({ drift })] });
+    expect(conclude([meter.result()])).toBe('On 2 samples 50.0 % of answers are the same.');
+    const scores = driftOf([[1, 0]], [[1.001, 0]]);
+    expect(conclude([meter.result(), scores])).toBe(
+      'On 2 samples 50.0 % of the answers of label are the same; outputs are within 60 dB (SQNR) of the original’s.',
+    );
+  });
+
   test('of several labels for each sample speaks of labels, and not of places, top-1 or the highest of them', () => {
     const of = (top1: number, exactMatch: number, microF1: number | null) => ({
       ...{ n: 300, top1, top5: null, places: 1800 },

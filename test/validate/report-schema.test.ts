@@ -78,6 +78,7 @@ describe('thresholds', () => {
     broken: 0,
     brokenInReference: 0,
     isText: false,
+    areLabels: false,
     problem: null,
   };
   const row = { drift: [drift], kernel: [], accuracy: null, latency: null, parity: null };
