@@ -13,10 +13,11 @@ export const PLAIN: ReadonlySet<string> = wordSet(
  * the document is plain, so that a page need not load the matcher.
  */
 export async function loadMatcher(document: OnnxDocument) {
-  const { scopes } = document;
-  if (scopes.every(({ nodes }) => nodes.every(({ domain, opType }) => domain === '' && PLAIN.has(opType))))
+  if (
+    document.scopes.every(({ nodes }) =>
+      nodes.every(({ domain, opType }) => domain === '' && PLAIN.has(opType)),
+    )
+  )
     return undefined;
-  const matcher = await import('./matcher.js');
-  await matcher.readUniform(document);
-  return matcher;
+  return (await import('./matcher.js')).createMatcher(document);
 }

@@ -61,10 +61,14 @@ async function notesOnImplied(
   return notes;
 }
 
-/** Returns the notes on providers that cannot run the sites or are slow, on the file's size, and on sites that -Infinity reaches. */
+/**
+ * Returns the notes on providers that cannot run the sites or are slow, on the file's size, and on sites that -Infinity reaches.
+ * `form` is that of most sites, `common` the one that the options name.
+ */
 export async function notesOnSites(
   sites: readonly (Site & { readonly form: Form<string> })[],
   form: Form,
+  common: Form,
   to: NewActivation,
   advice: OpsetAdvice,
   noteOptions: NoteOptions,
@@ -73,7 +77,7 @@ export async function notesOnSites(
   const { recipes } = to;
   const usual = sites.filter((site) => recipes || site.form === form);
   const notes = notesOn(recipes ? { limits: [] } : form, usual, advice, noteOptions);
-  const others = sites.length - usual.length;
+  const others = sites.filter((site) => site.form !== common).length;
   if (recipes) notes.push(...recipes.notes(sites));
   else if (others > 0) notes.push((await import('./rare-notes.js')).noteOnOtherForm(others));
   return [...notes, ...(await notesOnRareModels(size, sites, to))];

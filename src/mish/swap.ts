@@ -118,11 +118,13 @@ async function swapRaised(
   const to = await loadActivation(plan ? { to: plan.to, beta: planBeta(plan) } : { ...options });
   const { recipes } = to;
   const { target } = plan ?? options;
-  const form = chooseForm(recipes ? { form: 'native', target } : (plan ?? options));
+  const common = chooseForm(recipes ? { form: 'native', target } : (plan ?? options));
   const beta = checkBeta(plan?.beta ?? options.beta);
   const analysis = analyse(document);
-  const advice = await opsetAdvice(document, recipes?.forms.at(-1) ?? form);
-  const { sites, skipped, int8 } = await select(document, analysis, form, beta, advice, options, to);
+  const advice = await opsetAdvice(document, recipes?.forms.at(-1) ?? common);
+  const { sites, skipped, int8 } = await select(document, analysis, common, beta, advice, options, to);
+  const isOther = sites.length > 0 && sites.every((site) => site.form === FORMS.exp);
+  const form = isOther ? FORMS.exp : common;
   if (options.strict) (await import('./refuse-skipped.js')).refuseSkipped(skipped, document.source.name);
 
   const { folding, fold, oldWeights } = await foldSites(document, analysis, sites, options);
@@ -165,7 +167,7 @@ async function swapRaised(
   const noteOptions: NoteOptions = Object.fromEntries(oldWeights.map((note) => [note, { undo: false }]));
   const inForm = int8 ? sites.filter(int8.isInForm) : sites;
   const notes = [
-    ...(await notesOnSites(inForm, form, to, advice, noteOptions, output.size)),
+    ...(await notesOnSites(inForm, form, common, to, advice, noteOptions, output.size)),
     ...(await notesOnModel(document, analysis, { sites, skipped, int8 }, to, options, noteOptions)),
   ];
   const report: SwapReport = {
@@ -278,10 +280,10 @@ async function select(
   return { sites: int8?.sites ?? sites, skipped: [...skipped, ...(int8?.skipped ?? [])], int8 };
 }
 
-/** Returns a site's form. A function called with float64 among others gets the exp form, if no option names a form. */
+/** Returns a site's form. Sites of float64, and of functions called with it, get the exp form, if no option names a form. */
 function formOf({ type, several = [] }: Site, { form, target, plan }: SwapOptions, common: Form): Form {
   const isFree = form === undefined && target === undefined && plan === undefined;
-  return isFree && type === undefined && several.includes('f64') ? FORMS.exp : common;
+  return isFree && [type, ...several].includes('f64') ? FORMS.exp : common;
 }
 
 /** Returns the slope of a site's mixture, undefined for Mish itself, or the reason why the site is skipped. */

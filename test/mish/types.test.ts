@@ -46,6 +46,15 @@ describe('f64', () => {
     },
   );
 
+  test.each([12, 17, 18, 22])('the exp form is written unless another is named: opset %i', async (opset) => {
+    const { bytes, report } = await swapped(relu('f64', opset));
+    expect(report).toMatchObject({ form: 'exp', sites: [{ elemType: 'f64' }] });
+    expect(report.notes).toContainEqual(expect.stringMatching(/^a site is in the exp form: .* float64$/));
+    expectMish((await run(bytes, { x: feed })).y, POINTS, 1, 'f64');
+    for (const named of [{ form: 'softplus' }, { target: 'cuda' }] as const)
+      expect((await swapped(relu('f64', opset), named)).report.form).toBe('softplus');
+  });
+
   // Kernels for float64: Clip from opset 12 on, Softplus never, though at opset 18 the operator is expanded.
   test.each([
     ['exp', 7],
