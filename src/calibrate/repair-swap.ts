@@ -99,6 +99,7 @@ export async function repairSwap(
         ...samples.notes,
         ...chosen.notes,
         ...(sharpened?.notes ?? []),
+        ...notesOnProblems(after),
       ],
       original: before.original,
       swapped: withoutOriginal(before),
@@ -106,6 +107,17 @@ export async function repairSwap(
       kept: better ? 'calibrated' : 'swapped',
     },
   };
+}
+
+/** Returns a note where no output can be compared, as that of a detector that gives another number of boxes. */
+function notesOnProblems({ drift }: ModelComparison): string[] {
+  const problems = drift.flatMap(({ output, problem }) =>
+    problem === null ? [] : `'${output}': ${problem}`,
+  );
+  if (problems.length === 0 || problems.length < drift.length) return [];
+  return [
+    `no output can be compared with the original’s (${problems.join('; ')}), so nothing tells whether the repair helped; calibrate a model whose outputs are tensors of one shape, such as those from which boxes are selected`,
+  ];
 }
 
 /** Returns a function that tells whether a sharper Mish at a site comes nearer to its original activation. */

@@ -96,7 +96,7 @@ function parse(bytes: Uint8Array, name: string): { tensor: ArrayTensor; fortran:
 function conversionOf(type: string): string {
   const kind = type[1] ?? '';
   if ('US'.includes(kind))
-    return 'Save class numbers as the model counts them; for classes in alphabetical order, numpy.unique(array, return_inverse=True)[1]';
+    return 'Save class numbers as the model counts them; for classes in alphabetical order, numpy.unique(array, return_inverse=True)[1]. Inputs of texts cannot be given';
   if (kind === 'c') return 'Save its parts as arrays: array.real and array.imag';
   if ('Mm'.includes(kind)) return "Convert it before numpy.save: array.astype('int64')";
   return "Convert it before numpy.save: array.astype('float32')";

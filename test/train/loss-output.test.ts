@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { onnx } from '../../proto/onnx.js';
 import { scan } from '../../src/onnx/scan.js';
 import { floatType } from '../../src/onnx/types.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
@@ -25,6 +26,24 @@ test('the loss is computed from the first output of floats, unless one is named'
     }),
     { seed: 16, numRuns: 60 },
   );
+});
+
+test('an output that is a sequence, a map or an optional gives no loss', async () => {
+  const tensor: onnx.ITypeProto = { tensorType: { elemType: 1 } };
+  const containers: onnx.ITypeProto[] = [
+    { sequenceType: { elemType: tensor } },
+    { optionalType: { elemType: tensor } },
+    { sequenceType: { elemType: { mapType: { keyType: 7, valueType: tensor } } } },
+  ];
+  for (const type of containers) {
+    const of = async (others: onnx.IValueInfoProto[]) => {
+      const outputs = [{ name: 'c', type }, ...others];
+      return scan(model({ nodes: outputs.map(({ name }) => node('Any', ['x'], [name ?? ''])), outputs }));
+    };
+    const alone = await of([value('label', 7, ['N'])]);
+    expect(() => lossOutput(alone, undefined)).toThrow("the output 'c' is a sequence, a map or an optional");
+    expect(lossOutput(await of([value('y', 1, ['N', 2])]), undefined)).toBe('y');
+  }
 });
 
 test.each([undefined, 'features', 'y'])(
