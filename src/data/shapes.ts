@@ -180,11 +180,12 @@ function rolesIn(inputs: readonly ValueInfo[]): (input: ValueInfo, axis: number)
   // The first dimension of a vector may count its values.
   const hasSamples = ({ dims }: ValueInfo) => dims.length > 1;
   const batches = new Set(inputs.filter(hasSamples).flatMap(({ dims: [symbol] }) => symbol ?? []));
+  const images = new Set(inputs.flatMap((input) => imageAxes(input).map((axis) => input.dims[axis])));
   const [first] = inputs;
   return (input, axis) => {
     const dim = input.dims[axis];
     if ((axis === 0 && hasSamples(input)) || (isSymbol(dim) && batches.has(dim))) return 'batch';
-    if (imageAxes(input).includes(axis)) return 'image';
+    if (imageAxes(input).includes(axis) || (isSymbol(dim) && images.has(dim))) return 'image';
     return input === first || (isSymbol(dim) && first?.dims.includes(dim)) ? 'first' : 'later';
   };
 }

@@ -7,7 +7,10 @@ import type { ValueInfo } from '../../src/providers/provider.js';
 const symbol = fc.constantFrom('batch', 'seq', 'toString', '__proto__', 'a b');
 const dim = fc.oneof(fc.integer({ min: 1, max: 5 }), symbol, fc.constantFrom('', -1));
 const inputs: fc.Arbitrary<ValueInfo[]> = fc
-  .array(fc.array(dim, { maxLength: 4 }), { minLength: 1, maxLength: 4 })
+  .array(fc.oneof(fc.array(dim, { maxLength: 4 }), fc.tuple(dim, fc.constant(3), dim, dim)), {
+    minLength: 1,
+    maxLength: 4,
+  })
   .map((all) => all.map((dims, index) => ({ name: `in${index}`, elemType: 'f32', dims })));
 const isSymbol = (dim: number | string) => typeof dim === 'string' && dim !== '';
 const symbolsOf = (values: readonly ValueInfo[]) =>
@@ -27,16 +30,18 @@ const ATTEMPTS = [
   [224, 512, 1],
 ] as const;
 
-/** Returns the default size of a free dimension. */
+/** Returns the default size of a free dimension: a symbol has one in all inputs. */
 function defaultSize(values: readonly ValueInfo[], value: ValueInfo, axis: number, attempt: number) {
-  const { dims } = value;
-  const dim = dims[axis] ?? '';
-  const isFirst = values.some((one) => one.dims.length > 1 && isSymbol(dim) && one.dims[0] === dim);
-  if (isFirst || (axis === 0 && dims.length > 1)) return 1;
-  const isChannels = (at: number) => [1, 2, 3, 4].includes(Number(dims[at] || 0));
-  const isImage = dims.length === 4 && (isChannels(1) ? axis > 1 : isChannels(3) && axis < 3);
-  const isInFirst = value === values[0] || (isSymbol(dim) && values[0]?.dims.includes(dim));
-  return ATTEMPTS[attempt]?.[isImage ? 0 : isInFirst ? 1 : 2];
+  const dim = value.dims[axis] ?? '';
+  const isAnywhere = (isRight: (one: ValueInfo, at: number) => boolean) =>
+    isRight(value, axis) ||
+    (isSymbol(dim) && values.some((one) => one.dims.some((other, at) => other === dim && isRight(one, at))));
+  if (isAnywhere(({ dims }, at) => at === 0 && dims.length > 1)) return 1;
+  const isChannels = (size: number | string = '') => [1, 2, 3, 4].includes(Number(size || 0));
+  const isImage = ({ dims }: ValueInfo, at: number) =>
+    dims.length === 4 && (isChannels(dims[1]) ? at > 1 : isChannels(dims[3]) && [1, 2].includes(at));
+  if (isAnywhere(isImage)) return ATTEMPTS[attempt]?.[0];
+  return ATTEMPTS[attempt]?.[isAnywhere((one) => one === values[0]) ? 1 : 2];
 }
 
 test('a free dimension gets the size of its symbol, else of *, else a default, and a note lists the default sizes', () => {
