@@ -100,6 +100,16 @@ test('a symbol takes its size from the shape of another input', () => {
   expect(Object.values(settled.noteOptions)).toEqual([{ dims: null }]);
 });
 
+test('a mask has the size of its image', () => {
+  const image = { name: 'x', elemType: 'f32', dims: ['N', 3, 'H', 'W'] };
+  const mask = { name: 'mask', elemType: 'i64', dims: ['N', 'H', 'W'] };
+  for (const inputs of [
+    [image, mask],
+    [mask, image],
+  ])
+    expect(settleShapes(inputs, {}).shapes).toEqual({ x: [1, 3, 224, 224], mask: [1, 224, 224] });
+});
+
 test('a note lists inputs without elements', () => {
   const inputs = [
     { name: 'a', elemType: 'f32', dims: ['N', 3] },
