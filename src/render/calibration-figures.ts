@@ -1,13 +1,14 @@
 // Sentences and rows of tables of a calibration, for every view.
 import { integer, plural } from '../base/plural.js';
 import { type LimitVerdict, limitText } from '../calibrate/select/budget.js';
+import type { Accuracy } from '../metrics/accuracy.js';
 import { hasSharpness, MAX_CURVED_INPUT } from '../metrics/curved-share.js';
 import { pointsText } from '../metrics/paired.js';
 import { median } from '../metrics/statistics.js';
 import { activationLabel } from '../mish/activations.js';
 import { hasSiteInForm } from '../mish/costs.js';
 import type { Calibration, LayerRepair, ModelComparison } from '../node/calibrate.js';
-import { accuracyWithInterval, figure, percent, short, sqnrOf } from './figures.js';
+import { accuracyMeasures, figure, percent, short, sqnrOf } from './figures.js';
 import { inForm } from './written-name.js';
 
 export function describeSwap({ to, sites, form, beta, sharpness, curved, leaky, int8 }: Calibration): string {
@@ -200,6 +201,7 @@ export function nameOfSwap({
 export function outputRows(calibration: Calibration): string[][] {
   const { original, swapped, calibrated } = calibration;
   const agreement = (judgement: ModelComparison, index: number) => judgement.drift[index]?.top1 ?? null;
+  const heads = accuracyHeads(calibration);
   return swapped.drift.flatMap(({ output }, index) =>
     [
       ['original', null] as const,
@@ -215,20 +217,37 @@ export function outputRows(calibration: Calibration): string[][] {
         drift === undefined ? '' : figure(drift.maxAbs),
         drift === undefined ? '' : figure(drift.cosine, 5),
         judgement === null ? '' : percent(agreement(judgement, index)),
-        accuracyWithInterval(accuracy?.top1 ?? null, accuracy?.n ?? 0, accuracy?.top1Interval),
+        ...accuracyTexts(accuracy ?? undefined, heads.length),
       ];
     }),
   );
 }
 
-export const OUTPUT_HEAD = ['output', 'model', 'SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1 (95 %)'];
+/** Returns the measures of an accuracy but top-5. */
+const measuresOf = (accuracy: Accuracy) => accuracyMeasures(accuracy).filter(({ name }) => name !== 'top-5');
 
-/** Describes the difference of top-1 on the same samples. Reports of earlier versions lack the entry. */
-export function describeDifference({ calibrated: { difference } }: Calibration): string[] {
+/** Returns the names of the measures by labels; that of top-1 without labels. */
+const accuracyHeads = ({ original }: Pick<Calibration, 'original'>) =>
+  original
+    ? measuresOf(original).map(({ name, hasInterval }) => (hasInterval ? `${name} (95 %)` : name))
+    : ['top-1 (95 %)'];
+
+const accuracyTexts = (accuracy: Accuracy | undefined, columns: number) =>
+  accuracy === undefined ? Array<string>(columns).fill('–') : measuresOf(accuracy).map(({ text }) => text);
+
+/** Returns the head of `outputRows`. */
+export const outputHead = (calibration: Pick<Calibration, 'original'>) => [
+  ...['output', 'model', 'SQNR, dB', 'max abs', 'cosine', 'agreement'],
+  ...accuracyHeads(calibration),
+];
+
+/** Describes the difference of accuracy on the same samples. Reports of earlier versions lack the entry. */
+export function describeDifference({ original, calibrated: { difference } }: Calibration): string[] {
   if (!difference) return [];
+  const [measure = 'top-1'] = original ? measuresOf(original).map(({ name }) => name) : [];
   const { value, low, high } = difference;
   return [
-    `Top-1, calibrated minus original, on the same samples: ${pointsText(value)} points (${pointsText(low)} to ${pointsText(high)}, 95 %).`,
+    `${measure.replace(/^./, (first) => first.toUpperCase())}, calibrated minus original, on the same samples: ${pointsText(value)} points (${pointsText(low)} to ${pointsText(high)}, 95 %).`,
   ];
 }
 

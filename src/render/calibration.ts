@@ -17,7 +17,7 @@ import {
   LAYER_LEGEND,
   layerCells,
   notesOf,
-  OUTPUT_HEAD,
+  outputHead,
   outputRows,
   SITE_HEAD,
   siteCells,
@@ -132,7 +132,7 @@ function outputTable(calibration: Calibration, all: boolean, hint: string | unde
   const rows = outputRows(calibration);
   const shown = all ? rows : rows.slice(0, 3 * MAX_LISTED);
   const table = plainTable(
-    OUTPUT_HEAD,
+    outputHead(calibration),
     shown.map(([output = '', ...rest], index) => [
       index % 3 === 0 ? short(output, MAX_NAME_CHARACTERS) : '',
       ...rest,

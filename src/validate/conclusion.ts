@@ -96,10 +96,9 @@ function distanceOf(drift: readonly Drift[]): string[] {
   // The distance of two labels or indices says nothing.
   const quantities = compared.filter(({ areLabels }) => !areLabels);
   const least = Math.min(...quantities.map(comparableSqnr));
+  const decibels = Number((Math.round(100 * least) / 100 || 0).toPrecision(3));
   return Number.isFinite(least)
-    ? [
-        `outputs are within ${String(Number(least.toPrecision(3))).replace('-', '−')} dB (SQNR) of the original’s`,
-      ]
+    ? [`outputs are within ${String(decibels).replace('-', '−')} dB (SQNR) of the original’s`]
     : [];
 }
 

@@ -2,10 +2,13 @@ import { h } from 'preact';
 import { render } from 'preact-render-to-string';
 import { expect, test } from 'vitest';
 import { sampledFeeds } from '../../src/data/arrays.js';
+import { calibrate } from '../../src/node/calibrate.js';
 import { bytesCandidate, validateFiles } from '../../src/node/validate-files.js';
+import { outputHead, outputRows } from '../../src/render/calibration-figures.js';
 import { compareReports } from '../../src/render/compare.js';
 import { scoreHead, scoreRows } from '../../src/render/finetune-figures.js';
-import { renderHtml } from '../../src/render/html/render.js';
+import { renderHtml, renderHtmlCalibration } from '../../src/render/html/render.js';
+import { renderCalibration } from '../../src/render/index.js';
 import { renderJunit } from '../../src/render/junit.js';
 import { renderTerminal } from '../../src/render/terminal.js';
 import { Accuracies } from '../../src/web/workbench/page/accuracies.js';
@@ -49,6 +52,23 @@ test('no view of a report speaks of places or classes where a sample has several
       expect(text, view).toMatch(measure);
     expect(text, view).not.toMatch(/IoU|right places|top-1 \(95|labelled[^.]*top-[15]/);
   }
+});
+
+test('a calibration has the measures of both models by several labels, and the difference of right labels', async () => {
+  const calibration = await calibrate(net('Relu'), {
+    data: (inputs) => sampledFeeds({ x, y }, inputs, { labels: 'y' }),
+    ...{ beta: 1, steps: 0 },
+  });
+  const { report } = calibration;
+  const head = outputHead(report);
+  expect(head.slice(-4)).toEqual(['right labels (95 %)', 'exact match (95 %)', 'micro F1', 'macro F1']);
+  for (const row of outputRows(report)) expect(row).toHaveLength(head.length);
+  const texts = [renderCalibration(report), await renderHtmlCalibration(report, 'net.onnx')];
+  for (const text of texts) {
+    expect(/Right labels, calibrated minus original/.test(text)).toBe(true);
+    expect(/(?<!same )top-1/i.test(text)).toBe(false);
+  }
+  expect(outputHead({ original: null }).at(-1)).toBe('top-1 (95 %)');
 });
 
 test('the scores of a fine-tuning have a column for each measure, and each row fills them', () => {

@@ -83,6 +83,14 @@ describe('the conclusion', () => {
     );
   });
 
+  test('rounds decibels to hundredths, so that none looks exact near 0', () => {
+    const meter = driftMeter('y');
+    meter.add(scores([[1, 0]]), scores([[2.0001, 0]]));
+    const drift = [meter.result()];
+    expect(drift[0]?.sqnr).toBeLessThan(0);
+    expect(conclusionOf({ data, providers: [row({ drift })] })).toContain(' within 0 dB (SQNR)');
+  });
+
   test('has the interval of a time that a busy machine leaves open', () => {
     const ratio = { value: 1, low: 0.0241, high: 9.89 };
     const open = { ratio } as unknown as NonNullable<Row['latency']>;

@@ -5,6 +5,7 @@ import type { Calibration, LayerRepair, Method } from '../../node/calibrate.js';
 import {
   changesWeights,
   describeCurved,
+  describeDifference,
   describeFold,
   describeInt8,
   describeMethod,
@@ -18,7 +19,7 @@ import {
   MAX_ERROR,
   nameOfSwap,
   notesOf,
-  OUTPUT_HEAD,
+  outputHead,
   outputRows,
   siteLegend,
 } from '../calibration-figures.js';
@@ -74,7 +75,7 @@ function Outputs(props: { readonly calibration: Calibration; readonly chart: Tab
       )}
       <div class="wide">
         <Table
-          head={OUTPUT_HEAD}
+          head={outputHead(calibration)}
           rows={outputRows(calibration).map(([output = '', ...rest]) => [<Name text={output} />, ...rest])}
         />
         <p class="soft">
@@ -193,7 +194,7 @@ function factsOf(calibration: Calibration) {
   const facts = {
     swapped: [describeSwap(calibration)],
     samples: [`${describeSamples(calibration.samples)}.`],
-    result: [describeResult(calibration)],
+    result: [...describeDifference(calibration), describeResult(calibration)],
     steps: describeTuning(calibration),
     curved: describeCurved(calibration),
     sharpness: describeSharpness(calibration),

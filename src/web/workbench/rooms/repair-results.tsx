@@ -13,7 +13,7 @@ import {
   LAYER_LEGEND,
   layerCells,
   notesOf,
-  OUTPUT_HEAD,
+  outputHead,
   outputRows,
   SITE_HEAD,
   siteCells,
@@ -62,7 +62,7 @@ export function RepairResults({
       <TextTable
         label="Outputs"
         caption={`Outputs on ${plural(report.samples.judged, 'test sample')}, against the original’s`}
-        head={OUTPUT_HEAD}
+        head={outputHead(report)}
         rows={outputRows(report)}
       />
       <ul class="quiet remarks">
