@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
 import type { OnnxDocument } from '../onnx/document.js';
-import type { OpenData } from '../onnx/weights.js';
+import { type OpenData, readOutsideNumbers } from '../onnx/outside-numbers.js';
 import { onFile, unlessAbsent } from './file-error.js';
 import { type ModelFile, openModel, readExactly } from './model-file.js';
 import { isSameFile, statOf } from './same-file.js';
@@ -126,7 +126,8 @@ function climbs(from: string, to: string): boolean {
 }
 
 /**
- * Opens the data files of a model for reading while `use` runs. Checks all files, and opens each on first access.
+ * Opens the data files of a model for reading while `use` runs, and reads the numbers in them first. Checks all files, and opens each
+ * on first access.
  * Throws `external-data` like `dataFiles`, and `io`.
  */
 export async function withDataFiles<T>(
@@ -141,7 +142,7 @@ export async function withDataFiles<T>(
     new Map((await dataFiles(document, folder, access)).map((file) => [file.location, file]));
   const files = new Map<string, ModelFile>();
   try {
-    return await use(async (location) => {
+    const open: OpenData = async (location) => {
       const opened = files.get(location);
       if (opened !== undefined) return opened;
       checking ??= check();
@@ -149,7 +150,9 @@ export async function withDataFiles<T>(
       const file = await (beside === undefined ? openModel(join(folder, location)) : openDataFile(beside));
       files.set(location, file);
       return file;
-    });
+    };
+    await readOutsideNumbers(document, open);
+    return await use(open);
   } finally {
     for (const file of files.values()) await file.close();
   }

@@ -1,5 +1,6 @@
 import { analyse } from '../onnx/analysis.js';
 import { type DeclaredValue, type OnnxDocument, opsetOf } from '../onnx/document.js';
+import { hasOutsideNumbers } from '../onnx/outside-numbers.js';
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import { countActivations } from './count-activations.js';
 import { history } from './history.js';
@@ -8,6 +9,9 @@ import { countImpliedRelus, type NoteOptions, notesOnChoice } from './notes.js';
 import { recognise, recogniseOnIntegers } from './recognise.js';
 import { siteReport, skipReport } from './results.js';
 import { findSites, type SiteOptions, siteLabel } from './sites.js';
+
+const UNREAD =
+  'numbers of the model are in data files that were not read, so activations that are written out with them are not found; give the model by its path, with these files beside it';
 
 /** Does what `inspect` does, for a scanned document. */
 export async function inspectDocument(
@@ -67,7 +71,7 @@ export async function inspectDocument(
     ],
     history: history(document),
     externalData: [...new Set(locations)].sort(),
-    notes,
+    notes: hasOutsideNumbers(document) ? [...notes, UNREAD] : notes,
     noteOptions,
   };
 }

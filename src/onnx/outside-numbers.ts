@@ -3,6 +3,8 @@ import type { OnnxDocument, StoredTensor } from './document.js';
 import { rawScalar, sizeOfScalar } from './scalar.js';
 import { type OpenData, readExternal } from './weights.js';
 
+export type { OpenData } from './weights.js';
+
 /** Maximum number of tensors to read. Only a hostile model has more. */
 const MAX_TENSORS = 1e5;
 

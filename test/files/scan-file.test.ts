@@ -1,13 +1,15 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import { createRandom } from '../../src/base/random.js';
+import { swapToCache } from '../../src/bundler/cache.js';
 import { withDocument } from '../../src/files/with-document.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { inspectDocument } from '../../src/mish/inspect-document.js';
 import { swapFile, undoFile } from '../../src/node/transform-file.js';
 import { cli } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
-import { swapped } from '../support/graph.js';
+import { ops, swapped } from '../support/graph.js';
 import { type ModelParts, model } from '../support/model.js';
 import {
   add,
@@ -86,6 +88,10 @@ test('numbers in a data file tell as much as numbers in the model', async () => 
         expect((await cli(args, { cwd: folder.path })).stdout).toMatch(
           args.length > 2 ? / 1\n/ : /1 Mish in it already/,
         );
+    const cached = await swapToCache(path, { only: ALL, cacheDir: folder.at('cache') }, () => {});
+    expect(ops(new Uint8Array(await readFile(cached.path))), name).toEqual(
+      ops((await swapped(inside, { only: ALL })).bytes),
+    );
     const { report } = await swapped(inside, { only: ALL });
     const written = await swapFile(path, { only: ALL, output: folder.at('o.onnx'), force: true });
     expect(written.report.sites, name).toEqual(report.sites);
@@ -107,6 +113,10 @@ test('numbers that cannot be read stay unknown', async () => {
   const path = await folder.write('m.onnx', outside);
   const inspected = () => withDocument(path, (document) => inspectDocument(document, { only: ALL }));
   expect(short(await inspected())).toEqual({ sites: [], skipped: [], mish: 0 });
+  expect((await inspected()).notes.slice(-1)).toEqual([
+    expect.stringMatching(/^numbers of the model are in data files/),
+  ]);
+  expect((await inspect(outside)).notes).toHaveLength(1);
   await folder.write('m.data', new Uint8Array(2));
   expect(short(await inspected())).toEqual({ sites: [], skipped: [], mish: 0 });
 });
