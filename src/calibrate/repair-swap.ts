@@ -11,6 +11,7 @@ import { chooseLeaky } from './choose-leaky.js';
 import type { CalibrateOptions } from './options.js';
 import { prepareAttempts } from './prepare-attempts.js';
 import type { PreparedSamples } from './prepare-samples.js';
+import { hasChannels } from './scale/sharpened.js';
 import { compareWithOriginal, isNoWorse, type ModelComparison } from './select/compare-with-original.js';
 import { refineSharpness, totalBeta } from './select/refine-sharpness.js';
 import { losesSlope } from './select/search-sharpness.js';
@@ -78,7 +79,9 @@ export async function repairSwap(
       schema: CALIBRATION_SCHEMA,
       to: swap.to,
       form: swap.form,
-      beta: commonBeta(sites).beta ?? (sites.length === 0 ? swap.beta : null),
+      beta: hasChannels(base.report?.folded ?? [])
+        ? null
+        : (commonBeta(sites).beta ?? (sites.length === 0 ? swap.beta : null)),
       curved: base.report,
       sites: await withCurvedShares(sites, chosen.swap, original, kept, subsets.measured, {
         ...options,

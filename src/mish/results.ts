@@ -48,7 +48,10 @@ export interface SkipReport
 }
 
 /** A site whose sharpness moved into the weights around it. */
-export type FoldedSite = Pick<SiteReport, 'scope' | 'label' | 'output' | 'beta'>;
+export interface FoldedSite extends Pick<SiteReport, 'scope' | 'label' | 'output' | 'beta'> {
+  /** Least and largest sharpness of its channels, where these differ; `beta` is then their median. */
+  readonly channels?: readonly [least: number, largest: number] | undefined;
+}
 
 /** A site that keeps its sharpness, with the reason. */
 export interface KeptSite extends FoldedSite {

@@ -13,7 +13,8 @@ import { inForm } from './written-name.js';
 
 export function describeSwap({ to, sites, form, beta, sharpness, curved, leaky, int8 }: Calibration): string {
   const isSeparate = beta === null && (sharpness !== null || (curved ?? null) !== null);
-  const sharp = isSeparate ? ', with a separate β for each' : (beta ?? 1) === 1 ? '' : `, β = ${beta}`;
+  const each = sites.length === 1 ? 'each channel' : 'each';
+  const sharp = isSeparate ? `, with a separate β for ${each}` : (beta ?? 1) === 1 ? '' : `, β = ${beta}`;
   const count = plural(sites.length, 'site');
   if ((to ?? 'mish') !== 'mish') return `${count} → ${activationLabel(to)}${sharp}.`; // earlier versions wrote only Mish
   const mixtures = sites.filter(({ leak }) => leak !== undefined).length;
@@ -143,8 +144,13 @@ export function describeCurved({ curved, sites, sharpness }: Calibration): strin
   if (!hasCurved({ curved, sites }) || curved === null) return [];
   const when = sharpness === null ? '' : ', before the search raised it';
   const shares = sites.flatMap(({ bends }) => bends ?? []).sort((a, b) => a - b);
+  const apart = curved.folded.filter(({ channels }) => channels !== undefined).length;
+  const channels =
+    apart === 0
+      ? ''
+      : ` At ${plural(apart, 'site')} each channel has a β of its own; the table has their median.`;
   return [
-    `β from the inputs${when}: at least ${percent(curved.share)} of them on the bend; folded into weights at ${integer(curved.folded.length)} of ${plural(sites.length, 'site')}. On test samples: median share ${percent(shares.length === 0 ? null : median(shares))}, least ${percent(shares[0] ?? null)}.`,
+    `β from the inputs${when}: at least ${percent(curved.share)} of them on the bend; folded into weights at ${integer(curved.folded.length)} of ${plural(sites.length, 'site')}. On test samples: median share ${percent(shares.length === 0 ? null : median(shares))}, least ${percent(shares[0] ?? null)}.${channels}`,
   ];
 }
 

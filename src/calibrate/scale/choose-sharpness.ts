@@ -1,16 +1,18 @@
 import { type Feeds, firstFeed } from '../../data/dataset.js';
 import { drawRuns, type Subset } from '../../data/split.js';
-import { MAX_CURVED_INPUT, type SharpActivation, sharpnessMeter } from '../../metrics/curved-share.js';
+import { MAX_CURVED_INPUT, type SharpActivation } from '../../metrics/curved-share.js';
 import type { Plan } from '../../mish/plan.js';
 import { siteKey } from '../../mish/results.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
 import { indexGraphs } from '../../onnx/graph-index.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
-import { type Tensor, toNumbers } from '../../providers/tensor.js';
 import { type MeasureTensorsOptions, measureTensors } from '../activations/measure-tensors.js';
+import { findChannelClasses } from './channel-classes.js';
+import { type InputSamples, inputMeter } from './input-meter.js';
 import { type Rescaled, rescale, type WantedSharpness } from './rescale.js';
 import { separateConstants } from './separate-constants.js';
+import { sharpenChannels } from './sharpen-channels.js';
 
 /** Kinds of activations with f(sx) = s f(x) for every positive s. */
 const HOMOGENEOUS_KINDS: ReadonlySet<string> = new Set(['relu', 'leakyrelu', 'prelu']);
@@ -51,6 +53,8 @@ export async function sharpenByInputs(
     return entry === undefined || !HOMOGENEOUS_KINDS.has(site.kind) ? [] : [{ site, leak: entry.leak }];
   });
   const index = indexGraphs(document);
+  const homogeneous = found.map(({ site }) => site);
+  const channels = await findChannelClasses(document, index, homogeneous);
   const places = found.flatMap(({ site, leak }) => {
     const isMade = index.producer(site.scope, inputOf(site)) !== undefined;
     // A sharper activation comes nearer to ReLU, and a mixture nearer to its LeakyReLU.
@@ -60,21 +64,24 @@ export async function sharpenByInputs(
         : site.kind === 'leakyrelu' && typeof site.alpha === 'number'
           ? leakySharpness(site.alpha, activation)
           : 0;
-    const place = { site, factor, input: inputOf(site), fed: !isMade, meter: inputMeter };
+    const meter = () => inputMeter(channels.classOf(inputOf(site)), options.seed);
+    const place = { site, leak, factor, input: inputOf(site), fed: !isMade, meter };
     return site.scope === document.graph && factor > 0 ? [place] : [];
   });
   const measured = drawRuns(train, await runsFor(train.feeds, options), options.seed);
   const results = await measureTensors(places, measured, original, options);
   const chosen = new Map<Site, number>();
+  const samples = new Map<Site, InputSamples>();
   for (const [{ site, factor }, result] of results)
-    if (result.why === undefined)
+    if (result.why === undefined) {
       chosen.set(site, scaled(result.meter.sharpness(options.share, MAX_CURVED_INPUT[activation]), factor));
+      samples.set(site, result.meter.samples());
+    }
   const wanted = found.map(({ site }): WantedSharpness => ({ site, beta: chosen.get(site) ?? 1 }));
-  return rescale(
-    original,
-    found.map(({ site }) => site),
-    wanted,
-  );
+  const rescaled = await rescale(original, homogeneous, wanted);
+  const sampled = found.map(({ site, leak }) => ({ site, leak, samples: samples.get(site) }));
+  const rows = train.runs * (await samplesOfRun(train.feeds));
+  return sharpenChannels(rescaled, sampled, { ...options, rows, feeds: measured.feeds, homogeneous });
 }
 
 /** Returns a sharpness times a factor, two decimals, at least 1. */
@@ -98,17 +105,11 @@ export function leakySharpness(slope: number, to: SharpActivation): number {
 }
 
 async function runsFor(feeds: Feeds, { samples = MAX_MEASURED_SAMPLES }: ChooseOptions): Promise<number> {
-  const [first] = Object.values((await firstFeed(feeds)) ?? {});
   const wanted = Math.max(MIN_MEASURED_SAMPLES, Math.min(samples, MAX_MEASURED_SAMPLES));
-  return Math.max(1, Math.ceil(wanted / Math.max(1, first?.dims[0] ?? 1)));
+  return Math.max(1, Math.ceil(wanted / (await samplesOfRun(feeds))));
 }
 
-function inputMeter() {
-  const meter = sharpnessMeter();
-  return {
-    add(tensor: Tensor | undefined) {
-      meter.add((tensor && toNumbers(tensor)) ?? []);
-    },
-    sharpness: meter.sharpness,
-  };
+async function samplesOfRun(feeds: Feeds): Promise<number> {
+  const [first] = Object.values((await firstFeed(feeds)) ?? {});
+  return Math.max(1, first?.dims[0] ?? 1);
 }

@@ -87,7 +87,7 @@ export async function sharpenedOriginal(
   const operation = {
     operation: 'fold',
     form: plan.form,
-    ...commonBeta(folded),
+    ...(hasChannels(folded) ? {} : commonBeta(folded)),
     sites: folded.length,
   } as const;
   return {
@@ -97,3 +97,7 @@ export async function sharpenedOriginal(
     report: { share, ...changed },
   };
 }
+
+/** Returns whether channels of these sites have a sharpness of their own. */
+export const hasChannels = (folded: readonly FoldedSite[]): boolean =>
+  folded.some(({ channels }) => channels !== undefined);

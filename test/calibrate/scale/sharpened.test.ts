@@ -40,7 +40,9 @@ function net(opset: number, beta?: number): Uint8Array {
             node('Relu', ['sharp'], ['above']),
             node('Div', ['above', 'beta'], ['a']),
           ]),
-      node('Gemm', ['a', 'w2', 'b2'], ['y']),
+      // Channels that are transposed get no scales of their own, so that one β says all.
+      ...[node('Transpose', ['a'], ['t']), node('Transpose', ['t'], ['u'])],
+      node('Gemm', ['u', 'w2', 'b2'], ['y']),
     ],
     initializers: [
       tensorOf('beta', [], [beta ?? 1]),

@@ -60,9 +60,9 @@ test('calibrate prints tables of layers and outputs, and writes a model with its
   expect(await folder.list()).toEqual(['m.mish.onnx', 'm.onnx', 's.npz']);
   const lines = stdout.split('\n');
   expect(lines[0]).toBe('m.onnx → m.mish.onnx');
-  expect(stdout).toMatch(/^1 site → Mish in the softplus form, β = [\d.]+\.$/m);
+  expect(stdout).toMatch(/^1 site → Mish in the softplus form, with a separate β for each channel\.$/m);
   expect(stdout).toMatch(
-    /^β from the inputs: at least 75 % of them on the bend; folded into weights at 1 of 1 site\. On test samples: median share [\d.]+ %, least [\d.]+ %\.$/m,
+    /^β from the inputs: at least 75 % of them on the bend; folded into weights at 1 of 1 site\. On test samples: median share [\d.]+ %, least [\d.]+ %\. At 1 site each channel has a β of its own; the table has their median\.$/m,
   );
   expect(stdout).toMatch(/^act +relu +Mish +[\d.]+ +[\d.]+ %$/m);
   expect(stdout).toContain(
@@ -132,7 +132,7 @@ describe('options', () => {
       cliJson([...quick, '-o', 'out.onnx', '--force', '--curved', text], { cwd: folder.path });
     const [wide, narrow] = [await share('0.8'), await share('0.7')];
     expect([wide.stderr, wide.json.curved]).toMatchObject(['', { share: 0.8, kept: [], weights: 3 }]);
-    expect(narrow.json.beta).toBeGreaterThan(wide.json.beta);
+    expect(narrow.json.sites[0].beta).toBeGreaterThan(wide.json.sites[0].beta);
     expect(narrow.json.sites[0].bends).toBeGreaterThan(0.65);
     expect(narrow.json.sites[0].bends).toBeLessThan(wide.json.sites[0].bends);
     for (const [args, message] of [
