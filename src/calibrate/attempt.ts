@@ -1,4 +1,5 @@
 import { OnnxMishError } from '../base/error.js';
+import { plural } from '../base/plural.js';
 import type { FormName } from '../mish/forms.js';
 import { type Operation, spliceWithRecord } from '../mish/history.js';
 import type { Plan } from '../mish/plan.js';
@@ -13,6 +14,7 @@ import { layerOnIntegers, QUANTISE_LATER } from './int8/refuse-int8.js';
 import type { CalibrateOptions } from './options.js';
 import type { SkippedLayer } from './repair/body-layers.js';
 import { linearLayers } from './repair/linear-layers.js';
+import { ownWeights } from './repair/own-weights.js';
 import { type LayerRepair, type Repaired, type RepairOptions, repairLayers } from './repair/repair-layers.js';
 import { storeAsRead } from './repair/stored-weights.js';
 import { symmetricModel } from './repair/symmetric-inputs.js';
@@ -48,6 +50,8 @@ export interface SolvedSwap {
   readonly swapped: EditableModel;
   readonly repaired: EditableModel;
   readonly solved: Repaired;
+  /** Number of elements of weights that were copied for layers, since others read them as well. */
+  readonly copied: number;
 }
 
 /** Swaps a plan's sites, and solves each layer by least squares. */
@@ -60,12 +64,13 @@ export async function solveSwap(
   const { original } = common;
   const { output, report } = await swapDocument(original.document, { plan, undo: false, blocked: false });
   const plain = await original.edited(output);
-  const stored =
+  const { edits, copied } =
     report.sites.length === 0
-      ? [] // a model without sites stays as it is
+      ? { edits: [], copied: 0 } // a model without sites stays as it is
       : await storeAsRead(plain.document, indexGraphs(plain.document), plain.openData);
-  const swapped = stored.length === 0 ? plain : await plain.edited(splice(plain.document.source, stored));
+  const read = edits.length === 0 ? plain : await plain.edited(splice(plain.document.source, edits));
   const sites = new Set(report.sites.map(({ output }) => output));
+  const { model: swapped, elements } = await ownWeights(read, sites);
   const solved = await repairLayers({
     ...common,
     swapped,
@@ -78,12 +83,12 @@ export async function solveSwap(
     onProgress: (done, of, label) => options.onProgress?.(`solving ${label}`, done, of),
   });
   const repaired = await swapped.edited(splice(swapped.document.source, solved.edits));
-  return { swap: report, swapped: plain, repaired, solved };
+  return { swap: report, swapped: plain, repaired, solved, copied: copied + elements };
 }
 
 /** Makes the gradient steps after least squares: `steps`, or rounds of them. */
 export async function finishAttempt(
-  { swap, swapped, repaired, solved }: SolvedSwap,
+  { swap, swapped, repaired, solved, copied }: SolvedSwap,
   steps: number | undefined,
   common: Common,
   options: CalibrateOptions,
@@ -97,6 +102,10 @@ export async function finishAttempt(
   else if (swap.sites.length === 0)
     notes.push(
       'the model has no sites to swap: it is swapped already, or its activations are of kinds that have to be named',
+    );
+  if (copied > 0)
+    notes.push(
+      `weights that other nodes read as well are stored twice, so that layers could be repaired: ${plural(copied, 'number')} more`,
     );
   if (options.layers !== undefined && solved.layers.length === 0)
     notes.push('no layer with weights behind a site has the name that was asked for');

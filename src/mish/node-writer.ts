@@ -23,7 +23,8 @@ export function withInputs(
   return { opType, name, domain, input: [...input], output: [...outputs], attribute };
 }
 
-const constantNode = (name: string, t: onnx.ITensorProto): onnx.INodeProto => {
+/** Returns a Constant node of this name. */
+export const constantNode = (name: string, t: onnx.ITensorProto): onnx.INodeProto => {
   return { opType: 'Constant', name, output: [name], attribute: [{ name: 'value', type: Type.TENSOR, t }] };
 };
 

@@ -36,6 +36,15 @@ export interface LinearLayer extends LayerUse {
 export interface LinearLayers {
   readonly layers: readonly LinearLayer[];
   readonly leftAlone: readonly SkippedLayer[];
+  /** Nodes that cannot, since something else reads their weights or bias as well. */
+  readonly sharing: readonly SharingNode[];
+}
+
+/** A node whose weights or bias something else reads as well. */
+export interface SharingNode {
+  readonly node: Node;
+  /** Name of the bias. */
+  readonly bias: string;
 }
 
 const OPS: ReadonlySet<string> = new Set<LinearOp>([
@@ -65,6 +74,7 @@ export function linearLayers(
   const bodies = followBodies(document, changed, ({ domain, opType }) => domain === '' && OPS.has(opType));
   const layers: FoundLayer[] = [];
   const leftAlone: SkippedLayer[] = [];
+  const sharing: SharingNode[] = [];
   for (const node of graph.nodes) {
     // A node with bodies also reads the tensors that its bodies read.
     const reads = [...node.inputs, ...(inside.get(node) ?? [])].some((name) => reached.has(name));
@@ -74,11 +84,17 @@ export function linearLayers(
     if (isNormOfLayer(node, layers)) continue;
     const layer = layerOf(node, graph, index);
     if (typeof layer === 'string') leftAlone.push({ label: nodeLabel(node), op: node.opType, why: layer });
-    else if (reached.has(layer.x)) layers.push(layer);
+    else if ('sharedWith' in layer) {
+      sharing.push({ node, bias: node.inputs[2] ?? '' });
+      leftAlone.push({ label: nodeLabel(node), op: node.opType, why: layer.sharedWith });
+    } else if (reached.has(layer.x)) layers.push(layer);
   }
   const { whole, parts } = joined(layers, graph);
-  for (const { label, op, weight } of parts) leftAlone.push({ label, op, why: readElsewhere(weight) });
-  return { layers: whole, leftAlone: [...leftAlone, ...bodies.layers(reached)] };
+  for (const { node, label, op, weight, bias } of parts) {
+    sharing.push({ node, bias: bias?.name ?? '' });
+    leftAlone.push({ label, op, why: readElsewhere('weights', weight) });
+  }
+  return { layers: whole, leftAlone: [...leftAlone, ...bodies.layers(reached)], sharing };
 }
 
 /** A node as a layer, with the number of nodes that apply its weights in the same way. */
@@ -121,7 +137,13 @@ function reachesItself(layer: LinearLayer, { nodes }: Scope): boolean {
   return uses.some(({ x }) => reached.has(x));
 }
 
-const readElsewhere = ({ name }: Weight) => `its weights '${name}' are read in other places as well`;
+const readElsewhere = (what: string, { name }: Weight) =>
+  `its ${what} '${name}' ${what === 'bias' ? 'is' : 'are'} read in other places as well`;
+
+/** Why a layer cannot be repaired that shares its weights or its bias. */
+interface Sharing {
+  readonly sharedWith: string;
+}
 
 /** Returns whether a node is a BatchNormalization directly after a layer: solving that layer is enough. */
 function isNormOfLayer({ opType, inputs }: Node, layers: readonly LinearLayer[]): boolean {
@@ -153,7 +175,7 @@ function usersOf(node: Node, weight: Weight, scope: Scope, index: GraphIndex): n
 }
 
 /** Returns a node as a layer, or the reason why the node cannot be repaired. */
-function layerOf(node: Node, scope: Scope, index: GraphIndex): FoundLayer | string {
+function layerOf(node: Node, scope: Scope, index: GraphIndex): FoundLayer | Sharing | string {
   const op = node.opType as LinearOp;
   const [x = '', second = ''] = node.inputs;
   const y = node.outputs[0] ?? '';
@@ -163,7 +185,8 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): FoundLayer | stri
   const expected = { Conv: rank >= 3, ConvTranspose: rank >= 3, BatchNormalization: rank === 1 };
   if (!((expected as Record<string, boolean>)[op] ?? rank === 2)) return `its weights have rank ${rank}`;
   const users = usersOf(node, weight, scope, index);
-  if (users === undefined || (users > 1 && op === 'BatchNormalization')) return readElsewhere(weight);
+  if (users === undefined || (users > 1 && op === 'BatchNormalization'))
+    return { sharedWith: readElsewhere('weights', weight) };
   const shared = (tensor: Weight) => index.uses(tensor.home, tensor.name).length > users;
   const base = { node, label: nodeLabel(node), op, x, y, weight, users };
   if (op === 'MatMul') return matMul(base, scope, index);
@@ -175,14 +198,14 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): FoundLayer | stri
     if (bias === undefined || mean === undefined || variance === undefined)
       return 'its statistics are not constant';
     if (usesBatchStatistics(node)) return 'it is in training mode';
-    if (shared(bias)) return `its bias '${bias.name}' is read in other places as well`;
+    if (shared(bias)) return { sharedWith: readElsewhere('bias', bias) };
     return { ...base, bias, statistics: [mean, variance] };
   }
   const third = node.inputs[2] ?? '';
   if (third === '') return { ...base, bias: undefined };
   const bias = weightOf(index, scope, third);
   if (bias === undefined) return 'its bias is not constant';
-  if (shared(bias)) return `its bias '${third}' is read in other places as well`;
+  if (shared(bias)) return { sharedWith: readElsewhere('bias', bias) };
   const { dims } = bias.tensor;
   const fits = dims.length === 1 && (op !== 'Gemm' || dims[0] === gemmOutputs(node, weight));
   return fits ? { ...base, bias } : `its bias has the shape [${dims}]`;

@@ -1,7 +1,9 @@
 // Weights that a layer reads through a Transpose, stored as the layer reads them.
+import { constantNode } from '../../mish/node-writer.js';
 import { attribute, type Node, type OnnxDocument } from '../../onnx/document.js';
-import { concat, messageField, varint } from '../../onnx/encode.js';
+import { concat, messageField, nodeField, varint } from '../../onnx/encode.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
+import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import { type Edit, replacing } from '../../onnx/splice.js';
 import { FLOAT_TYPES } from '../../onnx/types.js';
 import { floatBytes, type OpenData, readWeight, type Weight, weightOf } from '../../onnx/weights.js';
@@ -12,39 +14,53 @@ const LAYERS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm', 'M
 
 // Fields of TensorProto; the schema is proto/onnx.proto3.
 const TENSOR = { dims: 1, dataType: 2, name: 8, raw: 9 };
+/** Maximum number of elements of a tensor that is stored twice. */
+export const MAX_COPIED_ELEMENTS = 2 ** 24;
 /** First IR version in which an initializer need not be an input as well, and so can be renamed. */
 const MIN_IR_VERSION = 4;
 
 /**
  * Returns edits that store transposed weights as the layers of the main graph read them, so that new weights can be
  * written. The initializer gets the name of the Transpose's output, and the Transpose is deleted. If another node reads
- * the initializer or the Transpose's output, both stay. Throws as `readWeight` does.
+ * the initializer, as the Gather of a language model does, it stays, and a Constant takes the place of the Transpose.
+ * `copied` is the number of elements that are stored twice then. Throws as `readWeight` does.
  */
 export async function storeAsRead(
   document: OnnxDocument,
   index: GraphIndex,
   openData: OpenData | undefined,
-): Promise<Edit[]> {
+): Promise<{ readonly edits: readonly Edit[]; readonly copied: number }> {
   const { graph, irVersion } = document;
   const edits: Edit[] = [];
-  if (irVersion < MIN_IR_VERSION) return edits;
+  const done = new Set<Node>();
+  let copied = 0;
+  if (irVersion < MIN_IR_VERSION) return { edits, copied };
   for (const { domain, opType, inputs } of graph.nodes) {
     if (domain !== '' || !LAYERS.has(opType)) continue;
     const name = inputs[1] ?? '';
     const node = index.producer(graph, name);
-    if (node?.opType !== 'Transpose' || node.domain !== '' || index.uses(graph, name).length !== 1) continue;
+    if (node?.opType !== 'Transpose' || node.domain !== '' || done.has(node)) continue;
     const weight = weightOf(index, graph, node.inputs[0] ?? '');
     const frame = weight?.tensor.frame;
     if (weight === undefined || frame === undefined || !graph.initializers.has(weight.name)) continue;
-    if (index.isInput(graph, weight.name) || index.uses(graph, weight.name).length !== 1) continue;
+    if (index.isInput(graph, weight.name)) continue;
     const axes = axesOf(node, weight);
-    if (axes === undefined) continue;
+    const readers = index.uses(graph, weight.name).length;
+    if (axes === undefined || (readers > 1 && elementCount(weight.tensor.dims) > MAX_COPIED_ELEMENTS))
+      continue;
+    done.add(node);
     const values = permute(await readWeight(document, weight, openData), weight.tensor.dims, axes);
     const dims = axes.map((axis) => weight.tensor.dims[axis] ?? 0);
+    if (readers > 1) {
+      copied += values.length;
+      const tensor = floatTensor(values, weight.type, dims);
+      edits.push(replacing(node, nodeField(graph.kind, constantNode(name, tensor))));
+      continue;
+    }
     edits.push(replacing(node, new Uint8Array(0)));
     edits.push({ start: frame.start, end: frame.end, frame, bytes: tensorBytes(name, weight, dims, values) });
   }
-  return edits;
+  return { edits, copied };
 }
 
 /** Returns a Transpose's permutation of axes; undefined if it is not a permutation of the tensor's axes. */

@@ -78,7 +78,7 @@ test('weights that are read through a Transpose are stored as they are read, and
           initializers: [floats('t', stored, ramp(stored.reduce((a, b) => a * b, 1)))],
         });
         const document = await scan(bytes);
-        const edits = await storeAsRead(document, indexGraphs(document), undefined);
+        const { edits } = await storeAsRead(document, indexGraphs(document), undefined);
         const after = await splice(document.source, edits).bytes();
         expect((await scan(after)).graph.nodes.map(({ opType }) => opType)).toEqual([op]);
         const feed = { x: f32(ramp(x.reduce((a, b) => a * b, 1)), x) };
@@ -89,17 +89,28 @@ test('weights that are read through a Transpose are stored as they are read, and
   );
 });
 
-test('a stored tensor that something else reads stays', async () => {
+test('a stored tensor that something else reads stays, and a Constant has what the layer reads', async () => {
   const bytes = model({
     nodes: [
       node('Transpose', ['t'], ['w']),
       node('MatMul', ['x', 'w'], ['a']),
       node('MatMul', ['a', 't'], ['y']),
     ],
+    inputs: [value('x', 1, [2, 4])],
+    outputs: [value('y', 1)],
     initializers: [floats('t', [4, 4], ramp(16))],
   });
   const document = await scan(bytes);
-  expect(await storeAsRead(document, indexGraphs(document), undefined)).toEqual([]);
+  const { edits, copied } = await storeAsRead(document, indexGraphs(document), undefined);
+  expect(copied).toBe(16);
+  const after = await splice(document.source, edits).bytes();
+  expect((await scan(after)).graph.nodes.map(({ opType }) => opType)).toEqual([
+    'Constant',
+    'MatMul',
+    'MatMul',
+  ]);
+  const feed = { x: f32(ramp(8), [2, 4]) };
+  expect(await run(after, feed)).toEqual(await run(bytes, feed));
 });
 
 async function calibrated(parts: ModelParts) {
