@@ -79,9 +79,7 @@ export async function repairSwap(
       schema: CALIBRATION_SCHEMA,
       to: swap.to,
       form: swap.form,
-      beta: hasChannels(base.report?.folded ?? [])
-        ? null
-        : (commonBeta(sites).beta ?? (sites.length === 0 ? swap.beta : null)),
+      beta: sharedBeta(sites, swap, hasChannels(base.report?.folded ?? [])),
       curved: base.report,
       sites: await withCurvedShares(sites, chosen.swap, original, kept, subsets.measured, {
         ...options,
@@ -121,6 +119,12 @@ function notesOnProblems({ drift }: ModelComparison): string[] {
   return [
     `no output can be compared with the original’s (${problems.join('; ')}), so nothing tells whether the repair helped; calibrate a model whose outputs are tensors of one shape, such as those from which boxes are selected`,
   ];
+}
+
+/** Returns the sharpness of all sites; null if sites or their channels differ. */
+function sharedBeta(sites: readonly SiteReport[], swap: SwapReport, differs: boolean): number | null {
+  if (differs) return null;
+  return commonBeta(sites).beta ?? (sites.length === 0 ? swap.beta : null);
 }
 
 /** Returns a function that tells whether a sharper Mish at a site comes nearer to its original activation. */

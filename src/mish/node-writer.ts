@@ -24,7 +24,7 @@ export function withInputs(
 }
 
 /** Returns a Constant node of this name. */
-export const constantNode = (name: string, t: onnx.ITensorProto): onnx.INodeProto => {
+export const tensorConstant = (name: string, t: onnx.ITensorProto): onnx.INodeProto => {
   return { opType: 'Constant', name, output: [name], attribute: [{ name: 'value', type: Type.TENSOR, t }] };
 };
 
@@ -71,7 +71,7 @@ export function createNodeWriter(document: OnnxDocument): NodeWriter {
     const name = fresh(wanted);
     const list = constants.get(scope) ?? [];
     constants.set(scope, list);
-    list.push(constantNode(name, tensor));
+    list.push(tensorConstant(name, tensor));
     return name;
   }
   function insert(scope: Scope, { span: { start }, frame }: Node, nodes: readonly onnx.INodeProto[]): void {

@@ -1,5 +1,5 @@
 // Weights that a layer reads through a Transpose, stored as the layer reads them.
-import { constantNode } from '../../mish/node-writer.js';
+import { tensorConstant } from '../../mish/node-writer.js';
 import { attribute, type Node, type OnnxDocument } from '../../onnx/document.js';
 import { concat, messageField, nodeField, varint } from '../../onnx/encode.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
@@ -54,7 +54,7 @@ export async function storeAsRead(
     if (readers > 1) {
       copied += values.length;
       const tensor = floatTensor(values, weight.type, dims);
-      edits.push(replacing(node, nodeField(graph.kind, constantNode(name, tensor))));
+      edits.push(replacing(node, nodeField(graph.kind, tensorConstant(name, tensor))));
       continue;
     }
     edits.push(replacing(node, new Uint8Array(0)));
