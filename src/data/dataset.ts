@@ -53,7 +53,10 @@ export interface Dataset<F extends Feeds = readonly Tensors[]> extends Labelled 
 }
 
 /** Returns the number of samples in a run. */
-export async function samplesOfRun({ feeds, samples }: Dataset<Feeds>): Promise<number> {
+export async function samplesOfRun({
+  feeds,
+  samples,
+}: Pick<Dataset<Feeds>, 'feeds' | 'samples'>): Promise<number> {
   if (samples !== undefined) return Math.max(1, samples / feeds.length);
   const [first] = Object.values((await firstFeed(feeds)) ?? {});
   return Math.max(1, first?.dims[0] ?? 1);

@@ -27,7 +27,7 @@ const SIZES = [
   { batch: 1, image: 224, first: 512, later: 512 },
   { batch: 1, image: 224, first: 512, later: 1 },
 ] as const;
-/** What a free dimension counts. */
+/** Kind of a free dimension: samples of a run, pixels of an image, or elements of the first or of a later input. */
 type Role = keyof (typeof SIZES)[number];
 /** Maximum number of channels of an image. */
 const MAX_CHANNELS = 4;

@@ -1,10 +1,8 @@
 import { onnx } from '../../proto/onnx.js';
-import { OnnxMishError } from '../base/error.js';
 import { attribute, type Node, type OnnxDocument, type Scope, type StoredTensor } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { createReader } from '../onnx/reader.js';
-import { floatType } from '../onnx/types.js';
-import { readWeight } from '../onnx/weights.js';
+import { createConstantReader } from './constant-reader.js';
 import { hasRule, hull, type Interval, intervalOf } from './intervals.js';
 import { ARITHMETIC, RELABELS } from './operands.js';
 import { movesValues } from './use-moves.js';
@@ -12,9 +10,8 @@ import { enter } from './value-flow.js';
 
 // The ranges of constants: of their elements where the model file holds them, and of what other constants compute.
 
-/** Maximum number of elements to read from a tensor, and from all together. Larger tensors are weights of layers. */
+/** Maximum number of elements to read from a tensor. Larger tensors are weights of layers. */
 const MAX_ELEMENTS_EACH = 2 ** 18;
-const MAX_ELEMENTS = 2 ** 24;
 /** Maximum number of nodes examined before a constant. */
 const MAX_DEPTH = 6;
 /** Operators with a range whose constants are the weights of layers. */
@@ -29,20 +26,10 @@ export type ConstantRanges = (scope: Scope, name: string) => Interval | undefine
 /** Reads the ranges of the float constants of several elements that operators with a range, moves, bodies and functions take. */
 export async function readRanges(document: OnnxDocument): Promise<ReadRanges> {
   const ranges = new Map<StoredTensor | Node, Interval>();
-  let left = MAX_ELEMENTS;
+  const valuesOf = createConstantReader(document, MAX_ELEMENTS_EACH);
   const read = async (tensor: StoredTensor) => {
-    const { name, dims, elemType, scalar, external, frame } = tensor;
-    const type = floatType(elemType);
-    const count = dims.reduce((product, dim) => product * dim, 1);
-    if (type === undefined || scalar !== undefined || external !== undefined || frame === undefined) return;
-    if (ranges.has(tensor) || count < 1 || count > MAX_ELEMENTS_EACH || count > left) return;
-    left -= count;
-    try {
-      set(ranges, tensor, await readWeight(document, { name, tensor, type, home: document.graph }));
-    } catch (error) {
-      // Code that needs the values reports the error.
-      if (!(error instanceof OnnxMishError)) throw error;
-    }
+    const values = ranges.has(tensor) ? undefined : await valuesOf(tensor);
+    if (values !== undefined) set(ranges, tensor, values);
   };
   for (const scope of document.scopes)
     for (const node of scope.nodes) {

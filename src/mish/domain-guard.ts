@@ -51,7 +51,7 @@ function originsOf(value: Ranges): { readonly sites: readonly Site[]; readonly l
   };
 }
 
-/** What a walk finds: the sites that guard a domain, and the results of calls whose walks have been noted. */
+/** The results of a walk: the sites that guard a domain, and the results of calls that were followed before. */
 interface Findings {
   readonly found: Map<Node, DomainVerdict>;
   readonly plainCalls: Map<string, readonly Ranges[]>;

@@ -1,4 +1,3 @@
-import { OnnxMishError } from '../base/error.js';
 import {
   attribute,
   type Node,
@@ -8,8 +7,8 @@ import {
   type StoredTensor,
 } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
-import { DataType, floatType } from '../onnx/types.js';
-import { readWeight } from '../onnx/weights.js';
+import { DataType } from '../onnx/types.js';
+import { createConstantReader } from './constant-reader.js';
 import { constantChain, constantTensor, declaredDims } from './constants.js';
 import { RELABELS } from './operands.js';
 import { wordSet } from './use-moves.js';
@@ -20,9 +19,8 @@ import { wordSet } from './use-moves.js';
 const COMPARES = wordSet('Max Min Where Greater GreaterOrEqual Less LessOrEqual');
 export const comparesWith = ({ domain, opType }: Node): boolean => domain === '' && COMPARES.has(opType);
 
-/** Maximum number of elements to read from a tensor, and from all together. */
+/** Maximum number of elements to read from a tensor. */
 const MAX_ELEMENTS_EACH = 2 ** 22;
-const MAX_ELEMENTS = 2 ** 24;
 /** Maximum number of nodes followed from a comparison to a tensor. */
 const MAX_NODES = 4;
 
@@ -56,22 +54,11 @@ export async function readUniform(document: OnnxDocument): Promise<void> {
     for (const node of scope.nodes)
       if (comparesWith(node)) for (const name of node.inputs) collect(scope, name);
 
-  let left = MAX_ELEMENTS;
+  const read = createConstantReader(document, MAX_ELEMENTS_EACH);
   for (const tensor of tensors) {
-    const { name, dims, elemType, scalar, external, frame } = tensor;
-    const type = floatType(elemType);
-    const count = dims.reduce((product, dim) => product * dim, 1);
-    if (type === undefined || scalar !== undefined || external !== undefined || frame === undefined) continue;
-    if (known.has(tensor) || count < 1 || count > MAX_ELEMENTS_EACH || count > left) continue;
-    left -= count;
-    try {
-      const values = await readWeight(document, { name, tensor, type, home: document.graph });
-      const [first = Number.NaN] = values;
-      if (values.every((value) => value === first)) known.set(tensor, first);
-    } catch (error) {
-      // Code that needs the values reports the error.
-      if (!(error instanceof OnnxMishError)) throw error;
-    }
+    const values = known.has(tensor) ? undefined : await read(tensor);
+    const [first = Number.NaN] = values ?? [];
+    if (values?.every((value) => value === first)) known.set(tensor, first);
   }
 }
 

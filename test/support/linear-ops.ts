@@ -94,3 +94,20 @@ export function layerModel(one: LinearCase, seed = 1): Uint8Array {
   const { nodes, initializers } = layerParts(one, ['x', 'y'], { seed });
   return model({ nodes, initializers, ...ends(one) });
 }
+
+/** Weights and biases of convolutions from 4 to 4 channels, as the initializers `w` and `b` with each name. */
+export const convTensors = (...names: string[]) =>
+  names.flatMap((name, place) => [
+    tensorOf(`w${name}`, [4, 4, 3, 3], weightsOf([4, 4, 3, 3], place + 1)),
+    tensorOf(`b${name}`, [4], weightsOf([4], place + 20)),
+  ]);
+
+/** Initializers of 4 positive numbers. */
+export const positiveVectors = (...names: string[]) =>
+  names.map((name, place) =>
+    tensorOf(
+      name,
+      [4],
+      weightsOf([4], place + 40).map((x) => 0.5 + Math.abs(x)),
+    ),
+  );

@@ -1,4 +1,4 @@
-// Which channel each element of a weight belongs to: of the tensor that a node gives, and of the tensor that it reads.
+// The channels that an element of a weight belongs to: one of the node's output, and one of its input.
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
 

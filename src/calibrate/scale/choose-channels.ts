@@ -4,7 +4,7 @@ import type { ChannelSamples } from './channel-samples.js';
 
 /** A site whose channels may get scales of their own. */
 export interface ChannelSite {
-  /** What goes into the site. */
+  /** Samples of the site's input. */
   readonly samples: ChannelSamples;
   /** The old activation. */
   readonly from: (x: number) => number;

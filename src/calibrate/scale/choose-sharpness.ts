@@ -1,4 +1,4 @@
-import { type Feeds, firstFeed } from '../../data/dataset.js';
+import { samplesOfRun } from '../../data/dataset.js';
 import { drawRuns, type Subset } from '../../data/split.js';
 import { MAX_CURVED_INPUT, type SharpActivation } from '../../metrics/curved-share.js';
 import type { Plan } from '../../mish/plan.js';
@@ -68,7 +68,8 @@ export async function sharpenByInputs(
     const place = { site, leak, factor, input: inputOf(site), fed: !isMade, meter };
     return site.scope === document.graph && factor > 0 ? [place] : [];
   });
-  const measured = drawRuns(train, await runsFor(train.feeds, options), options.seed);
+  const perRun = await samplesOfRun({ feeds: train.feeds });
+  const measured = drawRuns(train, runsFor(perRun, options), options.seed);
   const results = await measureTensors(places, measured, original, options);
   const chosen = new Map<Site, number>();
   const samples = new Map<Site, InputSamples>();
@@ -80,8 +81,12 @@ export async function sharpenByInputs(
   const wanted = found.map(({ site }): WantedSharpness => ({ site, beta: chosen.get(site) ?? 1 }));
   const rescaled = await rescale(original, homogeneous, wanted);
   const sampled = found.map(({ site, leak }) => ({ site, leak, samples: samples.get(site) }));
-  const rows = train.runs * (await samplesOfRun(train.feeds));
-  return sharpenChannels(rescaled, sampled, { ...options, rows, feeds: measured.feeds, homogeneous });
+  return sharpenChannels(rescaled, sampled, {
+    ...options,
+    rows: train.runs * perRun,
+    feeds: measured.feeds,
+    homogeneous,
+  });
 }
 
 /** Returns a sharpness times a factor, two decimals, at least 1. */
@@ -104,12 +109,8 @@ export function leakySharpness(slope: number, to: SharpActivation): number {
   return slope <= MAX_SHARP_SLOPE ? 1 : Math.min(1, LEAKY_FACTOR[to] * slope ** LEAKY_POWER);
 }
 
-async function runsFor(feeds: Feeds, { samples = MAX_MEASURED_SAMPLES }: ChooseOptions): Promise<number> {
+/** Returns the number of runs of so many samples whose inputs decide. */
+function runsFor(perRun: number, { samples = MAX_MEASURED_SAMPLES }: ChooseOptions): number {
   const wanted = Math.max(MIN_MEASURED_SAMPLES, Math.min(samples, MAX_MEASURED_SAMPLES));
-  return Math.max(1, Math.ceil(wanted / (await samplesOfRun(feeds))));
-}
-
-async function samplesOfRun(feeds: Feeds): Promise<number> {
-  const [first] = Object.values((await firstFeed(feeds)) ?? {});
-  return Math.max(1, first?.dims[0] ?? 1);
+  return Math.max(1, Math.ceil(wanted / perRun));
 }

@@ -18,12 +18,12 @@ import type { ChannelSamples } from './channel-samples.js';
 import { chooseChannels } from './choose-channels.js';
 import { computesSame, type SameOutputsOptions } from './computes-same.js';
 
-/** A site that is swapped, with what goes into it. */
+/** A site that is swapped, with samples of its input. */
 export interface SampledSite {
   readonly site: Site;
   /** Slope that the new activation keeps, of a mixture. */
   readonly leak: number | undefined;
-  /** What goes into it in the given model; undefined if it was not measured. */
+  /** Samples of its input in the given model; undefined if the input was not measured. */
   readonly samples: ChannelSamples | undefined;
   /** Sharpness that the weights have taken. */
   readonly beta: number;

@@ -12,7 +12,7 @@ import { splice } from '../../../src/onnx/splice.js';
 import { readWeight } from '../../../src/onnx/weights.js';
 import { modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { casesOf } from '../../support/heavy.js';
-import { tensorOf, weightsOf } from '../../support/linear-ops.js';
+import { convTensors, positiveVectors, tensorOf, weightsOf } from '../../support/linear-ops.js';
 import { ints, type ModelParts, model, node, value } from '../../support/model.js';
 import { describeGraph, feedsOf, modelOf, randomGraph } from '../../support/random-graph.js';
 import { f32, run } from '../../support/run.js';
@@ -59,20 +59,6 @@ test('a graph whose channels have scales of their own computes the same', async 
 const conv = (x: string, y: string, name: string, group = 1) =>
   node('Conv', [x, `w${name}`, `b${name}`], [y], { pads: [1, 1, 1, 1], ...(group === 1 ? {} : { group }) });
 const relu_ = (x: string, y: string) => node('Relu', [x], [y]);
-const convs = (...names: string[]) =>
-  names.flatMap((name, place) => [
-    tensorOf(`w${name}`, [4, 4, 3, 3], weightsOf([4, 4, 3, 3], place + 1)),
-    tensorOf(`b${name}`, [4], weightsOf([4], place + 20)),
-  ]);
-const vectors = (...names: string[]) =>
-  names.map((name, place) =>
-    tensorOf(
-      name,
-      [4],
-      weightsOf([4], place + 40).map((x) => 0.5 + Math.abs(x)),
-    ),
-  );
-
 interface Net {
   readonly name: string;
   readonly nodes: onnx.INodeProto[];
@@ -123,7 +109,7 @@ const NETS: readonly Net[] = [
       node('MatMul', ['p', 'wm'], ['y']),
     ],
     more: [
-      ...vectors('s0', 'o0', 'm0', 'v0', 's1', 'o1', 'm1', 'v1'),
+      ...positiveVectors('s0', 'o0', 'm0', 'v0', 's1', 'o1', 'm1', 'v1'),
       ...[tensorOf('wt', [4, 2, 3, 3], weightsOf([4, 2, 3, 3], 70)), tensorOf('bt', [4], weightsOf([4], 71))],
       ...[tensorOf('k', [1, 4, 1, 1], [0.1, -0.2, 0.3, 0]), tensorOf('q', [4, 1, 1], [2, 1, 3, -1])],
       tensorOf('wm', [4, 3], weightsOf([4, 3], 72)),
@@ -181,7 +167,7 @@ describe('the channels of', () => {
   test.each(NETS)('$name', async ({ nodes, more = [], parts = {}, found }) => {
     const bytes = model({
       nodes,
-      initializers: [...convs('0', '1', '2'), ...more],
+      initializers: [...convTensors('0', '1', '2'), ...more],
       inputs: [value('x', 1, [1, 4, 6, 6])],
       outputs: [value('y', 1)],
       ...parts,

@@ -8,7 +8,7 @@ import { exposeTensors } from '../../../src/onnx/expose.js';
 import { splice } from '../../../src/onnx/splice.js';
 import { modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { casesOf } from '../../support/heavy.js';
-import { tensorOf, weightsOf } from '../../support/linear-ops.js';
+import { convTensors, positiveVectors, tensorOf, weightsOf } from '../../support/linear-ops.js';
 import { ints, type ModelParts, model, node, value } from '../../support/model.js';
 import { describeGraph, feedsOf, modelOf, randomGraph } from '../../support/random-graph.js';
 import { type Feed, f32, run } from '../../support/run.js';
@@ -46,19 +46,6 @@ test('a rescaled graph computes the same', async () => {
 const conv = (x: string, y: string, w: string, b: string, group = 1) =>
   node('Conv', [x, w, b], [y], { pads: [1, 1, 1, 1], ...(group === 1 ? {} : { group }) });
 const relu = (x: string, y: string) => node('Relu', [x], [y], {}, { name: y });
-const tensors = (...names: string[]) =>
-  names.flatMap((name, place) => [
-    tensorOf(`w${name}`, [4, 4, 3, 3], weightsOf([4, 4, 3, 3], place + 1)),
-    tensorOf(`b${name}`, [4], weightsOf([4], place + 20)),
-  ]);
-const vectors = (...names: string[]) =>
-  names.map((name, place) =>
-    tensorOf(
-      name,
-      [4],
-      weightsOf([4], place + 40).map((x) => 0.5 + Math.abs(x)),
-    ),
-  );
 const dense = [tensorOf('wd', [3, 4], weightsOf([3, 4], 60)), tensorOf('bd', [3], weightsOf([3], 61))];
 const head = (x: string) => [
   node('GlobalAveragePool', [x], ['p']),
@@ -107,7 +94,7 @@ const NETS: readonly Net[] = [
       ...[conv('r1', 'h2', 'wg', 'b2', 2), relu('h2', 'r2'), ...head('r2')],
     ],
     more: [
-      ...vectors('s0', 'o0', 'm0', 'v0', 's1', 'o1', 'm1', 'v1'),
+      ...positiveVectors('s0', 'o0', 'm0', 'v0', 's1', 'o1', 'm1', 'v1'),
       tensorOf('wg', [4, 2, 3, 3], weightsOf([4, 2, 3, 3], 70)),
     ],
     folded: { r0: 0, r1: 1, r2: 2 },
@@ -155,7 +142,7 @@ const NETS: readonly Net[] = [
         tensorOf('wr', [1, 12, 24], weightsOf([1, 12, 24], 80)),
         tensorOf('rr', [1, 12, 4], weightsOf([1, 12, 4], 81)),
       ],
-      ...[tensorOf('we', [16, 4], weightsOf([16, 4], 82)), ...vectors('s0', 'o0')],
+      ...[tensorOf('we', [16, 4], weightsOf([16, 4], 82)), ...positiveVectors('s0', 'o0')],
       ...[tensorOf('s1', [2], [0.5, 2]), tensorOf('o1', [2], [-0.3, 0.7])],
       ...[ints('rows', [3], [6, 1, 24]), ints('grid', [4], [1, 4, 2, 2])],
     ],
@@ -179,7 +166,7 @@ const partsOf = ({ nodes, more = [], parts = {} }: Net): Uint8Array =>
     inputs: [value('x', 1, [1, 4, 6, 6])],
     outputs: [value('y', 1)],
     nodes: [...nodes],
-    initializers: [...tensors('0', '1', '2'), ...dense, ...more],
+    initializers: [...convTensors('0', '1', '2'), ...dense, ...more],
     ...parts,
   });
 
