@@ -40,7 +40,7 @@ export function describeDrawn({ source, samples, noise }: Drawn): string {
     : `${plural(samples, 'sample')} (${source})`;
 }
 
-export const DEGRADATION_HEAD = ['SQNR, dB', 'max abs', 'cosine', 'agreement', 'top-1, points (95 %)'];
+export const DEGRADATION_HEAD = ['SQNR, dB', 'max abs', 'cosine', 'agreement', 'accuracy, points (95 %)'];
 
 export const RANKING_HEAD = ['rank', 'site', 'kind', 'estimate, dB', ...DEGRADATION_HEAD];
 
@@ -62,7 +62,7 @@ export function degradationCells(harm: Degradation | null): string[] {
   ];
 }
 
-/** Formats the 95 % interval of the change of top-1 in points, such as ` (−1.20 to +0.31)`; empty without one. */
+/** Formats the 95 % interval of the change of accuracy in points, such as ` (−1.20 to +0.31)`; empty without one. */
 export function top1Interval({ top1DropInterval }: Degradation): string {
   if (top1DropInterval === undefined) return '';
   // A gain is a negative drop, so that the ends change places.

@@ -42,7 +42,7 @@ async function wasmProvider() {
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = 'error';
   const open = async (model) => {
-    const session = await ort.InferenceSession.create(model);
+    const session = await ort.InferenceSession.create(model, { logSeverityLevel: 3 });
     const tensor = ({ dims, data }) => new ort.Tensor('float32', data, dims);
     const run = async (feeds) => {
       const given = Object.entries(feeds).map(([name, value]) => [name, tensor(value)]);

@@ -12,7 +12,7 @@ import { modelAmong } from '../../src/web/workbench/page/files.js';
 import { isSame } from '../../src/web/workbench/page/is-same.js';
 import { likelyLabels } from '../../src/web/workbench/page/labels.js';
 import { marksBetween, timeAxis } from '../../src/web/workbench/page/latency-strip.js';
-import { readFeed, shapeProblem, symbolsOf, unshaped } from '../../src/web/workbench/page/shapes.js';
+import { askedSizes, readFeed, shapeProblem, unshaped } from '../../src/web/workbench/page/shapes.js';
 import {
   type Action,
   choiceOf,
@@ -112,9 +112,10 @@ test('shapes and sizes are read exactly as typed, or rejected', () => {
   const inputs = [{ name: 'x', elemType: 'f32', dims: ['N', null, 4] }];
   const feed = { ...START.feed, dims: { N: ' 2 ' }, shapes: { x: '2, 3, 4' } };
   expect(readFeed(feed, inputs)).toMatchObject({ dims: { N: 2 }, shapes: { x: [2, 3, 4] } });
-  for (const N of ['', '0', '-1', '1.5', 'two', '1e3']) {
+  for (const N of ['0', '-1', '1.5', 'two', '1e3']) {
     expect(readFeed({ ...feed, dims: { N } }, inputs)).toBeUndefined();
   }
+  expect(readFeed({ ...feed, dims: { N: ' ' } }, inputs)?.dims).toEqual({});
   expect(shapeProblem('2 3 4')).toBeDefined();
 });
 
@@ -131,12 +132,15 @@ test('arrays have their sizes, and a work that chooses the samples of a run asks
   const kinds = fc.constantFrom('noise', 'images', 'npz', 'bundled');
   fc.assert(
     fc.property(inputs, kinds, fc.boolean(), (inputs, kind, ownRuns) => {
-      const symbols = symbolsOf(inputs, { kind, ownRuns });
+      const sizes = askedSizes(inputs, { kind, ownRuns });
+      const symbols = sizes.map(({ symbol }) => symbol);
       const areArrays = kind === 'npz' || kind === 'bundled';
       const at = (from: number, to?: number) => inputs.flatMap(({ dims }) => dims.slice(from, to));
       const asked = [...(ownRuns ? [] : at(0, 1)), ...(areArrays ? [] : at(1))];
       expect(new Set(symbols)).toEqual(new Set(asked.filter((one) => typeof one === 'string')));
       expect(symbols).toHaveLength(new Set(symbols).size);
+      const pixels = new Set<unknown>(kind === 'images' ? at(1) : []);
+      for (const { symbol, isChosen } of sizes) expect(isChosen).toBe(!pixels.has(symbol));
       if (ownRuns && areArrays) expect(unshaped(inputs, { kind, ownRuns })).toEqual([]);
     }),
   );

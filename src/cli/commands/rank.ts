@@ -54,7 +54,8 @@ For each site swapped alone:
   SQNR       signal to noise of the output that moved most, in dB; the sites are listed by it
   max abs    the largest difference of an output element
   agreement  the share of rows whose top class stays, where an output looks like class scores
-  top-1      what accuracy gains, in percentage points (a loss is negative), with --labels or --images
+  accuracy   what top-1, or the share of right labels or places, gains, in percentage points (a loss is
+             negative), with --labels or --images
 A big model can be ranked by the estimate (--estimate) and checked at the top (--top 10). With --resume nothing is
 measured twice: what was interrupted goes on, and --top can be raised. The file has to be of the same model, samples
 and activation. --json prints an onnx-mish/ranking@1, from which a plan for swap is a line of jq.

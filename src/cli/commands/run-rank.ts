@@ -148,12 +148,12 @@ function describe(name: string, { data, sites, skipped, spearman, to, form, beta
     ];
   });
   const heads = ['', 'site', 'kind', 'estimate', 'SQNR', 'max abs'];
-  const titles = [...heads, ...(agreement ? ['agreement'] : []), ...(top1 ? ['top-1'] : [])];
+  const titles = [...heads, ...(agreement ? ['agreement'] : []), ...(top1 ? ['accuracy'] : [])];
   const unmeasured = sites.filter(({ measured }) => measured === null).length;
   return [
     head,
     ...(rows.length === 0 ? ['  nothing to swap'] : [columns([titles, ...rows])]),
-    ...(top1 ? ['  top-1: points gained, with the paired 95 % interval'] : []),
+    ...(top1 ? ['  accuracy: points gained, with the paired 95 % interval'] : []),
     ...describeSkipped(skipped),
     ...(beta === 1 && int8 === undefined ? [] : [`  ${writtenActivation({ to, form, beta, int8 })}`]),
     ...(spearman === null ? [] : [`  estimate and measurement rank alike: Spearman ${spearman.toFixed(2)}`]),

@@ -29,7 +29,7 @@ export function shareText(share: number | null): string {
   return `${percent} %`;
 }
 
-/** Formats the change of top-1 in points with its interval, such as `−0.7 (−1.2 to −0.2)`; `–` without one. */
+/** Formats the change of accuracy in points with its interval, such as `−0.7 (−1.2 to −0.2)`; `–` without one. */
 export function top1Text(harm: Degradation | null | undefined): string {
   if (harm?.top1Drop == null) return '–';
   return `${signed(-harm.top1Drop, shortFigure)}${top1Interval(harm)}`;
@@ -44,6 +44,6 @@ export function harmText(harm: Degradation): string {
     `SQNR ${sqnrText(harm)}`,
     ...(maxAbs === null ? [] : [`max abs ${shortFigure(maxAbs)}`]),
     ...(cosine === null ? [] : [`cosine ${withMinus(String(Number(cosine.toFixed(4))))}`]),
-    ...(top1Drop === null ? [] : [`top-1 ${signed(-top1Drop, shortFigure)} points${top1Interval(harm)}`]),
+    ...(top1Drop === null ? [] : [`accuracy ${signed(-top1Drop, shortFigure)} points${top1Interval(harm)}`]),
   ].join(', ');
 }

@@ -55,7 +55,7 @@ test('rank prints a table from the least to the most harmful site', async () => 
 test('labels add the loss of accuracy', async () => {
   const { path: cwd } = await prepared();
   const args = ['rank', 'm.onnx', '--data', 'labelled.npz', '--labels', 'y'];
-  expect((await cli(args, { cwd })).stdout).toMatch(/agreement +top-1$/m);
+  expect((await cli(args, { cwd })).stdout).toMatch(/agreement +accuracy$/m);
   const { json } = await cliJson(args, { cwd });
   expect(json.data.labelled).toBe(true);
   expect(json.sites[0].measured.top1Drop).toBe(0);

@@ -1,5 +1,6 @@
 // A worker that repairs a swapped model, or ranks its sites. The worker that started it terminates it.
 import { expose } from 'comlink';
+import { ownProperty } from '../../../base/own.js';
 import { integer } from '../../../base/plural.js';
 import { calibrateModel } from '../../../calibrate/calibrate.js';
 import { rankModel } from '../../../calibrate/select/rank.js';
@@ -44,7 +45,11 @@ const repairer: Repairer = {
       const { model, provider, read, swap } = await prepare(job);
       const { sharpen, steps, swap: chosen, input } = job.choice;
       const data = await withSession(model.file, { provider }, async (session) => {
-        const batches = await inBatches(session, read, (symbol) => isGiven(symbol, job.choice));
+        const batches = await inBatches(
+          session,
+          read,
+          (symbol) => ownProperty(job.choice.dims, symbol) !== undefined,
+        );
         const samples = batches(session.inputs, session.outputs);
         await sendDoubt(model, samples, { provider, session, input }, onEvent);
         return batches;
@@ -89,12 +94,11 @@ async function prepare({ model: sent, files, choice, include }: RepairJob): Prom
   readonly swap: Pick<SwapOptions, 'to' | 'form' | 'leaky' | 'include'>;
 }> {
   const { dims, shapes, input, swap } = choice;
-  const given = Object.fromEntries(Object.entries(dims).filter(([symbol]) => isGiven(symbol, choice)));
   const make = await readInput(input, { shapes });
   return {
     model: await loadModel(sent, files),
     provider: pageProvider(REFERENCE, ortBase(), await externalOf(files)),
-    read: (inputs, outputs, more) => make(inputs, outputs, { ...more, ...given }),
+    read: (inputs, outputs, more) => make(inputs, outputs, { ...more, ...dims }),
     // Where Mish cannot be repaired, a LeakyReLU becomes a mixture, as by the command line’s default.
     swap: {
       to: swap.to,
@@ -107,10 +111,5 @@ async function prepare({ model: sent, files, choice, include }: RepairJob): Prom
 
 /** Returns the sharpness of Mish at all sites; undefined for another activation. */
 const betaOf = ({ swap: { to, beta } }: RepairChoice) => (to === undefined ? beta : undefined);
-
-/** Returns whether the user gave the size of a dimension; 1 is the default of its field. */
-function isGiven(symbol: string, { dims }: RepairChoice): boolean {
-  return (dims[symbol] ?? 1) !== 1;
-}
 
 expose(repairer);

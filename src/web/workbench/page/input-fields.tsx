@@ -7,7 +7,7 @@ import { DoubtNote } from './doubt-note.js';
 import { FileField } from './file-field.js';
 import { size } from './files.js';
 import { Choice, NumberField, type Parts, ProblemNote, TextField } from './parts.js';
-import { rgbProblem, type SizeNeeds, shapeProblem, sizeProblem, symbolsOf, unshaped } from './shapes.js';
+import { askedSizes, rgbProblem, type SizeNeeds, shapeProblem, sizeProblem, unshaped } from './shapes.js';
 import { type Feed, takesBundled } from './state.js';
 
 const KINDS: readonly (readonly [Feed['kind'], string])[] = [
@@ -107,14 +107,15 @@ function ShapeFields(
   const needs = { kind: feed.kind, ownRuns };
   return (
     <>
-      {symbolsOf(inputs, needs).map((symbol, index) => (
+      {askedSizes(inputs, needs).map(({ symbol, isChosen }, index) => (
         <TextField
           key={symbol}
           id={`${id}-dim-${index}`}
           label={`Size of ${symbol}`}
           numeric
           value={feed.dims[symbol] ?? ''}
-          problem={sizeProblem(feed.dims[symbol] ?? '')}
+          problem={sizeProblem(feed.dims[symbol] ?? '', isChosen)}
+          hint={isChosen ? 'chosen where empty' : undefined}
           onText={(text) => change({ dims: { ...feed.dims, [symbol]: text } })}
         />
       ))}

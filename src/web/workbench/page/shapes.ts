@@ -5,8 +5,9 @@ import type { ArrayChanges, InputChoice, RunChoice } from '../protocol.js';
 import { ignoredLabel } from './labels.js';
 import type { Feed } from './state.js';
 
-/** Returns what is wrong with a typed size; undefined for a valid one. */
-export function sizeProblem(text: string): string | undefined {
+/** Returns what is wrong with the typed size of a dimension; undefined for a valid one, and for an empty field where the run chooses. */
+export function sizeProblem(text: string, isChosen = false): string | undefined {
+  if (isChosen && text.trim() === '') return undefined;
   return /^[1-9]\d{0,8}$/.test(text.trim()) ? undefined : 'Give a whole number of 1 or more';
 }
 
@@ -44,38 +45,52 @@ export function unshaped(inputs: readonly ValueSummary[], { kind, ownRuns }: Siz
   return inputs.filter(({ dims }) => dims === undefined || dims.some((dim) => dim === null));
 }
 
-/**
- * Returns the symbolic dimensions whose sizes the user has to give, each once: the first axis, unless the work chooses it,
- * and the others, unless arrays have them.
- */
-export function symbolsOf(inputs: readonly ValueSummary[], { kind, ownRuns }: SizeNeeds): string[] {
-  const isAsked = (axis: number) => (axis === 0 ? !ownRuns : !areArrays(kind));
-  const symbols = inputs.flatMap(({ dims = [] }) =>
-    dims.flatMap((dim, axis) => (typeof dim === 'string' && isAsked(axis) ? [dim] : [])),
-  );
-  return [...new Set(symbols)];
+/** A symbolic dimension whose size the user may give. */
+export interface AskedSize {
+  readonly symbol: string;
+  /** Whether the run chooses the size if the user gives none. The sizes of images have to be given. */
+  readonly isChosen: boolean;
 }
 
-/** Returns the input for the worker; undefined if a field is empty or invalid. `ownRuns` is that of `SizeNeeds`. */
+/**
+ * Returns the symbolic dimensions whose sizes the user may give, each once: the first axis, unless the work chooses it,
+ * and the others, unless arrays have them.
+ */
+export function askedSizes(inputs: readonly ValueSummary[], { kind, ownRuns }: SizeNeeds): AskedSize[] {
+  const isAsked = (axis: number) => (axis === 0 ? !ownRuns : !areArrays(kind));
+  const isChosen = (axis: number) => axis === 0 || kind !== 'images';
+  const asked = new Map<string, boolean>();
+  for (const { dims = [] } of inputs) {
+    for (const [axis, dim] of dims.entries()) {
+      if (typeof dim === 'string' && isAsked(axis))
+        asked.set(dim, (asked.get(dim) ?? true) && isChosen(axis));
+    }
+  }
+  return [...asked].map(([symbol, isChosen]) => ({ symbol, isChosen }));
+}
+
+/** Returns the input for the worker; undefined if a field is invalid, or is empty and may not be. `ownRuns` is that of `SizeNeeds`. */
 export function readFeed(
   feed: Feed,
   inputs: readonly ValueSummary[],
   ownRuns = false,
 ): ({ readonly input: InputChoice } & Pick<RunChoice, 'dims' | 'shapes'>) | undefined {
   const needs = { kind: feed.kind, ownRuns };
-  const symbols = symbolsOf(inputs, needs);
+  const sizes = askedSizes(inputs, needs);
+  const typed = (symbol: string) => feed.dims[symbol] ?? '';
   const names = unshaped(inputs, needs).map(({ name }) => name);
   const wrong =
-    symbols.some((symbol) => sizeProblem(feed.dims[symbol] ?? '') !== undefined) ||
+    sizes.some(({ symbol, isChosen }) => sizeProblem(typed(symbol), isChosen) !== undefined) ||
     names.some(
       (name) => (feed.shapes[name] ?? '') !== '' && shapeProblem(feed.shapes[name] ?? '') !== undefined,
     );
   const input = inputOf(feed);
   if (wrong || input === undefined) return undefined;
+  const given = sizes.flatMap(({ symbol }) => (typed(symbol).trim() === '' ? [] : [symbol]));
   const shapes = names.filter((name) => (feed.shapes[name] ?? '') !== '');
   return {
     input,
-    dims: Object.fromEntries(symbols.map((symbol) => [symbol, Number(feed.dims[symbol])])),
+    dims: Object.fromEntries(given.map((symbol) => [symbol, Number(typed(symbol))])),
     shapes: Object.fromEntries(
       shapes.map((name) => [name, (feed.shapes[name] ?? '').split(',').map(Number)]),
     ),

@@ -336,8 +336,6 @@ function announceInput({ histogram }: SiteInput): string {
 function opened(state: State, { model, to, files }: Extract<Action, { kind: 'opened' }>): State {
   const { sites, inputs } = model.inspection;
   const same = state.files?.model === files.model; // more external data for the model that is open
-  const symbols = inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === 'string') ?? []);
-  const asked = { dims: Object.fromEntries(symbols.map((symbol) => [symbol, '1'])), shapes: {} };
   const { kind, arrays = [], labels } = state.feed;
   const names = inputs.map(({ name }) => name);
   return {
@@ -349,7 +347,7 @@ function opened(state: State, { model, to, files }: Extract<Action, { kind: 'ope
       : { chosen: new Set(sites.keys()) }),
     feed: {
       ...state.feed,
-      ...(same ? {} : asked),
+      ...(same ? {} : { dims: {}, shapes: {} }),
       kind: kind === 'bundled' && !takesBundled(inputs) ? START.feed.kind : kind,
       labels: names.includes(labels) ? likelyLabels(arrays, names) : labels,
     },
