@@ -12,6 +12,7 @@ import functools, gzip, os, sys, time
 import numpy as np
 
 FOLDER, KIND, *NAMES = sys.argv[1:]
+os.makedirs(FOLDER, exist_ok=True)
 FASHION = '/usr/share/datasets/fashion-mnist'
 BATCH = 128
 
