@@ -1,3 +1,4 @@
+import { integer } from '../base/plural.js';
 import { analyse } from '../onnx/analysis.js';
 import { type DeclaredValue, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { hasOutsideNumbers } from '../onnx/outside-numbers.js';
@@ -6,7 +7,7 @@ import { countActivations } from './count-activations.js';
 import { history } from './history.js';
 import type { Inspection, ValueSummary } from './inspection.js';
 import { countImpliedRelus, type NoteOptions, notesOnChoice } from './notes.js';
-import { recognise, recogniseOnIntegers } from './recognise.js';
+import { type Recognised, recognise, recogniseOnIntegers } from './recognise.js';
 import { siteReport, skipReport } from './results.js';
 import { findSites, type SiteOptions, siteLabel } from './sites.js';
 
@@ -71,9 +72,19 @@ export async function inspectDocument(
     ],
     history: history(document),
     externalData: [...new Set(locations)].sort(),
-    notes: hasOutsideNumbers(document) ? [...notes, UNREAD] : notes,
+    notes: [...notes, ...noteOnOverflow(written), ...(hasOutsideNumbers(document) ? [UNREAD] : [])],
     noteOptions,
   };
+}
+
+/** Returns the note on Mish that overflow in their type, as the exp form does after another tool has made it float16. */
+function noteOnOverflow(written: readonly Recognised[]): string[] {
+  const overflowing = written.filter(({ overflowsAbove }) => overflowsAbove !== undefined);
+  const [{ overflowsAbove = 0, type } = {}] = overflowing;
+  if (type === undefined) return [];
+  return [
+    `${integer(overflowing.length)} Mish in the exp form of another type: where ${type} is computed as such, as on GPUs, inputs above ${overflowsAbove.toFixed(1)} give NaN; retarget writes the form of this type`,
+  ];
 }
 
 function summary({ name, elemType, dims }: DeclaredValue): ValueSummary {

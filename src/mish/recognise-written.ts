@@ -3,7 +3,7 @@ import { attribute, type OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { boundOf } from './bound.js';
 import { constantTensor } from './constants.js';
-import { constantValue, FORMS, type Form, type FormName, stepsOf, type Variant } from './forms.js';
+import { constantValue, FLOOR, FORMS, type Form, type FormName, stepsOf, type Variant } from './forms.js';
 import { findWritten, type WrittenActivation } from './written.js';
 
 /** A Mish or mixture in a model. */
@@ -14,6 +14,8 @@ export interface Recognised
   readonly form: Form;
   /** The name of its form; `other` where the nodes match no form of onnx-mish. */
   readonly written: FormName | 'other';
+  /** Input above which it gives NaN if its type is computed as such: w / (w + 2) of the exp form where w overflows; undefined where the Clip prevents that. */
+  readonly overflowsAbove: number | undefined;
   /** The largest difference of an approximate form from the exact function. */
   readonly bound: number | undefined;
 }
@@ -28,6 +30,7 @@ export function recogniseWritten(document: OnnxDocument, analysis: Analysis): Re
     return {
       form: form ?? FORMS[type === 'f64' ? 'exp' : 'softplus'],
       written: form?.name ?? 'other',
+      overflowsAbove: form === undefined ? overflowOf(written, analysis.index) : undefined,
       beta,
       ...(alpha === undefined ? {} : { leak: alpha }),
       scope,
@@ -43,20 +46,38 @@ export function recogniseWritten(document: OnnxDocument, analysis: Analysis): Re
 }
 
 /** Finds the form with these operators and, for the exp form, its upper bound. Exact forms come first. */
-function formOf({ scope, node, inner, type }: WrittenActivation, index: GraphIndex): Form | undefined {
-  const nodes = [node, ...inner];
-  const operators = sorted(nodes.map(({ opType, domain }) => domain + opType));
-  const clip = nodes.find(({ opType }) => opType === 'Clip');
-  const bound =
-    clip && (constantTensor(index, scope, clip.inputs[2] ?? '')?.scalar ?? attribute(clip, 'max')?.f);
+function formOf(written: WrittenActivation, index: GraphIndex): Form | undefined {
+  const { type } = written;
+  const bound = upperBound(written, index);
   return Object.values(FORMS).find((form) => {
     const { cap } = form.constants;
     if (cap !== undefined && !(type !== undefined && bound === constantValue(cap, type, 1))) return false;
-    // The nodes of a sharpness of 1 or a slope of 0 may be present.
-    return [0, 1, 2, 3].some((variant) => {
-      const steps = stepsOf(form, variant % 2 > 0, variant > 1);
-      return sorted(steps.map(({ op }) => op)) === operators;
-    });
+    return hasOperatorsOf(form, written);
+  });
+}
+
+/** Returns the x at which e^x (e^x + 2) overflows, if these are the operators of the exp form and the bound of x is higher. */
+function overflowOf(written: WrittenActivation, index: GraphIndex): number | undefined {
+  const bound = upperBound(written, index);
+  if (bound === undefined || written.type === undefined || !hasOperatorsOf(FORMS.exp, written))
+    return undefined;
+  const greatest = -FLOOR[written.type];
+  const above = Math.log(Math.sqrt(1 + greatest) - 1);
+  return bound > above ? above : undefined;
+}
+
+/** Returns the upper bound of the Clip, if there is one. */
+function upperBound({ scope, node, inner }: WrittenActivation, index: GraphIndex): number | undefined {
+  const clip = [node, ...inner].find(({ opType }) => opType === 'Clip');
+  return clip && (constantTensor(index, scope, clip.inputs[2] ?? '')?.scalar ?? attribute(clip, 'max')?.f);
+}
+
+function hasOperatorsOf(form: Form, { node, inner }: WrittenActivation): boolean {
+  const operators = sorted([node, ...inner].map(({ opType, domain }) => domain + opType));
+  // The nodes of a sharpness of 1 or a slope of 0 may be present.
+  return [0, 1, 2, 3].some((variant) => {
+    const steps = stepsOf(form, variant % 2 > 0, variant > 1);
+    return sorted(steps.map(({ op }) => op)) === operators;
   });
 }
 

@@ -3,6 +3,7 @@ import type { onnx } from '../../proto/onnx.js';
 import type { FormName } from '../../src/mish/forms.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { retarget } from '../../src/mish/retarget.js';
+import { fromHalf, toHalf } from '../../src/onnx/scalar.js';
 import { swapped } from '../support/graph.js';
 import { floats, type ModelParts, model, node, value } from '../support/model.js';
 import { constant, torchMish } from '../support/patterns.js';
@@ -194,6 +195,35 @@ describe('what looks like Mish and is not', () => {
       expect(await found({ opset: 10, nodes: nodes(5.5) })).toEqual([]);
     });
   });
+
+  test.each([5.4, 5.5, 5.53, 5.56, 6, 8, 11, 12, 20])(
+    'in float16 with the bound %d: a note says where it gives NaN',
+    async (cap) => {
+      const nodes = [
+        constant('cap', cap, 'f16'),
+        constant('two', 2, 'f16'),
+        constant('floor', -65504, 'f16'),
+        node('Clip', ['x', 'floor', 'cap'], ['c']),
+        node('Exp', ['c'], ['e']),
+        node('Add', ['e', 'two'], ['e2']),
+        node('Mul', ['e', 'e2'], ['w']),
+        node('Add', ['w', 'two'], ['w2']),
+        node('Div', ['w', 'w2'], ['r']),
+        node('Mul', ['x', 'r'], ['y']),
+      ];
+      const source = model({ nodes, inputs: [value('x', 10, [4])], outputs: [value('y', 10, [4])] });
+      const half = (value: number) => fromHalf(toHalf(value));
+      const e = half(Math.exp(half(cap)));
+      const w = half(e * half(e + 2));
+      const { mish, notes } = await inspect(source);
+      expect(mish).toHaveLength(1);
+      expect(notes.filter((note) => note.includes('inputs above 5.5 give NaN'))).toHaveLength(
+        Number.isNaN(w / half(w + 2)) ? 1 : 0,
+      );
+      const { output } = await retarget(source, { form: 'exp' });
+      expect((await inspect(await output.bytes())).notes).toEqual([]);
+    },
+  );
 
   test('a pattern across the border of a body', async () => {
     const branch = { name: 'b', node: [mul], output: [value('y', 1)] };
