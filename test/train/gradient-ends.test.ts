@@ -113,6 +113,20 @@ test('a node that passes a gradient to one input only is told', async () => {
   expect(ends).toEqual(["No gradient flows through 'Pad → p': another path reaches every weight"]);
 });
 
+test('a OneHot is told whose values depend on a weight, and not one whose indices do', async () => {
+  const ends = await endsOf(17, [
+    first,
+    node('ArgMax', ['h'], ['places'], { axis: 2, keepdims: 0 }),
+    node('ReduceMean', ['h'], ['values'], { axes: [0, 1], keepdims: 0 }),
+    node('Shape', ['values'], ['depth']),
+    node('OneHot', ['places', 'depth', 'scale'], ['places1']),
+    node('OneHot', ['places', 'depth', 'values'], ['values1']),
+    node('Sum', ['h', 'places1', 'values1'], ['s']),
+    node('MatMul', ['s', 'v'], ['y']),
+  ]);
+  expect(ends).toEqual(["No gradient flows through 'OneHot → values1': another path reaches every weight"]);
+});
+
 test('what depends on a weight only by a type or by whole numbers has no gradient to tell of', async () => {
   const ends = await endsOf(18, [
     first,

@@ -9,7 +9,7 @@ import type { Tape } from './tape.js';
 /** Operators with a gradient of zero, such as rounding: small changes of the inputs change no output. Some read only a shape. */
 const CONSTANT_IN_PLACES = new Set([
   ...['Shape', 'Size', 'ArgMax', 'ArgMin', 'Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'],
-  ...['Round', 'Floor', 'Ceil', 'Sign', 'IsNaN', 'IsInf', 'NonZero', 'OneHot'],
+  ...['Round', 'Floor', 'Ceil', 'Sign', 'IsNaN', 'IsInf', 'NonZero'],
   ...['EyeLike', 'RandomNormalLike', 'RandomUniformLike'],
 ]);
 

@@ -71,22 +71,29 @@ const matMul: Gradient = (tape, node, g) => {
   return [tape.reshape(ga, a.dims), tape.reshape(gb, b.dims)];
 };
 
-/** An operand's gradient is the product of the output's gradient and the other operands, summed over the axes that it lacks. */
+/**
+ * An operand's gradient is the product of the output's gradient and the other operands, summed over the axes that it lacks or along
+ * which it was repeated.
+ */
 const einsum: Gradient = (tape, node, g) => {
   const found = einsumTerms((name) => tape.dims(name), node);
   if (found === undefined) return [];
   const { terms, out } = found;
+  const shapes = node.inputs.map((name) => tape.dims(name));
+  /** Returns the length of an axis over all operands but one, some of which may have 1 and are repeated; 0 if none has the axis. */
+  const lengthOf = (letter: string, without: number) =>
+    Math.max(0, ...terms.map((term, at) => (at === without ? 0 : (shapes[at]?.[term.indexOf(letter)] ?? 0))));
   return terms.map((term, slot) => {
-    const dims = tape.dims(node.inputs[slot] ?? '');
+    const dims = shapes[slot] ?? [];
     const others = terms.filter((_, at) => at !== slot);
-    const isPresent = (letter: string) => [out, ...others].some((other) => other.includes(letter));
-    const shared = [...term].filter(isPresent).join('');
+    const lengths = [...term].map((letter) => lengthOf(letter, out.includes(letter) ? -1 : slot));
+    const narrow = lengths.map((length, axis) => Math.min(Math.max(1, length), dims[axis] ?? 1));
+    const shared = [...term].filter((_, axis) => lengths[axis] === narrow[axis]).join('');
     const inputs = [g, ...node.inputs.filter((_, at) => at !== slot)];
     const product = tape.node('Einsum', inputs, { equation: `${[out, ...others].join(',')}->${shared}` });
-    if (shared === term) return product;
+    const reduced = shared === term ? product : tape.reshape(product, narrow);
     // Along an axis that only this operand has, the operator sums: all elements have the same gradient.
-    const narrow = [...term].map((letter, axis) => (isPresent(letter) ? (dims[axis] ?? 1) : 1));
-    return tape.node('Expand', [tape.reshape(product, narrow), tape.ints(dims)]);
+    return narrow.join() === dims.join() ? reduced : tape.node('Expand', [reduced, tape.ints(dims)]);
   });
 };
 

@@ -124,6 +124,23 @@ const EINSUMS: readonly (readonly [equation: string, x: number[], w: number[], v
   ['ni,ij,jk->nk', [2, 3], [3, 4], [4, 2]],
 ];
 
+/** Products with an axis that has length 1 in one operand and is repeated along the other's: each axis that both have, in each of both. */
+const REPEATED: typeof EINSUMS = ['bni,bij->bnj', '...ni,...ij->...nj', 'bni,bij->n'].flatMap((equation) =>
+  [
+    [0, 0],
+    [2, 1],
+  ].flatMap(([ofX = 0, ofW = 0]) => {
+    const [x, w] = [
+      [2, 3, 4],
+      [2, 4, 5],
+    ];
+    return [
+      [equation, x.with(ofX, 1), w],
+      [equation, x, w.with(ofW, 1)],
+    ] as const;
+  }),
+);
+
 const CASES: Record<string, Case> = {
   Conv: conv({ pads: [1, 1, 1, 1] }, [3, 4, 3, 3]),
   'Conv: many channels': conv({ pads: [1, 1, 1, 1] }, [3, 16, 3, 3], [2, 16, 4, 5]),
@@ -257,8 +274,8 @@ const CASES: Record<string, Case> = {
     shape: (one) => one + 0.35,
   },
   ...Object.fromEntries(
-    EINSUMS.map(([equation, x, w, v]) => [
-      `Einsum: ${equation}`,
+    [...EINSUMS, ...REPEATED].map(([equation, x, w, v]) => [
+      `Einsum: ${equation} of [${x}] and [${w}]`,
       {
         nodes: [node('Einsum', ['x', 'w', ...(v ? ['v'] : [])], ['y'], { equation })],
         weights: { w, ...(v && { v }) },
