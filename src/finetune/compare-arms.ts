@@ -42,7 +42,7 @@ export function compareArms(pairs: readonly PairedResults[]): FinetuneComparison
   const differenceOf = measure === 'loss' ? differenceOfMeans : differenceOfCorrect;
   const runs = pairs.map(({ seed, swapped, original }) => ({
     seed,
-    difference: differenceOf(values(swapped), values(original)),
+    difference: reported(differenceOf(values(swapped), values(original))),
     mcnemar: measure === 'loss' ? null : mcnemarOf(values(swapped), values(original)),
   }));
   const [only, ...others] = runs;
@@ -51,9 +51,17 @@ export function compareArms(pairs: readonly PairedResults[]): FinetuneComparison
   const [first] = pairs;
   const samples = first === undefined ? 0 : values(first.swapped).length;
   const within = (difference: Difference) =>
-    measure === 'loss' ? difference : betweenShares(difference, samples);
+    reported(measure === 'loss' ? difference : betweenShares(difference, samples));
   const overall = only !== undefined && others.length === 0 ? only.difference : within(overRuns());
   return { measure, runs, overall, verdict: verdictOf(measure, overall) };
+}
+
+/** A difference as a report has it: an interval may be missing. */
+type ReportedDifference = FinetuneComparison['overall'];
+
+/** Returns a difference without the interval from minus to plus infinity that a single sample gives: JSON has no such numbers. */
+function reported({ value, low, high }: Difference): ReportedDifference {
+  return Number.isFinite(high - low) ? { value, low, high } : { value, low: null, high: null };
 }
 
 function minus(a: ArrayLike<number>, b: ArrayLike<number>): number[] {
@@ -69,9 +77,9 @@ function mcnemarOf(swapped: ArrayLike<number>, original: ArrayLike<number>) {
 
 function verdictOf(
   measure: FinetuneComparison['measure'],
-  { low, high }: Difference,
+  { low, high }: ReportedDifference,
 ): FinetuneComparison['verdict'] {
-  if (low <= 0 && high >= 0) return 'no difference';
+  if (low === null || high === null || (low <= 0 && high >= 0)) return 'no difference';
   return low > 0 === (measure === 'accuracy') ? 'better' : 'worse';
 }
 
@@ -85,7 +93,7 @@ export function conclude({ comparison, latency, runs, data, to, sites }: Conclud
   const tested = plural(count, 'test sample');
   if (comparison === null || sites.length === 0) {
     const [first] = runs;
-    const why = sites.length === 0 ? 'no activation was swapped' : `there was no control`;
+    const why = sites.length === 0 ? 'no activation was swapped' : 'there was no control';
     return `The trained model has ${scoreText(first?.test, count)} on ${tested}. This says nothing about ${name}: ${why}.`;
   }
   const { measure, runs: seeds, overall, verdict } = comparison;
@@ -114,12 +122,17 @@ function timeText(name: string, { ratio, exp }: NonNullable<FinetuneReport['late
 /** Formats a difference and its interval: accuracy in percentage points. */
 export function differenceText(
   measure: FinetuneComparison['measure'],
-  { value, low, high }: Difference,
+  { value, low, high }: ReportedDifference,
 ): string {
-  const format = (number: number) => amountText(measure, number);
   const unit = measure === 'accuracy' ? ' points of accuracy' : ' in loss';
-  return `${format(value)}${unit} (95 % interval ${format(low)} to ${format(high)})`;
+  const ends =
+    low === null || high === null ? 'no interval' : `95 % interval ${intervalText(measure, low, high)}`;
+  return `${amountText(measure, value)}${unit} (${ends})`;
 }
+
+/** Formats the ends of an interval of differences. */
+export const intervalText = (measure: FinetuneComparison['measure'], low: number, high: number): string =>
+  `${amountText(measure, low)} to ${amountText(measure, high)}`;
 
 /** Formats a difference with its sign: of accuracies in percentage points, of losses as it is. */
 export function amountText(measure: FinetuneComparison['measure'], number: number): string {

@@ -34,8 +34,14 @@ export const score = z.object({
 
 const difference = z.object({
   value: z.number().describe('Swapped minus original'),
-  low: z.number().describe('Lower end of the 95 % interval'),
-  high: z.number().describe('Upper end of the 95 % interval'),
+  low: z
+    .number()
+    .nullable()
+    .describe('Lower end of the 95 % interval; null for a loss on a single test sample, which has none'),
+  high: z
+    .number()
+    .nullable()
+    .describe('Upper end of the 95 % interval; null for a loss on a single test sample, which has none'),
 });
 
 const moved = z.object({
@@ -202,7 +208,7 @@ export const finetuneSchema = z.object({
     ),
   comparison: comparison.nullable().describe('The swapped model against its control; null without a control'),
   latency: latency.nullable().describe('Time of a run where the models were trained; null without a control'),
-  conclusion: z.string().describe('The result in a sentence'),
+  conclusion: z.string().describe('The result in sentences'),
   notes: z.array(z.string()).describe('Remarks'),
   seconds: seconds.describe('Duration of the whole command'),
   bytesIn: count.describe('Size of the original file'),

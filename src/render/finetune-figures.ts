@@ -1,7 +1,7 @@
 // Sentences and rows of tables of a fine-tuning's report, for every view.
 import { fixedPercent } from '../base/fixed-percent.js';
 import { integer, plural } from '../base/plural.js';
-import { amountText } from '../finetune/compare-arms.js';
+import { amountText, intervalText } from '../finetune/compare-arms.js';
 import type { FinetuneReport, FinetuneRun, Score } from '../finetune/report-schema.js';
 import { samplesOfScore } from '../finetune/samples-of-score.js';
 import { activationLabel } from '../mish/activations.js';
@@ -118,7 +118,9 @@ export function comparisonRows({ comparison }: FinetuneReport): string[][] {
   return comparison.runs.map(({ seed, difference, mcnemar }) => [
     String(seed),
     `${amountText(comparison.measure, difference.value)}${comparison.measure === 'accuracy' ? ' points' : ''}`,
-    [difference.low, difference.high].map((end) => amountText(comparison.measure, end)).join(' to '),
+    difference.low === null || difference.high === null
+      ? '–'
+      : intervalText(comparison.measure, difference.low, difference.high),
     ...(mcnemar === null
       ? ['–', '–', '–', '–']
       : [

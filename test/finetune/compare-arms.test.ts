@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { scoreOf } from '../../src/finetune/arm.js';
 import { type Concluded, compareArms, conclude, differenceText } from '../../src/finetune/compare-arms.js';
+import { parseFinetuneReport } from '../../src/finetune/report-schema.js';
 import type { Evaluation } from '../../src/train/evaluate.js';
 import { FINETUNE_REPORT } from '../support/finetune-report.js';
 
@@ -38,7 +39,7 @@ describe('the comparison of both arms', () => {
       original: results([1, 0]),
     }));
     const { overall } = compareArms(few);
-    expect(overall.high - overall.low).toBeGreaterThan(1);
+    expect((overall.high ?? 0) - (overall.low ?? 0)).toBeGreaterThan(1);
     expect(overall.high).toBeLessThan(1);
   });
 
@@ -59,6 +60,27 @@ describe('the comparison of both arms', () => {
     expect({ measure, verdict }).toEqual({ measure: 'loss', verdict: 'better' });
     expect(runs[0]?.mcnemar).toBeNull();
     expect(runs[0]?.difference.value).toBeCloseTo(-0.51, 2);
+  });
+
+  test('is the same when its report is read again, whatever the number of samples and seeds', () => {
+    const value = fc.double({ min: -2, max: 2, noNaN: true });
+    const given = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }), fc.boolean());
+    fc.assert(
+      fc.property(given, fc.infiniteStream(value), ([samples, seeds, hasLoss], values) => {
+        const next = () => values.next().value as number;
+        const arm = () => ({
+          losses: Array.from({ length: samples }, next),
+          correct: hasLoss ? null : Array.from({ length: samples }, () => Number(next() > 0)),
+        });
+        const pairs = Array.from({ length: seeds }, (_, seed) => ({ seed, swapped: arm(), original: arm() }));
+        const comparison = compareArms(pairs);
+        const report = { ...FINETUNE_REPORT, comparison };
+        expect(parseFinetuneReport(JSON.parse(JSON.stringify(report)))).toEqual(report);
+        expect(differenceText(comparison.measure, comparison.overall)).not.toContain('Infinity');
+        if (hasLoss && samples === 1) expect(comparison.verdict).toBe('no difference');
+      }),
+      { numRuns: 50 },
+    );
   });
 
   test('has no McNemar’s p where samples can be right in part', () => {
