@@ -5,7 +5,7 @@ import { digestData } from './digest-data.js';
 import type { ProviderTrainerOptions, ResolvedSettings } from './trainer-options.js';
 import type { CheckedSamples, TrainingPlan } from './training-plan.js';
 
-/** Returns the SHA-256 of what decides the result: model, settings, initial and trained weights, samples and targets. */
+/** Returns the SHA-256 of what decides the result: model, settings, what moves and from which values, samples and targets. */
 export async function trainingDigest(
   model: LoadedModel,
   { teacher, targets, initial, validation: judged }: ProviderTrainerOptions,
@@ -13,7 +13,7 @@ export async function trainingDigest(
   plan: TrainingPlan,
   validation: CheckedSamples | undefined,
 ): Promise<string> {
-  const { trained, data, batch } = plan;
+  const { data, batch } = plan;
   const teaching = teacher && {
     share: teacher.share,
     model:
@@ -24,7 +24,8 @@ export async function trainingDigest(
   const facts = {
     model: await model.fingerprint(),
     settings,
-    trained,
+    // Running statistics are among them: those that are frozen are not.
+    moved: [...plan.initial.keys()],
     batch,
     teaching,
     data: await digestData(data.samples, targets),

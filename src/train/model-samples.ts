@@ -53,7 +53,9 @@ function widened(samples: Samples, sampled: readonly SampledInput[]): Samples {
   if (narrow.length === 0) return samples;
   return {
     ...samples,
+    // The spread leaves out what a class has.
     count: samples.count,
+    ...(samples.digest && { digest: () => samples.digest?.() ?? Promise.resolve('') }),
     inputs: {
       ...samples.inputs,
       ...Object.fromEntries(narrow.map(([name, type]) => [name, { ...type, elemType: 'f32' }])),

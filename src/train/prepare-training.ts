@@ -2,7 +2,7 @@
 
 import { OnnxMishError } from '../base/error.js';
 import { plural } from '../base/plural.js';
-import { sliceRun } from '../data/split-runs.js';
+import { joinRuns, sliceRun } from '../data/split-runs.js';
 import { opsetObstacle, raiseOpset } from '../mish/raise-opset.js';
 import { type Node, nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { exportedParameters } from '../onnx/exported-parameters.js';
@@ -71,7 +71,7 @@ export async function prepareTraining(
   const remarks = [...rewritten.remarks];
   const raised = await withRaisedOpset(rewritten.model, remarks);
   const { model: batched, batch } = await withBatch(raised, options, remarks);
-  const feeds = batch === undefined ? options.feeds : sliceRun(options.feeds, 0, batch);
+  const feeds = batch === undefined ? options.feeds : runOf(options.feeds, batch);
   const { model: branched, ...shaped } = await withShapeBranches(batched, original, feeds, options);
   remarks.push(...shaped.remarks);
   const { model, omitted } = await withoutReshapedActivation(branched, options);
@@ -169,6 +169,13 @@ async function withBatch(
   return { model, batch };
 }
 
+/** Returns a run of so many samples: the first ones, or all of them again and again. */
+function runOf(feeds: Tensors, batch: number): Tensors {
+  const samples = Object.values(feeds)[0]?.dims[0] ?? batch;
+  const copies = new Array<Tensors>(Math.ceil(batch / Math.max(1, samples))).fill(feeds);
+  return sliceRun(joinRuns(copies, Object.keys(feeds)), 0, batch);
+}
+
 /** Returns the number of runs whose gradients a step averages, for a model with a fixed batch. */
 export function runsPerStep(batch: number | undefined, wanted: number): number {
   return batch === undefined ? 1 : Math.max(1, Math.round(wanted / batch));
@@ -186,13 +193,13 @@ function originsIn(document: OnnxDocument, origins: ReadonlyMap<string, Constant
 }
 
 /** The smallest number that rounds to infinity in float16. */
-const MAX_HALF = 65_520;
+const FIRST_INFINITE_HALF = 65_520;
 
 function refuseOverflow({ name, type }: Weight, values: ArrayLike<number>): void {
   if (type !== 'f16') return;
   for (let at = 0; at < values.length; at++) {
     const value = values[at] ?? 0;
-    if (Math.abs(value) < MAX_HALF) continue;
+    if (Math.abs(value) < FIRST_INFINITE_HALF) continue;
     throw new OnnxMishError(
       'run-failed',
       `the weight '${name}' reached ${value}, which float16 cannot hold`,

@@ -20,7 +20,7 @@ const MAX_VALUES = 32;
 export function sequenceWeights({ graph }: OnnxDocument, index: GraphIndex): Weight[] {
   const found: Weight[] = [];
   for (const node of graph.nodes) {
-    const fits = node.domain === '' ? TESTS[node.opType]?.(node) : undefined;
+    const fits = node.domain === '' ? TESTS.get(node.opType)?.(node) : undefined;
     if (fits === undefined) continue;
     const weights = node.inputs.map((name) => constantBehind(name, graph, index));
     const chosen = weights.flatMap((weight) => (weight !== undefined && fits(weight) ? weight : []));
@@ -34,10 +34,10 @@ export function sequenceWeights({ graph }: OnnxDocument, index: GraphIndex): Wei
 type Test = (weight: Weight) => boolean;
 
 /** Returns the test of a constant at a node; undefined for a node of another kind. */
-const TESTS: Readonly<Record<string, (node: Node) => Test | undefined>> = {
-  Add: () => isMatrix,
-  Concat: (node) => ([1, -2].includes(attribute(node, 'axis')?.i ?? 0) ? isToken : undefined),
-};
+const TESTS: ReadonlyMap<string, (node: Node) => Test | undefined> = new Map([
+  ['Add', () => isMatrix],
+  ['Concat', (node: Node) => ([1, -2].includes(attribute(node, 'axis')?.i ?? 0) ? isToken : undefined)],
+]);
 
 /** Returns whether a constant has places and features, and is the same for all samples. */
 function isMatrix({ tensor: { dims, minusInfinity } }: Weight): boolean {

@@ -68,8 +68,9 @@ export interface TrainerSettings {
   readonly schedule?: Schedule['kind'] | undefined;
   /** Number of epochs over which the rate rises, which may be a fraction; default 0. */
   readonly warmUp?: number | undefined;
-  /** For the schedule `step`: number of epochs between two decays, and the factor of a decay. */
+  /** For the schedule `step`: number of epochs between two decays; default: a third of those after the warm-up. */
   readonly decayEpochs?: number | undefined;
+  /** For the schedule `step`: the factor of a decay, 0 to 1; default 0.1. */
   readonly decay?: number | undefined;
   /** Default 1. */
   readonly epochs?: number | undefined;
@@ -125,6 +126,15 @@ export const DEFAULT_BATCH_SAMPLES = 64;
 /** Maximum weight decay. */
 const MAX_WEIGHT_DECAY = 1000;
 
+/** The names that settings may have. */
+const NAMES = {
+  loss: ['cross-entropy', 'bce', 'mse'],
+  optimizer: ['sgd', 'rmsprop', 'adam', 'adamw'],
+  schedule: ['constant', 'cosine', 'step'],
+  batchNorm: ['auto', 'frozen', 'train', 'insert'],
+  keep: ['best', 'last'],
+} as const;
+
 /** Maximum learning rate. The adaptive optimisers move each weight by about the rate in each step. */
 const MAX_RATE = 1000;
 
@@ -135,11 +145,11 @@ export function resolveSettings(settings: TrainerSettings) {
   const { epochs = 1, batch, seed = 0, warmUp = 0, augment = [], labelSmoothing = 0 } = settings;
   const { maxGradientNorm, patience, decayEpochs, decay, output } = settings;
   const { schedule = 'cosine', batchNorm = 'auto', keep = 'best' } = settings;
+  checkNames({ loss, optimizer: optimizer.kind, schedule, batchNorm, keep });
   checkWhole('the number of epochs', epochs);
   checkWhole('the batch size', batch);
   checkWhole('the patience', patience);
-  checkRange('the weight decay', optimizer.weightDecay ?? 0, 0, MAX_WEIGHT_DECAY);
-  if ('momentum' in optimizer) checkBelowOne('the momentum', optimizer.momentum ?? 0);
+  checkOptimizer(optimizer);
   if (!(rate > 0 && rate <= MAX_RATE))
     throw new OnnxMishError(
       'bad-usage',
@@ -157,6 +167,7 @@ export function resolveSettings(settings: TrainerSettings) {
     checkRange('the maximum norm of the gradients', maxGradientNorm, Number.MIN_VALUE, Number.MAX_VALUE);
   if (decayEpochs !== undefined)
     checkRange('the number of epochs between decays', decayEpochs, Number.MIN_VALUE, Number.MAX_VALUE);
+  if (decay !== undefined) checkRange('the factor of a decay', decay, 0, 1);
   const unusable = augment.find((kind) => !AUGMENTATIONS.includes(kind));
   if (unusable !== undefined) {
     throw new OnnxMishError('bad-usage', `'${unusable}' is not a valid augmentation`, {
@@ -184,6 +195,27 @@ export function resolveSettings(settings: TrainerSettings) {
     patience,
     keep,
   };
+}
+
+/** Throws `bad-usage` for a name that a setting does not have: a program without types may give any. */
+function checkNames(given: Readonly<Record<keyof typeof NAMES, string>>): void {
+  for (const [setting, allowed] of Object.entries(NAMES)) {
+    const name = given[setting as keyof typeof NAMES];
+    if (allowed.some((one) => one === name)) continue;
+    throw new OnnxMishError('bad-usage', `'${name}' is not a valid value of ${setting}`, {
+      fix: `Use ${allowed.join(', ')}`,
+    });
+  }
+}
+
+/** Throws `bad-usage` for a number with which an optimiser does not work. */
+function checkOptimizer(optimizer: OptimizerOptions): void {
+  checkRange('the weight decay', optimizer.weightDecay ?? 0, 0, MAX_WEIGHT_DECAY);
+  if ('momentum' in optimizer) checkBelowOne('the momentum', optimizer.momentum ?? 0);
+  if ('alpha' in optimizer) checkBelowOne('the alpha of RMSProp', optimizer.alpha ?? 0);
+  if ('betas' in optimizer) for (const beta of optimizer.betas ?? []) checkBelowOne('a beta of Adam', beta);
+  if ('epsilon' in optimizer)
+    checkRange('the epsilon of Adam', optimizer.epsilon ?? 1, Number.MIN_VALUE, Number.MAX_VALUE);
 }
 
 function checkWhole(name: string, value: number | undefined): void {

@@ -53,3 +53,26 @@ test.each([
     `Batch normalisation uses the statistics of the batch and moves the running statistics${but}`,
   );
 });
+
+test.each([['a.mean'], ['b.variance'], ['head']])(
+  'a training is not resumed with %s frozen where it was not before',
+  async (frozen) => {
+    const options = {
+      inputs: { x: normals(64, 1, 8, 8) },
+      targets: Array.from({ length: 64 }, (_, at) => at % 2),
+      ...({ batch: 32, batchNorm: 'train', epochs: 2, provider: nodeProvider('cpu') } as const),
+    };
+    const trainer = await createTrainer(net, options);
+    for await (const { epoch } of trainer) if (epoch === 1) break;
+    const resume = trainer.checkpoint();
+    await trainer.close();
+    const same = await createTrainer(net, { ...options, resume });
+    expect(same.epochs).toHaveLength(1);
+    await same.close();
+    const other = createTrainer(net, { ...options, resume, freeze: (name) => name === frozen });
+    await expect(other).rejects.toMatchObject({
+      code: 'bad-usage',
+      what: expect.stringContaining('the checkpoint is of another model'),
+    });
+  },
+);

@@ -38,6 +38,24 @@ const LIMITED: readonly Limited[] = [
     ...{ what: 'the maximum norm of the gradients', good: [1e-6, 1, 1e6], bad: [0] },
     of: (maxGradientNorm) => ({ maxGradientNorm }),
   },
+  {
+    ...{ what: 'the alpha of RMSProp', good: [0, 0.99], bad: [1, 1.5] },
+    of: (alpha) => withOptimizer({ kind: 'rmsprop', alpha }),
+  },
+  ...(['adam', 'adamw'] as const).flatMap((kind): Limited[] => [
+    {
+      ...{ what: 'a beta of Adam', good: [0, 0.999], bad: [1, 1.5] },
+      of: (beta) => withOptimizer({ kind, betas: [0.9, beta] }),
+    },
+    {
+      ...{ what: 'the epsilon of Adam', good: [1e-8, 1], bad: [0] },
+      of: (epsilon) => withOptimizer({ kind, epsilon }),
+    },
+  ]),
+  {
+    ...{ what: 'the factor of a decay', good: [0, 0.1, 1], bad: [1.1, -0.1] },
+    of: (decay) => ({ schedule: 'step', decay }),
+  },
   { what: 'the number of epochs', good: [1, 50], bad: [0, 1.5], of: (epochs) => ({ epochs }) },
   { what: 'the batch size', good: [1, 64], bad: [0, 1.5], of: (batch) => ({ batch }) },
   { what: 'the patience', good: [1, 9], bad: [0, 0.5], of: (patience) => ({ patience }) },
@@ -51,6 +69,25 @@ test.each(LIMITED)('$what is refused where it cannot work, with its value', ({ w
       what: expect.stringMatching(new RegExp(`^${what}.* must be .*, got ${value}`)),
     });
     expect(() => resolveSettings(of(value)), String(value)).toThrow(expected);
+  }
+});
+
+test.each([
+  ['loss', (name: string) => ({ loss: name })],
+  ['optimizer', (name: string) => ({ optimizer: { kind: name } })],
+  ['schedule', (name: string) => ({ schedule: name })],
+  ['batchNorm', (name: string) => ({ batchNorm: name })],
+  ['keep', (name: string) => ({ keep: name })],
+] as const)('a name that %s does not have is refused, with those that it has', (setting, of) => {
+  for (const name of ['', 'linear', 'toString', 'freeze']) {
+    const settings = of(name) as TrainerSettings;
+    expect(() => resolveSettings(settings)).toThrow(
+      expect.objectContaining({
+        code: 'bad-usage',
+        what: `'${name}' is not a valid value of ${setting}`,
+        fix: expect.stringMatching(/^Use \w/),
+      }),
+    );
   }
 });
 

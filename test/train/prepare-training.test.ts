@@ -411,6 +411,29 @@ test.each([2, 4, 5])('a batch of %d that is part of the computation stays fixed'
   expect([batch, remarks.map(({ code }) => code)]).toEqual([size, ['batch-fixed']]);
 });
 
+test.each([5, 8, 13])(
+  'a fixed batch of %d with a branch that the shapes choose is prepared with 6 samples',
+  async (size) => {
+    const bytes = model({
+      nodes: [
+        gemm,
+        node('Shape', ['h'], ['shape']),
+        node('Gather', ['shape', 'axis'], ['size']),
+        node('Equal', ['size', 'two'], ['is_two']),
+        node('If', ['is_two'], ['y'], {
+          then_branch: { graph: graphOf('then', [node('Softmax', ['h'], ['t'], { axis: 0 })], 't') },
+          else_branch: { graph: graphOf('else', [node('Tanh', ['h'], ['e'])], 'e') },
+        }),
+      ],
+      initializers: [w, b, ints('axis', [], [1]), ints('two', [], [2])],
+      inputs: [value('x', 1, [size, 3])],
+      outputs: [value('y', 1, [size, 2])],
+    });
+    const { batch, remarks } = await prepared(bytes);
+    expect([batch, remarks.map(({ code }) => code)]).toEqual([size, ['batch-fixed', 'branches-inlined']]);
+  },
+);
+
 test('a quantised model is refused with the node', async () => {
   const bytes = model({
     nodes: [

@@ -46,6 +46,11 @@ test('a weight that is joined to itself many times is found once, and none if a 
   expect(await trainable(...doubled, mixed, linear('mixed'))).toEqual([]);
 });
 
+test('an operator with the name of a property of objects has no weights', async () => {
+  for (const name of Object.getOwnPropertyNames(Object.prototype))
+    expect(await trainable(node(name, ['x', 'a'], ['y'])), name).toEqual([]);
+});
+
 test('the scale and bias of a written-out normalisation are trained', async () => {
   const normalised = [
     node('ReduceMean', ['x'], ['mean']),
