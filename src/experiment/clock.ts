@@ -28,7 +28,7 @@ export type TimedExperiment = Pick<Experiment, 'seeds'> & {
   readonly parts: Readonly<Record<'train' | 'test', Pick<Experiment['curve'], 'count'>>>;
 };
 
-/** Creates the clock of some runs on so many workers. A key stands for the run with its activation and seed: other processes send copies. */
+/** Creates the clock of some runs on a number of workers. Keys are equal by activation and seed: other processes send copies of them. */
 export function experimentClock(
   experiment: TimedExperiment,
   keys: readonly RunKey[],

@@ -43,10 +43,13 @@ export async function derivativeOverInputs(
   };
 }
 
-/** Largest distance of the two points of a difference. Halves of bins are powers of two, as this is. */
+/** Largest distance of the two points of a difference: a power of two, as half a bin is, so that the points are exact. */
 const MAX_STEP = 2 ** -16;
 
-/** Returns the central difference of a function. Both points are in the middle half of a bin around x, which has no kink. */
+/**
+ * Returns the central difference of a function at the centre of a bin. Both points lie in the middle half of the bin, so that no
+ * difference is over a kink at 0, where bins end.
+ */
 function slopeAt(f: (x: number) => number, x: number, width: number): number {
   const half = Math.min(MAX_STEP, width / 2) / 2;
   return (f(x + half) - f(x - half)) / (2 * half);

@@ -13,7 +13,7 @@ export function functionOf(name: ReplacementName, beta = 1): (x: number) => numb
 
 /** Largest |z| of the quadrature: a normal number beyond has a probability of 1e-23. */
 const MAX_Z = 10;
-/** Width of a step. Kinks at whole numbers lie on the border of two pairs of steps. */
+/** Width of a step. Simpson's rule takes two steps at a time, and a kink at a whole number lies between two such pairs. */
 const STEP = 1 / 64;
 
 /**

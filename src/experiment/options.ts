@@ -43,7 +43,7 @@ export interface ExperimentOptions
    * normalisation of any kind.
    */
   readonly batchNorm?: boolean | undefined;
-  /** Receives advice if the samples are too large for new weights. */
+  /** Receives advice: on samples whose values are too large for new weights, and on globs that match no activation. */
   readonly onDoubt?: ((advice: Advice) => void) | undefined;
   /** Loss landscape of the first seed's runs; none with `false`. */
   readonly landscape?: LandscapeSettings | false | undefined;

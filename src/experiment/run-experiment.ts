@@ -12,7 +12,7 @@ export interface RunExperimentOptions {
   /** The runs to do; default: all. */
   readonly keys?: readonly RunKey[] | undefined;
   /**
-   * `run`, the default, trains a run after the other. `epoch` trains all activations of a seed side by side, an epoch each in turn.
+   * `run`, the default, trains one run after the other. `epoch` trains all activations of a seed side by side, an epoch each in turn.
    */
   readonly turns?: 'run' | 'epoch' | undefined;
   /** Returns the state and the callbacks of a run. */

@@ -12,7 +12,7 @@ export interface FeedSizes {
   readonly hasRest?: boolean | undefined;
 }
 
-/** Returns runs of the first samples of a part, which are read on each pass. A model's fixed batch size decides on theirs. */
+/** Returns runs of the first samples of a part, which are read on each pass. Where the model fixes the batch size, the runs have it. */
 export function feedsOf(
   { inputs: samples, count }: LabelledPart,
   { document: { graph } }: EditableModel,

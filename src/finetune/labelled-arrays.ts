@@ -47,7 +47,7 @@ export interface TargetNames {
 
 /**
  * Returns the inputs and the targets among named arrays, and notes about the targets. Throws `bad-data` for a missing array
- * and for labels that are none.
+ * and for labels that are not class numbers.
  */
 export function splitArrays(
   arrays: Readonly<Record<string, Tensor>>,

@@ -88,7 +88,10 @@ export interface FinetuneOptions
   readonly provider?: Provider | undefined;
   readonly session?: SessionOptions | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Receives advice if the samples do not look like those that the original was trained on. */
+  /**
+   * Receives advice: on samples that do not look like those that the original was trained on or that the model couples, and on globs
+   * that match no activation or no weight.
+   */
   readonly onDoubt?: ((advice: Advice) => void) | undefined;
   /** Receives the name of the work, the finished share of it, and the seconds left of all trainings if known. */
   readonly onProgress?: ((work: string, share: number, secondsLeft: number | undefined) => void) | undefined;

@@ -171,7 +171,7 @@ async function openRun(
   onStep: (step: Pick<FinetuneStep, 'step' | 'of' | 'loss'>) => void,
 ): Promise<OpenRun> {
   const isScored = scoresStart && resume === undefined;
-  // Else the preparation told.
+  // `prepareFinetune` gives the advice where it scores the models.
   const tells = isScored && arm === 'swapped' && seed === seeds[0];
   const trainer = await openArm(models[arm], parts, options, seed, {
     teacher: teacherOf(models.original, options),

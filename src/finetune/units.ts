@@ -52,7 +52,7 @@ function passes(names: readonly string[]): string[][] {
 
 type MeasureOptions = OnProvider & { readonly session?: SessionOptions | undefined };
 
-/** Passes each tensor of the main graph in each run to `add`, the model's inputs included. Those of inner graphs are passed over. */
+/** Calls `add` with each named tensor of each run. Names from nested graphs are left out. */
 export async function readTensors(
   model: EditableModel,
   names: readonly string[],

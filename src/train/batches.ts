@@ -101,6 +101,7 @@ interface Images {
   /** Number of elements of a sample. */
   readonly length: number;
   readonly scratch: TypedArray;
+  /** Whether a random part of the image is erased, if a change has one: not in targets. */
   readonly erase: boolean;
 }
 

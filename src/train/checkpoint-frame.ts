@@ -22,7 +22,7 @@ export interface CheckpointFormat {
 
 const headerAt = ({ magic }: Pick<CheckpointFormat, 'magic'>) => magic.length + 8;
 
-/** Encodes a checkpoint. `write` writes the body of so many bytes from an offset on. */
+/** Encodes a checkpoint. `write` writes the body, `bodyBytes` bytes from `at` on. */
 export function encodeFrame(
   format: CheckpointFormat,
   header: object,

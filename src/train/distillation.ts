@@ -15,7 +15,7 @@ import {
 /** Returns the name of the input for the target of a loss term. */
 export const distillationTarget = (term: string) => `${TRAIN_PREFIX}target/${term}`;
 
-/** Returns the sum of squared differences between tensors and their targets. */
+/** Returns the loss of a distillation: the sum of squared differences between tensors and their targets. */
 function lossOf(terms: readonly LossTerm[], probe: Probe): GraphLoss {
   return {
     reads: terms.map(({ name }) => name),

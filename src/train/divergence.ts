@@ -19,14 +19,14 @@ export function diverged(what: string): OnnxMishError {
   return asDivergence(new OnnxMishError('run-failed', what, { fix: 'Lower the learning rate' }));
 }
 
-/** Returns the error of a loss that no training has, at a place such as a step. */
+/** Returns the error of a loss that is not finite or beyond its bound, at a place such as a step. */
 export function divergedLoss(place: string, loss: number): OnnxMishError {
-  const why = Number.isFinite(loss) ? ', which takes probabilities that are all 0 or 1' : '';
+  const why = Number.isFinite(loss) ? ', which means that all probabilities are 0 or 1' : '';
   return diverged(`the loss of ${place} is ${Number(loss.toPrecision(4))}${why}`);
 }
 
 /**
- * Largest mean loss of scores. A larger one takes scores beyond 2^24, where float32 cannot tell a whole number from the next: every
+ * Largest mean loss of scores. A larger one needs scores beyond 2^24, where float32 cannot tell a whole number from the next: every
  * probability is 0 or 1.
  */
 const MAX_LOSS_OF_SCORES = 2 ** 24;

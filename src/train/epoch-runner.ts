@@ -38,7 +38,7 @@ export async function createEpochRunner(
   const teacher =
     options.teacher && (await openTeacher(options.teacher, plan.output, loss, step.layout, options));
   const session = await model
-    // Each step takes the same memory; a planned block would lie beside what the first step took, and saves no time.
+    // ONNX Runtime plans a block of memory in the first run. It needs the block besides what that run took, and saves no time.
     .withEdited(step.model, (copy) =>
       options.provider.open(copy, { memoryPattern: false, forRunInto: true, ...options.session }),
     )

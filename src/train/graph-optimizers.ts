@@ -29,12 +29,13 @@ export interface Update {
   readonly states: readonly string[];
 }
 
-/** Weights of the runs before and of a run, in a mean over predictions. */
+/** Names of the factors of a mean over predictions: of the runs before, and of this run. */
 export interface RunShares {
   readonly before: string;
   readonly run: string;
 }
 
+/** An optimiser that writes its step into a training graph. */
 export interface GraphOptimizer {
   /** Names of the optimiser's state tensors per parameter. All start as zeros. */
   readonly states: readonly string[];
@@ -43,7 +44,7 @@ export interface GraphOptimizer {
   /** Returns the scalars of a step, in the order of `scalars`. Steps count from 1. */
   scalarsAt(step: number, rate: number): readonly number[];
   /**
-   * Adds the sum of the gradients so far to the tape; the sum is the last state. `shares` has the weights of the sum before and of
+   * Adds the sum of the gradients so far to the tape; the sum is the last state. `shares` has the factors of the sum before and of
    * the gradient, where the predictions that count differ between runs. Absent where each run has all gradients of a step.
    */
   accumulate?(
@@ -53,7 +54,7 @@ export interface GraphOptimizer {
     scalars: readonly string[],
     shares?: RunShares,
   ): string;
-  /** Adds the weights of a run, and the number of predictions that counted so far. Absent where gradients are not averaged. */
+  /** Adds the factors of a run, and the number of predictions that counted so far. Absent where gradients are not averaged. */
   shares?(
     tape: Tape,
     counted: string,

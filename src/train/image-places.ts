@@ -31,7 +31,7 @@ export function readsChannelsLast(
   input: string,
 ): boolean | undefined {
   const seen = new Set<string>();
-  // Each value with the input's axis at the place of each of its own. The list grows while it is read.
+  // Values, with the axis of the input that each of their axes comes from. The list grows while it is read.
   const open: { readonly name: string; readonly axes: readonly number[] }[] = [
     { name: input, axes: IMAGE_AXES },
   ];
@@ -75,7 +75,7 @@ export function outputPlaces(
   output: string,
 ): OutputPlaces | undefined {
   const seen = new Set<string>();
-  // Each value with the output's axis at the place of each of its own, until a layer tells that of the channels. The list grows while it is read.
+  // Values, with the axis of the output that each of their axes becomes, and that of the channels once a layer tells it. The list grows.
   const open: {
     readonly name: string;
     readonly axes: readonly number[];

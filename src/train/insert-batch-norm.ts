@@ -25,8 +25,8 @@ const SINGLE_PLACES = {
 
 /**
  * Inserts a batch normalisation behind each convolution with its own weights and several places, with the statistics of `batches`
- * and a scale and shift that undo it: the function stays the same. `edits` folds the trained normalisations into the original's
- * weights again, exactly, so that the original's nodes stay, except for biases that it lacks. Throws `run-failed`.
+ * and a scale and shift that undo it: the function stays the same. The result's `edits` fold the trained normalisations exactly into the
+ * original's weights. The original's nodes stay; a convolution without a bias gets one. Throws `run-failed`.
  */
 export async function withBatchNorm(
   prepared: TrainableModel,
@@ -45,9 +45,8 @@ export async function withBatchNorm(
   for (const { node, raw, y, names } of inserted) {
     const { mean, variance } = moments.get(y) ?? { mean: new Float64Array(0), variance: new Float64Array(0) };
     const parameters = [names.scale, names.shift, names.mean, names.variance];
-    const norm = composedField([
-      ...(['BatchNormalization', [raw, ...parameters], [y], { epsilon: { f: DEFAULT_EPSILON } }] as const),
-    ]);
+    const epsilon = { f: DEFAULT_EPSILON };
+    const norm = composedField(['BatchNormalization', [raw, ...parameters], [y], { epsilon }]);
     edits.push(replacing(node, concat([await renamedOutput(document, node, raw), norm])));
     const values = {
       scale: variance.map((one) => Math.sqrt(one + EPSILON)),

@@ -36,19 +36,19 @@ function inputNorms({ graph }: OnnxDocument, index: GraphIndex): Set<string> {
 }
 
 /**
- * Describes the constants of several elements that a loss depends on and that no training moves, because no operator marks them as
- * weights. `others` has the names of constants that need no remark; masks with -Infinity need none, either,
+ * Describes the constants of several elements that `scores`, which the loss reads, depends on and that no training moves, because no
+ * operator marks them as weights. `others` has the names of constants that need no remark; masks with -Infinity need none, either,
  * nor does what scales the inputs.
  */
 export function keptConstants(
   document: OnnxDocument,
   index: GraphIndex,
-  read: string,
+  scores: string,
   weights: readonly Weight[],
   others: ReadonlySet<string>,
 ): TrainingRemark[] {
   const { graph } = document;
-  const nodes = neededNodes(withoutUnusedStatistics(document), [read]);
+  const nodes = neededNodes(withoutUnusedStatistics(document), [scores]);
   const settings = [...nodes].flatMap(({ domain, opType, inputs }) => {
     const slots = domain === '' && Object.hasOwn(SETTINGS, opType) ? SETTINGS[opType] : undefined;
     return (slots ?? []).flatMap((slot) => rootWeights(document, index, inputs[slot] ?? ''));

@@ -14,7 +14,7 @@ export interface LossCheck {
   close(): Promise<void>;
 }
 
-/** Number of steps to compare: wrong gradients of the first show in the losses after it. */
+/** Number of steps to compare: wrong gradients of the first step show in the losses of the next ones. */
 const MAX_COMPARED_RUNS = 3;
 /** Maximum relative difference between two losses. */
 const MAX_DIFFERENCE_RATIO = 1e-3;

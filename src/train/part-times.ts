@@ -31,7 +31,7 @@ type SeenPart = PartName | 'firstScore';
 export interface PartTimes {
   /** Adds what was measured before the trainings. */
   measured(kind: string, times: Partial<TrainingTimes>): void;
-  /** Adds what was seen. The first score of a training counts where no other is known, because it may wait for a compiler. */
+  /** Adds what was seen. The first score of a training may wait for a compiler: it counts only while no other score is known. */
   add(kind: string, part: SeenPart, seconds: number): void;
   /** Returns the seconds of a part; 0 if nothing is known. */
   get(kind: string, part: PartName): number;
@@ -49,9 +49,9 @@ const MAX_RATIO = 8;
 const PASSES_PER_STEP = 3;
 
 /**
- * Keeps times. The time of a part that was seen often enough is the mean of its later times. The time of another part is what was measured
- * before, in proportion to what the steps or the scores then took, else an estimate from its number of samples; both are multiplied by the ratio of what other kinds took to what was expected
- * of them, as far as that is plausible.
+ * Keeps times. A part that was seen often enough takes the mean of its later times. Another part takes what was measured before, in
+ * proportion to the steps or the scores of that time; or else an estimate from its number of samples. Both are then multiplied by the
+ * ratio of what other kinds took to what was expected of them, as far as that ratio is plausible.
  */
 export function partTimes(samples: SampleCounts): PartTimes {
   const kept = keptMeans();

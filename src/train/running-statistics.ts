@@ -11,8 +11,8 @@ const SEPARATE =
   'Export the model so that each has a tensor of its own: in PyTorch with training=TrainingMode.TRAINING, do_constant_folding=False and dynamo=False';
 
 /**
- * Throws `bad-usage` for a batch normalisation whose running statistics are a trained weight, too, as exporters store equal tensors of
- * a new network once, or which cannot move although they should: another layer has them, too. Those that `freeze` matches stay.
+ * Checks the running statistics of batch normalisations. Exporters store equal tensors of a new network once. Throws `bad-usage` where a
+ * running statistic is also a trained weight, and where it should move but is also another layer's. Those that `freeze` matches stay.
  */
 export function checkRunningStatistics(
   document: OnnxDocument,

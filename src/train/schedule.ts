@@ -7,8 +7,9 @@ export interface Schedule {
   readonly steps: number;
   /** Number of steps over which the rate rises linearly to `rate`; 0 by default. */
   readonly warmUpSteps?: number | undefined;
-  /** For `step`: number of steps between two decays of the rate, and the factor of a decay. */
+  /** For `step`: number of steps between two decays of the rate; default: a third of those after the warm-up. */
   readonly decaySteps?: number | undefined;
+  /** For `step`: the factor of a decay; default 0.1. */
   readonly decay?: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-// If nodes whose condition follows from shapes, as exporters write for a squeeze of an axis of unknown size, or from the data.
+// Replaces If nodes. Exporters write one with a condition on shapes for a squeeze of an axis of unknown size.
 import { type InlinedBranch, inlineBranches } from '../onnx/model-passes/inline-branches.js';
 import { decodeModel, isOperator, type ModelProto } from '../onnx/model-passes/model-proto.js';
 import type { EditableModel } from '../providers/loaded-model.js';
@@ -38,10 +38,10 @@ export async function withShapeBranches(
     if (value !== undefined) known.set(condition, value !== 0);
   }
   const branches = inlineBranches(proto, { known });
-  const shaped = branches.length === 0 ? none : await copyOf(model, original, proto, branches, FOLLOWS);
+  const shaped = branches.length === 0 ? none : await copyOf(model, original, proto, branches, BY_SHAPES);
   const chosen = inlineBranches(proto, { both: true });
   if (chosen.length === 0) return shaped;
-  const whole = await copyOf(model, original, proto, chosen, DEPENDS);
+  const whole = await copyOf(model, original, proto, chosen, BY_DATA);
   if (!(await haveEqualOutputs(model, whole.model, feeds, options))) return shaped;
   return {
     model: whole.model,
@@ -50,8 +50,8 @@ export async function withShapeBranches(
   };
 }
 
-const FOLLOWS = 'If nodes whose condition follows from the shapes were replaced by their branch';
-const DEPENDS =
+const BY_SHAPES = 'If nodes whose condition follows from the shapes were replaced by their branch';
+const BY_DATA =
   'If nodes whose condition depends on the data compute both branches, of which a Where takes one';
 
 async function copyOf(

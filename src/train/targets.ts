@@ -218,7 +218,7 @@ function checkShares(
     : bad('all samples have the same targets', 'Give samples with different targets', origin);
 }
 
-/** Difference from 1 of probabilities that float16 stores. */
+/** Maximum difference of a sum of probabilities from 1: float16 rounds them. */
 const MAX_SUM_ERROR = 0.01;
 
 /** Throws for probabilities that do not add up to 1, which the gradient of cross-entropy requires. */

@@ -53,7 +53,7 @@ interface Progress {
   points: number;
   /** Number of epochs since the start, or since a checkpoint. */
   timed: number;
-  /** Seconds before the last step. */
+  /** Seconds from the event before the last step to that step. */
   untilStep: number;
   /** Milliseconds of the last event. */
   at: number | undefined;

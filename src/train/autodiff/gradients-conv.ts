@@ -7,7 +7,7 @@ import { elementCount } from '../../providers/tensor.js';
 import { gemm, lastToMiddle, NO_GRADIENT, sumOfChannels } from './rule.js';
 import type { Tape } from './tape.js';
 
-/** Unfolds [N, C, ...inside] to [N, C, taps, places]. */
+/** Adds the elements under each window of [N, C, ...inside], as [N, C, taps, places]. */
 export function unfold(
   tape: Tape,
   x: string,
@@ -110,12 +110,12 @@ export function weightGradient(
   return tape.reshape(tape.sum(tape.node('MatMul', [left, right]), [0]), shape);
 }
 
-/** Whether a window over two axes is more than a row, and takes every place. */
+/** Whether a kernel has several rows and columns, and there are no groups, strides and dilations, and less padding than the kernel is long. */
 function isDense({ kernel, strides, dilations, pads }: Window, group: number): boolean {
   const [height = 1, width = 1] = kernel;
   const spaced = elementCount(strides) !== 1 || elementCount(dilations) !== 1;
-  const isReached = pads.every((pad, at) => pad < (kernel[at % 2] ?? 1));
-  return group === 1 && kernel.length === 2 && height > 1 && width > 1 && !spaced && isReached;
+  const isWithin = pads.every((pad, at) => pad < (kernel[at % 2] ?? 1));
+  return group === 1 && kernel.length === 2 && height > 1 && width > 1 && !spaced && isWithin;
 }
 
 /** Adds the gradient of a convolution's input: a convolution with mirrored weights, or a transposed convolution. */
@@ -234,7 +234,7 @@ export const timesTransposed = (tape: Tape, a: string, b: string, shares = 1) =>
     ? gemm(tape, [a, b], { transB: 1 })
     : tape.node('FusedMatMul', [a, b], { transB: 1 }, 'com.microsoft');
 
-/** Joins the gradients of all places of the window, [outputs, inputs] each or for each share, to one in the shape of the weights. */
+/** Joins the gradients of all places of the window, each [outputs, inputs] or [shares, outputs, inputs], in the shape of the weights. */
 export function joinedTaps(
   tape: Tape,
   parts: readonly string[],

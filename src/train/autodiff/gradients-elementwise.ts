@@ -92,11 +92,11 @@ const where: Gradient = (tape, node, g) => {
 
 const prelu: Gradient = (tape, node, g) => {
   const [x = '', slope = ''] = node.inputs;
-  const positive = tape.mask('Greater', x, zero(tape));
-  const negative = complement(tape, positive);
+  const above0 = tape.mask('Greater', x, zero(tape));
+  const negative = complement(tape, above0);
   const gSlope = times(tape, g, times(tape, x, negative));
   return [
-    times(tape, g, plus(tape, positive, times(tape, negative, slope))),
+    times(tape, g, plus(tape, above0, times(tape, negative, slope))),
     unbroadcast(tape, gSlope, tape.dims(x), tape.dims(slope)),
   ];
 };

@@ -17,7 +17,7 @@ import type { Tape } from './tape.js';
 const ofSigmoid = (tape: Tape, y: string) => times(tape, y, complement(tape, y));
 const ofTanh = (tape: Tape, y: string) => complement(tape, square(tape, y));
 
-/** hₜ = f(aₜ), where aₜ is the sum of both parts. */
+/** hₜ = f(aₜ), where aₜ is the part of the input plus the part of the hidden state. */
 function rnn(direction: Recurrence): RecurrenceGradients {
   const { tape, activation, h, r } = direction;
   const slopes =
@@ -73,7 +73,7 @@ function lstm(direction: Recurrence): RecurrenceGradients {
   return { input: all, hidden: all, before: initial, cells: carried };
 }
 
-/** Gates of a GRU, the slopes by which a state's gradient reaches them, and n, the candidate of the state. */
+/** Adds the gates z and r of a GRU, and the derivatives of a state by the sums in z and in n, the candidate of the state. */
 function gruGates(direction: Recurrence, candidate: (r: string) => string) {
   const { tape, before, fromInput, fromHidden } = direction;
   const sums = plus(tape, fromInput, fromHidden);
@@ -144,6 +144,7 @@ function gruResetBefore(direction: Recurrence): RecurrenceGradients {
   return { input: all, hidden: all, r: sideBySide(tape, parts, 0), before: initial };
 }
 
+/** The gradients of recurrent operators. */
 export const RECURRENT: Gradients = {
   RNN: recurrentRule(1, rnn),
   LSTM: recurrentRule(4, lstm),

@@ -27,7 +27,7 @@ function reductionOf(tape: Tape, node: Node): Reduction | undefined {
   const dims = tape.dims(x);
   const rank = dims.length;
   const listed = attribute(node, 'axes')?.ints ?? (given === '' ? undefined : tape.constant(given));
-  const none = (attribute(node, 'noop_with_empty_axes')?.i ?? 0) !== 0;
+  const isNoop = (attribute(node, 'noop_with_empty_axes')?.i ?? 0) !== 0;
   const keeps = (attribute(node, 'keepdims')?.i ?? 1) !== 0;
   // Axes that are not constant can be seen from the shapes, but only if the rank stays.
   if (listed === undefined && given !== '' && !keeps) return undefined;
@@ -35,10 +35,10 @@ function reductionOf(tape: Tape, node: Node): Reduction | undefined {
   const everything = dims.map((_, axis) => axis);
   const axes =
     listed === undefined
-      ? given === '' && !none
+      ? given === '' && !isNoop
         ? everything
         : everything.filter((axis) => out[axis] !== dims[axis])
-      : listed.length === 0 && !none
+      : listed.length === 0 && !isNoop
         ? everything
         : listed.map((axis) => (axis + rank) % rank);
   return { axes, dims, kept: dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim)) };

@@ -39,7 +39,7 @@ function adjointOfCopies(size: number, sources: readonly number[]): Float32Array
   return matrix;
 }
 
-/** Returns the rule of an operator that copies elements along axes; `sources` gives the source index of each element. */
+/** Adds the gradient of an input [...dims] whose elements are copied along axes to [...out]; `sources` gives the index that each is from. */
 function copied(
   tape: Tape,
   g: string,

@@ -92,7 +92,7 @@ export function backwards(
   return { states: sideBySide(tape, states.reverse(), 0), initial: carried ?? '' };
 }
 
-/** Adds rows × columns of a sequence: [places × samples, length]. */
+/** Adds a sequence as a matrix, [places × samples, length]. */
 const flat = (tape: Tape, x: string, { places, samples }: Sizes, length: number) =>
   tape.reshape(x, [places * samples, length]);
 
@@ -115,7 +115,7 @@ export function recurrentRule(gates: number, cell: (direction: Recurrence) => Re
     const activations = activationsOf(node, gates);
     if (sizes === undefined || activations === undefined) return [];
     const [all = ''] = node.outputs;
-    if (all === '') return []; // see `withStates`
+    if (all === '') return []; // `withStates` of kept-nodes.ts adds this output
     const names = node.inputs.map((name) => (name === '' ? undefined : name));
     const [x = '', , , bias, , h0, c0] = names;
     const found = activations.map((activation, order) => {
@@ -207,7 +207,7 @@ function directionOf(
   const [gradients, last, lastCells] = outputs;
   const wide = gates * hidden;
   const inOrder = (sequence: string) => (isReverse ? reversed(tape, sequence, places) : sequence);
-  /** One direction of a sequence of all. */
+  /** Adds this direction's part of a sequence [places, directions, samples, hidden]. */
   const own = (sequence: string) =>
     inOrder(tape.reshape(tape.slice(sequence, [order], [order + 1], [1]), [places, samples, hidden]));
   const state = (name: string) =>

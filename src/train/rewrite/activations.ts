@@ -83,7 +83,7 @@ export function writeGate(context: RewriteContext, { z: given, last, mish }: Gat
   const rest = complement(forward, s);
   const root = plus(forward, times(forward, rest, rest), forward.floats([1]));
   const half = forward.node('Reciprocal', [root]);
-  // HardSigmoid is 2 × half - 1 in a single pass; its bounds 0 and 1 are never reached.
+  // HardSigmoid is 2 × half - 1 in a single pass; its bounds 0 and 1 cut nothing off.
   const gate = forward.node('HardSigmoid', [half], { alpha: { f: 2 }, beta: { f: -1 } });
   context.put(last, [mish ? ['Mul', [z, gate], [y]] : ['Identity', [gate], [y]]]);
   if (context.blocked.has(z)) context.blocked.add(y);

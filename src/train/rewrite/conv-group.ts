@@ -33,7 +33,7 @@ export interface Group {
   readonly last: Node;
 }
 
-/** Returns how the blocked layout has a convolution; undefined if it has not. */
+/** Returns the way in which the blocked layout computes a convolution; undefined if it cannot. */
 export function blockedKind(
   node: Node,
   { block, blocked, dims }: Pick<RewriteContext, 'block' | 'blocked' | 'dims'>,

@@ -16,11 +16,11 @@ export interface NormGroup {
   /** Whether the statistics of the batch are used. */
   readonly trained: boolean;
   /** The running statistics before the node. */
-  readonly before: NextStatistics;
+  readonly before: RunningStatistics;
 }
 
-/** Running statistics after the step. */
-export interface NextStatistics {
+/** Names of the tensors with the running mean and variance of a batch normalisation. */
+export interface RunningStatistics {
   readonly mean: string;
   readonly variance: string;
 }
@@ -38,7 +38,7 @@ function originOf(tape: Tape, x: string, dims: readonly number[], block: number)
 }
 
 /**
- * Adds the statistics of the batch. `x` is the tensor without `origin`, which is near the mean of each channel: so the variance
+ * Adds the statistics of the batch. `x` is the tensor minus `origin`, which is near the mean of each channel: so the variance
  * keeps its digits where a channel lies far from zero. Mean and variance are those of `x`.
  */
 function batchStatistics(tape: Tape, given: string, dx: readonly number[], block: number) {
@@ -54,7 +54,7 @@ function batchStatistics(tape: Tape, given: string, dx: readonly number[], block
 }
 
 /** Writes a batch normalisation in place of its nodes. Returns the next running statistics, if it is trained. */
-export function writeNormGroup(context: RewriteContext, group: NormGroup): NextStatistics | undefined {
+export function writeNormGroup(context: RewriteContext, group: NormGroup): RunningStatistics | undefined {
   const { norm, summand, relu, last, trained, before } = group;
   const { forward, dims, block = 1 } = context;
   const [given = '', scale = '', bias = ''] = norm.inputs;

@@ -12,7 +12,7 @@ import { filled, inWholeBlocks, meanOfPlaces, timesEachChannel } from './blocks.
 import { createContext, type RewriteContext } from './context.js';
 import { blockedKind, writeConvGroup } from './conv-group.js';
 import { capturedNames, standIn, withStates } from './kept-nodes.js';
-import { type NextStatistics, writeNormGroup } from './norm-group.js';
+import { type RunningStatistics, writeNormGroup } from './norm-group.js';
 import { type Readers, readersOf } from './readers.js';
 
 /** A forward pass as training runs it. */
@@ -26,7 +26,7 @@ export interface Rewritten {
   /** Nodes to write after those of the model. */
   readonly rest: readonly ComposedNode[];
   /** The next running statistics of each trained batch normalisation. */
-  readonly statistics: ReadonlyMap<Node, NextStatistics>;
+  readonly statistics: ReadonlyMap<Node, RunningStatistics>;
   /** The names under which the outputs are in the plain layout, in the given order. */
   readonly outputs: readonly string[];
   dims(name: string): readonly number[];
@@ -47,8 +47,8 @@ export function rewriteForward(tape: Tape, nodes: readonly Node[], options: Rewr
   const pinned = nodes.filter((node) => composedNode(node) === undefined).flatMap(({ inputs }) => inputs);
   const context = createContext(tape, options.block, new Set([...captured, ...pinned]));
   const readers = readersOf(nodes, [...options.outputs, ...captured]);
-  const statistics = new Map<Node, NextStatistics>();
-  const running = new Map<string, NextStatistics>();
+  const statistics = new Map<Node, RunningStatistics>();
+  const running = new Map<string, RunningStatistics>();
   /** Functions that write the nodes in place of the last node of a group. */
   const writers = new Map<Node, () => void>();
   /** Nodes that a group contains. */
@@ -81,9 +81,9 @@ export function rewriteForward(tape: Tape, nodes: readonly Node[], options: Rewr
 
 interface Planning {
   readonly readers: Readers;
-  readonly statistics: Map<Node, NextStatistics>;
+  readonly statistics: Map<Node, RunningStatistics>;
   /** The statistics after the last call so far of a layer that is called several times, by the name of its running mean. */
-  readonly running: Map<string, NextStatistics>;
+  readonly running: Map<string, RunningStatistics>;
   readonly trainedNorms: ReadonlySet<Node>;
   readonly taken: ReadonlySet<Node>;
   put(last: Node, members: readonly Node[], write: () => void): void;
@@ -129,7 +129,7 @@ function planNorm(context: RewriteContext, norm: Node, planning: Planning): void
   const trained = trainedNorms.has(norm);
   const [mean = '', variance = ''] = norm.inputs.slice(3);
   const before = () => running.get(mean) ?? { mean, variance };
-  const keep = (next: NextStatistics) => {
+  const keep = (next: RunningStatistics) => {
     statistics.set(norm, next);
     running.set(mean, next);
   };

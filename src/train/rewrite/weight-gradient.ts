@@ -8,10 +8,11 @@ import { blockedConv, cut, inWholeBlocks, toPlain } from './blocks.js';
 
 /** A convolution with the gradient of its output in the blocked layout. */
 export interface BlockedGradient {
-  /** x, its plain copy, and whether x is in the blocked layout. */
   readonly x: string;
-  readonly plainX: () => string;
+  /** Whether x is in the blocked layout. */
   readonly blocked: boolean;
+  /** Adds the plain copy of x. */
+  readonly plainX: () => string;
   readonly g: string;
   /** Shapes of x, the output and the weights. */
   readonly dx: readonly number[];
