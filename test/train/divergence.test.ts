@@ -56,7 +56,7 @@ describe('a loss of scores above its bound', () => {
         } catch (error) {
           expect(isDivergence(error)).toBe(true);
           expect(error).toMatchObject({ code: 'run-failed', what: expect.stringMatching(/loss|weight/) });
-          end = /is \d.*, which takes probabilities that are all 0 or 1$/.test((error as OnnxMishError).what)
+          end = /is \d.*, which means that all probabilities are 0 or 1$/.test((error as OnnxMishError).what)
             ? 'bound'
             : 'not finite';
         }
