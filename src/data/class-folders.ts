@@ -1,11 +1,23 @@
+const isWhole = (name: string) => /^\d+$/.test(name);
+
 /**
  * Returns the number of each class from the names of the classes' folders: the position in the order of names (by code
- * units, as in torchvision's ImageFolder). If all names are whole numbers, they are the numbers of the classes.
+ * units, as in torchvision's ImageFolder). If all names are whole numbers, they are the numbers of the classes. `known` are the names
+ * that count, if they are those of other images; the result lacks a name that has no number among them.
  */
-export function classNumbers(names: Iterable<string>): ReadonlyMap<string, number> {
-  const sorted = [...new Set(names)].sort();
-  const numbered = sorted.every((name) => /^\d+$/.test(name));
-  return new Map(sorted.map((name, index) => [name, numbered ? Number(name) : index]));
+export function classNumbers(
+  names: Iterable<string>,
+  known: Iterable<string> = names,
+): ReadonlyMap<string, number> {
+  const sorted = [...new Set(known)].sort();
+  const areNumbers = sorted.every(isWhole);
+  const positions = new Map(sorted.map((name, index) => [name, index]));
+  const numbers = new Map<string, number>();
+  for (const name of [...new Set(names)].sort()) {
+    const number = areNumbers && isWhole(name) ? Number(name) : positions.get(name);
+    if (number !== undefined) numbers.set(name, number);
+  }
+  return numbers;
 }
 
 /** Returns whether a name in a path, of a file or a folder, starts with a dot. */

@@ -77,6 +77,7 @@ export async function trainAll(trainings: Trainings): Promise<FinishedRun[]> {
     return options.inTurns === true ? [turns] : turns.map((turn) => [turn]);
   });
   const resumedAt = finished.length;
+  if (resumed === undefined) await saveRepair(trainings);
   const clock = finetuneClock(
     trainings,
     finished.map(({ run }) => run),
@@ -93,6 +94,13 @@ export async function trainAll(trainings: Trainings): Promise<FinishedRun[]> {
     finished.push(...(await trainGroup(trainings, left, { finished, current, clock })));
   }
   return finished;
+}
+
+/** Saves the start of the trainings if it was repaired, which may take longer than an epoch. */
+async function saveRepair({ fixed, options, seconds }: Trainings): Promise<void> {
+  if (!fixed.isRepaired) return;
+  const none = { runs: [], finished: [], before: null, current: new Uint8Array(0) };
+  await options.checkpoint?.save(encodeFinetuneCheckpoint({ ...fixed, ...none, seconds: seconds() }));
 }
 
 interface Progress {

@@ -3,7 +3,7 @@ import { OnnxMishError, withDetails } from '../base/error.js';
 import { unlessAbsent } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
 import { remove } from '../files/roll-back.js';
-import { statOf } from '../files/same-file.js';
+import { isSameFile, statOf } from '../files/same-file.js';
 import { writeBytes } from '../files/write-model.js';
 import type { CheckpointStore } from '../finetune/options.js';
 
@@ -31,14 +31,15 @@ export async function openCheckpoint(
   const path = checkpointPath(output);
   const from = resume === true ? path : resume === false ? undefined : resume;
   const bytes = from === undefined ? undefined : await readCheckpoint(from);
-  if (bytes === undefined && !force && (await statOf(path)) !== undefined) {
+  const isOwn = from !== undefined && (await isSameFile(from, path));
+  if (!isOwn && !force && (await statOf(path)) !== undefined) {
     throw new OnnxMishError('io', 'the checkpoint of an earlier training exists', {
       where: path,
       fix: 'Go on from it, or replace it',
       option: { resume: null, force: null },
     });
   }
-  let isSaved = from === path;
+  let isSaved = isOwn;
   return {
     resume: bytes,
     name: from,

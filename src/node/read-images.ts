@@ -25,14 +25,20 @@ const MOST_PIXELS = 2 ** 28;
  * without an image's extension, are left out; links are followed. Throws `io`, and `bad-data` for a folder without images and for
  * an image in a format that cannot be read, such as BMP.
  *
+ * `classes` are the names of the classes if those of other images count, so that both folders have the same numbers. Then a
+ * folder may lack some of them, and one with images and another name throws `bad-data`.
+ *
  * @example
  * import { listImages } from 'onnx-mish/node';
  *
  * const { classes, images } = await listImages('validation');
  * console.log(classes.length, images[0]?.path, images[0]?.label);
  */
-export async function listImages(folder: string): Promise<ImageFolder> {
-  const found = await readFolder(folder);
+export async function listImages(
+  folder: string,
+  { classes }: { readonly classes?: readonly string[] | undefined } = {},
+): Promise<ImageFolder> {
+  const found = await readFolder(folder, classes);
   if (found.images.length > 0) return found;
   throw new OnnxMishError('bad-data', 'its subfolders contain no images', {
     where: folder,
@@ -40,23 +46,37 @@ export async function listImages(folder: string): Promise<ImageFolder> {
   });
 }
 
-/** Lists the images in the subfolders of a folder. */
-async function readFolder(folder: string): Promise<ImageFolder> {
+/** Lists the subfolders of a folder, which name the classes, in the order of names. Throws `io`. */
+export async function listClasses(folder: string): Promise<string[]> {
   const classes: string[] = [];
   for (const name of (await onFile(folder, () => readdir(folder))).sort()) {
     if (name.startsWith('.')) continue;
     const path = join(folder, name);
     if ((await onFile(path, () => stat(path))).isDirectory()) classes.push(name);
   }
-  const numbers = classNumbers(classes);
+  return classes;
+}
+
+/** Lists the images in the subfolders of a folder, whose names are numbered as those in `known`. */
+async function readFolder(folder: string, known?: readonly string[]): Promise<ImageFolder> {
+  const classes = await listClasses(folder);
+  const numbers = classNumbers(classes, known);
   const images: { path: string; label: number }[] = [];
   for (const name of classes) {
     const path = join(folder, name);
-    const label = numbers.get(name) ?? 0;
-    for (const file of imagesAmong(await filesIn(path))) images.push({ path: file, label });
+    const files = imagesAmong(await filesIn(path));
+    const label = numbers.get(name);
+    if (label === undefined && files.length > 0) throw unknownClass(path, name);
+    for (const file of files) images.push({ path: file, label: label ?? 0 });
   }
   return { classes, images };
 }
+
+const unknownClass = (where: string, name: string) =>
+  new OnnxMishError('bad-data', `'${name}' is no class of the other images`, {
+    where,
+    fix: 'Give the subfolders the same names in both folders',
+  });
 
 /** Returns the paths of all files in a folder at any depth. A link to a folder around it ends there. */
 async function filesIn(folder: string, around: readonly string[] = []): Promise<string[]> {

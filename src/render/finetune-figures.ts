@@ -11,8 +11,12 @@ import { writtenName } from './written-name.js';
 /** Returns what was swapped: `19 sites → Mish in the exp form, β = 1.` */
 export function describeSites({ sites, to, form, skipped }: FinetuneReport): string {
   const betas = [...new Set(sites.map(({ beta }) => beta))];
-  const sharp =
-    to !== 'mish' ? '' : betas.length === 1 ? `, β = ${figure(betas[0])}` : ', with a separate β for each';
+  const isPlain = to !== 'mish' && betas.every((beta) => beta === 1); // most others have no sharpness
+  const sharp = isPlain
+    ? ''
+    : betas.length === 1
+      ? `, β = ${figure(betas[0])}`
+      : ', with a separate β for each';
   const rest = skipped === 0 ? '' : `; ${integer(skipped)} not swapped`;
   return `${plural(sites.length, 'site')} → ${writtenName({ to, form })}${sites.length === 0 ? '' : sharp}${rest}.`;
 }

@@ -49,6 +49,24 @@ describe('the list', () => {
     ]);
   });
 
+  test('has the numbers of other images’ classes, if these are given', async () => {
+    const labels = async (folder: Folder, classes: readonly string[]) =>
+      (await listImages(folder.path, { classes })).images.map(({ label }) => label);
+    const names = ['ant', 'bee', 'cat', 'dog'];
+    for (const few of [['cat'], ['ant', 'dog'], ['bee', 'cat', 'dog']]) {
+      const folder = await folderOf(...few.map((name) => `${name}/1.png`), 'unknown/');
+      expect(await labels(folder, names)).toEqual(few.map((name) => names.indexOf(name)));
+    }
+    expect(await labels(await folderOf('5/1.png', '11/1.png'), ['2', '5', '7'])).toEqual([11, 5]);
+    for (const classes of [names, ['1', '2']]) {
+      const other = await folderOf('ant/1.png', 'unknown/deep/1.png');
+      await expect(listImages(other.path, { classes })).rejects.toMatchObject({
+        code: 'bad-data',
+        what: expect.stringMatching(/^'(ant|unknown)' is no class of the other images$/),
+      });
+    }
+  });
+
   test('leaves out what is no image, what is hidden, and what has no class', async () => {
     const names = ['a/1.png', 'a/1.txt', 'a/._1.png', 'a/.cache/2.png', '.git/3.png', '4.png', 'labels.csv'];
     expect(await listed(await folderOf(...names))).toEqual([['a/1.png', 0]]);

@@ -47,6 +47,18 @@ describe('in a terminal', () => {
     expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThan(200);
   });
 
+  test('another activation has its sharpness, if it is another than 1', () => {
+    const sites = (...betas: number[]) =>
+      renderFinetune({
+        ...FINETUNE_REPORT,
+        to: 'swish',
+        sites: betas.map((beta) => ({ label: '/relu1', kind: 'relu', beta })),
+      }).split('\n')[0];
+    expect(sites(2, 2)).toBe('2 sites → Swish, β = 2; 1 not swapped.');
+    expect(sites(2, 4)).toBe('2 sites → Swish, with a separate β for each; 1 not swapped.');
+    expect(sites(1, 1)).toBe('2 sites → Swish; 1 not swapped.');
+  });
+
   test('a long list is cut unless all is wanted', () => {
     const moved = Array.from({ length: 30 }, (_, index) => ({ weight: `layer${index}.weight`, change: 0.1 }));
     const long = { ...FINETUNE_REPORT, runs: FINETUNE_REPORT.runs.map((run) => ({ ...run, moved })) };

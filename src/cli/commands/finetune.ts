@@ -24,8 +24,8 @@ test samples: the difference has a 95 % interval and McNemar's p. Without --test
 unseen samples with --test if the original was trained on the data. No choice is made on the test part, and without
 --patience none on the validation part.
 
-After each epoch the state is saved beside the output, as <output>.checkpoint. A stopped training goes on with --resume, to
-the same result as without a stop. The same seed gives the same file on the same machine.
+After the repair and after each epoch the state is saved beside the output, as <output>.checkpoint. A stopped training goes
+on with --resume, to the same result as without a stop. The same seed gives the same file on the same machine.
 
 What was trained cannot be undone: keep the original. --json prints an onnx-mish/finetune@1
 (onnx-mish/finetune.schema.json), which \`onnx-mish report\` shows again.

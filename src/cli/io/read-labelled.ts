@@ -63,7 +63,7 @@ export function readLabelled(
   const read = (path: string) =>
     images === undefined
       ? arraysOf(path, flags, { signal, note: noteOnce })
-      : imagesOf({ ...flags, images: path, limit }, signal);
+      : imagesOf({ ...flags, images: path, limit, classesOf: images }, signal);
   return { data: read(images ?? data ?? ''), test: test === undefined ? undefined : read(test) };
 }
 
@@ -102,11 +102,15 @@ async function limited(data: LabelledData, limit: number | undefined): Promise<L
   return { ...data, indices, samples: inputs, targets, digest };
 }
 
-function imagesOf({ images: folder = '', ...flags }: LabelledFlags, signal: AbortSignal): LabelledDataMaker {
+/** Returns a function that reads the images of a folder. The subfolders of `classesOf` number the classes. */
+function imagesOf(
+  { images: folder = '', classesOf, ...flags }: LabelledFlags & { readonly classesOf: string },
+  signal: AbortSignal,
+): LabelledDataMaker {
   return async (inputs) => {
-    const { listImages } = await import('../../node/read-images.js');
+    const { listClasses, listImages } = await import('../../node/read-images.js');
     const { imageSamples } = await import('../../data/image-samples.js');
-    const found = await listImages(folder);
+    const found = await listImages(folder, { classes: await listClasses(classesOf) });
     const images = evenly(found.images.length, flags.limit).flatMap((index) => found.images[index] ?? []);
     const labels = images.map(({ label }) => label);
     const decode = await imageDecoder(images.map(({ path }) => path));

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import { readLabelled } from '../../../src/cli/io/read-labelled.js';
@@ -80,3 +81,21 @@ test.each([12, 30, 59, 60])(
     }
   },
 );
+
+test('images for the test have the class numbers of the training images, by the names of their folders', async () => {
+  const folder = await tempFolder();
+  const images = async (name: string, ...classes: string[]) => {
+    for (const one of classes) {
+      await mkdir(folder.at(name, one), { recursive: true });
+      await folder.write(`${name}/${one}/1.png`, one);
+    }
+    return folder.at(name);
+  };
+  const train = await images('train', 'cat', 'dog', 'fish');
+  const targets = async (path: string) =>
+    (await readLabelled({ images: train, test: path }, signal).test?.(INPUTS))?.targets;
+  expect((await readLabelled({ images: train }, signal).data(INPUTS)).targets).toEqual([0, 1, 2]);
+  expect(await targets(await images('few', 'dog', 'fish'))).toEqual([1, 2]);
+  const error = await failure(targets(await images('more', 'cat', 'lion')));
+  expect(error).toMatchObject({ code: 'bad-data', where: folder.at('more', 'lion') });
+});
