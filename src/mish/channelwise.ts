@@ -144,11 +144,11 @@ function createChannels(index: GraphIndex): (scope: Scope, name: string) => numb
     for (const name of inputs) {
       const dims = constantTensor(index, scope, name)?.dims;
       const part = dims === undefined ? channelsOf(scope, name, depth) : (dims.at(-3) ?? 1);
-      if (part === undefined) return undefined;
+      if (part === undefined || (dims?.length ?? 0) > 4) return undefined;
       parts.push(part);
     }
     if (parts.length === 0) return undefined;
-    return opType === 'Concat' ? parts.reduce((sum, part) => sum + part, 0) : Math.max(...parts);
+    return parts.reduce((all, part) => (opType === 'Concat' ? all + part : Math.max(all, part)), 0);
   }
 
   return (scope, name) => channelsOf(scope, name);

@@ -5,6 +5,9 @@ import { RELABELS } from './operands.js';
 
 /** Maximum number of Identity nodes that are followed from a constant. */
 const MAX_COPIES = 4;
+/** Maximum number of nodes that reshape or negate a constant, one after the other, and of inputs of such a node. */
+const MAX_CHAIN = 4;
+const MAX_INPUTS = 3;
 
 /**
  * Returns the tensor of an initializer or Constant node that a scope sees, also behind Identity nodes; undefined if an input may
@@ -42,8 +45,8 @@ export function constantChain(index: GraphIndex, scope: Scope, name: string, dep
   const home = index.home(scope, name);
   const node = home && index.producer(home, name);
   if (node?.opType !== 'Identity' && constantTensor(index, scope, name) !== undefined) return [name];
-  if (home === undefined || node?.domain !== '' || depth > 3 || rewriteObstacle(node)) return [];
-  if (node.opType !== 'Neg' && !RELABELS.has(node.opType)) return [];
+  if (home === undefined || node?.domain !== '' || depth >= MAX_CHAIN || rewriteObstacle(node)) return [];
+  if ((node.opType !== 'Neg' && !RELABELS.has(node.opType)) || node.inputs.length > MAX_INPUTS) return [];
   const chains = node.inputs.map((input) => constantChain(index, home, input, depth + 1));
   return chains.some(({ length }) => length === 0) ? [] : [name, ...chains.flat()];
 }

@@ -84,19 +84,24 @@ export function clampQuestion(index: GraphIndex, operands: Operands): Question {
 }
 
 const MAX_OPERANDS = 8;
-const LONGEST = 16; // steps back
-const MAX_CALLS = 8;
+/** Maximum number of nodes and calls on the way back from a ReLU. */
+const MAX_DISTANCE = 16;
+/** Maximum number of nodes examined before a ReLU, over all calls of its function and of the functions around that. */
+const MAX_EXAMINED = 128;
 const BACK = new Set([...MOVES, ...wordSet('CastLike')]);
 
 /** Searches before the input of a ReLU for a bound that makes a clamp of it. */
 export function createClampBefore(index: GraphIndex, operands: Operands, calls: Calls) {
-  function before(from: Scope, input: string, steps = LONGEST): UseVerdict | undefined {
+  let examined = 0;
+
+  function before(from: Scope, input: string, distance: number): UseVerdict | undefined {
     let [scope, name, turned] = [from, input, false];
-    for (let left = steps; left > 0; left--) {
+    for (let left = distance; left > 0 && examined < MAX_EXAMINED; left--) {
+      examined++;
       const home = index.home(scope, name);
       const node = home && index.producer(home, name);
       if (home === undefined) return undefined;
-      if (node === undefined) return turned ? undefined : atCalls(home, name, left);
+      if (node === undefined) return turned ? undefined : atCalls(home, name, left - 1);
       if (node.domain !== '' || node.outputs[0] !== name) return undefined;
       const slot = firstChanging(node, home, operands);
       const use: InputUse = { kind: 'input', node, slot, scope: home };
@@ -110,17 +115,21 @@ export function createClampBefore(index: GraphIndex, operands: Operands, calls: 
   }
 
   /** Searches before a function's argument at the calls of the function. */
-  function atCalls(scope: Scope, name: string, steps: number): UseVerdict | undefined {
+  function atCalls(scope: Scope, name: string, distance: number): UseVerdict | undefined {
     const slot = scope.kind === 'function' ? scope.inputs.findIndex((input) => input.name === name) : -1;
     if (slot < 0) return undefined;
-    for (const call of calls.callers(scope).slice(0, MAX_CALLS)) {
-      const found = before(call.scope, call.node.inputs[slot] ?? '', steps / MAX_CALLS);
+    for (const call of calls.callers(scope)) {
+      if (examined >= MAX_EXAMINED) break;
+      const found = before(call.scope, call.node.inputs[slot] ?? '', distance);
       if (found !== undefined) return found;
     }
     return undefined;
   }
 
-  return before;
+  return (scope: Scope, input: string): UseVerdict | undefined => {
+    examined = 0;
+    return before(scope, input, MAX_DISTANCE);
+  };
 }
 
 /** Returns the slot of the first operand that is not constant. */

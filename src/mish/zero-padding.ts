@@ -50,7 +50,7 @@ export function noteOnPadding(
       if (isPassed) open.push([home, node.inputs[0] ?? '']);
       else if (!operands.isNonNegative(home, name)) continue;
       else if (swapped.has(node)) return true;
-      else open.push(...node.inputs.map((input): [Scope, string] => [home, input]));
+      else for (const input of node.inputs) open.push([home, input]);
     }
     return false;
   };
@@ -117,11 +117,11 @@ function fusedPool(pad: Node, scope: Scope, index: GraphIndex): Node | undefined
 /** Returns the nodes that read results once what ONNX Runtime removes is gone; undefined if something else reads them, too. */
 function readersOf(made: readonly Node[], scope: Scope, index: GraphIndex): Node[] | undefined {
   const readers = new Set<Node>();
-  const open = [...made];
-  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+  const open = new Set(made);
+  for (const node of open) {
     for (const use of index.usesOf(index.output(scope, node, 0))) {
       if (!isIn(scope, use) || use.slot > 0) return undefined;
-      if (REMOVED.has(use.node.opType)) open.push(use.node);
+      if (REMOVED.has(use.node.opType)) open.add(use.node);
       else readers.add(use.node);
     }
   }

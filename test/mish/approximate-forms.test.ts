@@ -248,6 +248,31 @@ describe('the operators on channels', () => {
     });
   });
 
+  test.each([0, 1, 2, 3, 4, 5, 6])(
+    'a constant of rank %i before a site changes nothing but its rank',
+    async (rank) => {
+      const dims = Array.from({ length: rank }, (_, axis) => (axis === rank - 3 ? 3 : 1));
+      const bytes = model({
+        opset: 17,
+        inputs: [value('x', 1, ['N', 2, 'H', 'W'])],
+        outputs: [value('y', 1)],
+        initializers: [
+          floats('w', [3, 2, 1, 1], [1, -2, 3, 0.5, -1, 2]),
+          floats('k', dims, rank < 3 ? [0.5] : [0.5, -1, 2]),
+        ],
+        nodes: [node('Conv', ['x', 'w'], ['c']), node('Add', ['c', 'k'], ['d']), node('Relu', ['d'], ['y'])],
+      });
+      const x = { type: 'f32' as const, dims: [1, 2, 1, 2], data: [1, -2, 0.5, 3] };
+      const made = await (await swap(bytes, { form: 'sigmoid' })).output.bytes();
+      expect(operators(made).includes('BatchNormalization')).toBe(rank <= 4);
+      const exact = await run(await (await swap(bytes, { form: 'exp' })).output.bytes(), { x });
+      const { y } = await run(made, { x });
+      expect(y).toHaveLength(6);
+      for (const [at, one] of (y ?? []).entries())
+        expect(Math.abs(one - (exact.y?.[at] ?? Number.NaN))).toBeLessThan(0.0312);
+    },
+  );
+
   test('a BatchNormalization with another scale is another sharpness, with another shift another function', async () => {
     const bytes = await (await swap(convNet(), { form: 'sigmoid' })).output.bytes();
     const withEdited = async (edit: (node: onnx.INodeProto) => void) => {

@@ -83,6 +83,10 @@ const EXPECTED: readonly Expectation[] = [
   ['a Loop that calls itself', 10_000, OK, 10, 400],
   ['inputs and constants', 10_000, OK, 10, 400],
   ['a deep nest and many branches in it', 2_000, OK, 20, 500],
+  ['functions that call the next often', 64, OK, 10, 400],
+  ['copies with many inputs', 16_000, OK, 10, 400],
+  ['a Pad in a cycle of copies', 10_000, OK, 10, 400],
+  ['a sum of many values', 1_600_000, OK, 20, 900],
   ['one name', 5_000, OK, 20, 500],
   ['a long name', 1_000_000, OK, 10, 400],
 ];

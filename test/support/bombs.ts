@@ -266,6 +266,45 @@ export const BOMBS = {
     );
     return bombModel([x, y, nest(95, [6, 5, 1], Buffer.concat(leaves), field(4, 'If'))]);
   },
+  'functions that call the next often': (count: number) =>
+    bombModel(
+      [x, y, field(1, call('F0', 'x', 'y'))],
+      times(12, (index) =>
+        localFunction(
+          `F${index}`,
+          ...(index === 11
+            ? [nodeOf('Relu', ['a'], ['b'])]
+            : times(count, (at) => call(`F${index + 1}`, 'a', at === 0 ? 'b' : `b${at}`))),
+        ),
+      ),
+    ),
+  'copies with many inputs': (count: number) =>
+    bombModel([
+      x,
+      y,
+      ...times(4, (level) => {
+        const read = Buffer.concat(times(count, () => field(1, level === 0 ? 'x' : `c${level - 1}`)));
+        return field(1, field(4, 'Identity'), field(2, `c${level}`), read);
+      }),
+      graphNode('Sigmoid', ['c3'], ['s']),
+      graphNode('Mul', ['c3', 's'], ['y']),
+    ]),
+  'a Pad in a cycle of copies': (count: number) =>
+    bombModel([
+      x,
+      y,
+      graphNode('Relu', ['x'], ['y']),
+      graphNode('Pad', ['y', 'pads'], ['0']),
+      ...times(count, (index) => graphNode('Identity', [`${index}`], [`${(index + 1) % count}`])),
+    ]),
+  'a sum of many values': (count: number) =>
+    bombModel([
+      x,
+      y,
+      graphNode('Conv', ['x', 'w'], ['c']),
+      field(1, field(4, 'Sum'), field(2, 's'), Buffer.concat(times(count, () => field(1, 'x')))),
+      graphNode('Relu', ['s'], ['y']),
+    ]),
   'one name': (count: number) =>
     bombModel([x, y, ...times(count, () => graphNode('Relu', ['x'], ['y'], field(3, 'act')))]),
   'a long name': (count: number) =>

@@ -52,7 +52,7 @@ function rankOf(
   /** The number of integers of an attribute, or of a constant second input. */
   const listed = (name: string) => attribute(node, name)?.ints?.length ?? constant(inputs[1] ?? '')?.dims[0];
   if (SAME.has(opType)) return first;
-  if (LARGEST.has(opType)) return ranks.every((one) => one !== undefined) ? Math.max(...ranks) : undefined;
+  if (LARGEST.has(opType)) return ranks.reduce(larger, first);
   if (opType === 'Gemm' || opType === 'Flatten') return 2;
   if (opType === 'Reshape') return listed('shape');
   if (opType === 'Gather') return plus(first, plus(ranks[1], -1));
@@ -62,6 +62,8 @@ function rankOf(
   return (attribute(node, 'keepdims')?.i ?? 1) !== 0 ? first : minus(first, listed('axes'));
 }
 
+const larger = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined ? undefined : Math.max(a, b);
 const plus = (a: number | undefined, b: number | undefined) =>
   a === undefined || b === undefined ? undefined : a + b;
 const minus = (a: number | undefined, b: number | undefined) => plus(a, b === undefined ? b : -b);

@@ -13,8 +13,9 @@ const TYPE_ATTRIBUTES = new Set(['to', 'dtype', 'output_dtype', 'stash_type']);
 const { EXTERNAL } = onnx.TensorProto.DataLocation;
 
 /**
- * Rewrites every tensor, value and cast of the given float types as float32, which holds all numbers of f16 and bf16; those of
- * f64 are rounded. Moves their external data into the model. Throws `external-data`, `malformed`.
+ * Rewrites the tensors, casts, inputs and outputs of the given float types as float32, which holds all numbers of f16 and bf16;
+ * those of f64 are rounded. Sequences and the declared types of functions stay. Moves their external data into the model.
+ * Throws `external-data`, `malformed`.
  */
 export async function asFloat32(
   model: ModelProto,
@@ -27,7 +28,7 @@ export async function asFloat32(
   };
   const tensors: TensorProto[] = [];
   for (const graph of graphsOf(model)) {
-    tensors.push(...(graph.initializer ?? []));
+    for (const tensor of graph.initializer ?? []) tensors.push(tensor);
     for (const { values } of graph.sparseInitializer ?? []) if (values) tensors.push(values);
     graph.valueInfo = [];
     for (const { type } of [...(graph.input ?? []), ...(graph.output ?? [])]) {

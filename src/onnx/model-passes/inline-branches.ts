@@ -31,7 +31,7 @@ export function inlineBranches(
 ): InlinedBranch[] {
   const { graph } = model;
   if (!graph) return [];
-  const [values, branches]: [Map<string, boolean>, InlinedBranch[]] = [constantsIn(graph), []];
+  const [values, branches]: [Map<string, boolean>, InlinedBranch[]] = [flagsIn(graph), []];
   // Before IR 4 all initializers are inputs as well, and constants nevertheless.
   if ((model.irVersion ?? 0) >= 4) for (const { name } of graph.input ?? []) values.delete(name ?? '');
   for (const [name, value] of known) values.set(name, value);
@@ -57,16 +57,15 @@ export function inlineBranches(
     for (const name of names) taken.add(name);
     for (const branch of chosen) {
       graph.initializer = [...(graph.initializer ?? []), ...(branch.graph.initializer ?? [])];
-      for (const [name, value] of constantsIn(branch.graph)) values.set(name, value);
+      for (const [name, value] of flagsIn(branch.graph)) values.set(name, value);
       branches.push({
         output: node.output?.[0] ?? '',
         branch: branch.name,
         constants: constantNames(branch.graph),
       });
     }
-    open.push(
-      ...[...chosen.flatMap(({ graph }) => graph.node ?? []), ...resultsOf(node, chosen)].toReversed(),
-    );
+    const inlined = [...chosen.flatMap(({ graph }) => graph.node ?? []), ...resultsOf(node, chosen)];
+    for (const one of inlined.toReversed()) open.push(one);
   }
   graph.node = nodes;
   return branches;
@@ -117,7 +116,7 @@ function constantNames(graph: GraphProto): string[] {
 }
 
 /** Returns the values of a graph's boolean initializers. */
-function constantsIn({ initializer }: GraphProto): Map<string, boolean> {
+function flagsIn({ initializer }: GraphProto): Map<string, boolean> {
   const values = new Map<string, boolean>();
   for (const tensor of initializer ?? []) {
     const value = flagOf(tensor);
