@@ -14,7 +14,7 @@ export function extractEdits(document: OnnxDocument, names: readonly string[]): 
   const frame = graph.nodes[0]?.frame;
   const edits = pruneEdits(document, names);
   for (const name of new Set(names)) {
-    if (frame === undefined || !made.has(name)) throw notAnOutput(name, document);
+    if (frame === undefined || name === '' || !made.has(name)) throw notAnOutput(name, document);
     edits.push({ start: frame.end, end: frame.end, bytes: outputField(name), frame });
   }
   return edits;
@@ -47,6 +47,7 @@ export function pruneEdits(document: OnnxDocument, names: readonly string[]): Ed
 export function neededNodes(document: OnnxDocument, names: readonly string[]): ReadonlySet<Node> {
   const producers = new Map<string, Node>();
   for (const node of document.graph.nodes) for (const output of node.outputs) producers.set(output, node);
+  producers.delete(''); // it marks absent inputs and outputs
   const bodies = bodiesByNode(document);
   const needed = new Set<Node>();
   const open = [...names];

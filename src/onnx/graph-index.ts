@@ -19,9 +19,9 @@ export interface GraphIndex {
   uses(scope: Scope, name: string): readonly Use[];
   /** Returns every use of the value with this number; none for -1. */
   usesOf(number: number): readonly Use[];
-  /** Returns the number of the value at a node's input slot; -1 for an absent input. */
+  /** Returns the number of the value at an input slot that the node has; -1 for an absent input. */
   input(scope: Scope, node: Node, slot: number): number;
-  /** Returns the number of the value that a node outputs at a slot; -1 for an absent output, and one past the last. */
+  /** Returns the number of the value that a node outputs at a slot; -1 for an absent output, and for the slot after the last. */
   output(scope: Scope, node: Node, slot: number): number;
   /** Returns the node of the same scope whose output a node reads at an input slot. Looks up no name, so it is quick. */
   source(scope: Scope, node: Node, slot: number): Node | undefined;
@@ -46,7 +46,7 @@ interface Names {
   readonly starts: Int32Array;
   /** First output of each node, among the outputs of the scope's nodes. */
   readonly firsts: Int32Array;
-  /** The numbers of these outputs, and -1 behind each node's. */
+  /** The numbers of these outputs, and a -1 after those of each node. */
   readonly results: Int32Array;
 }
 
@@ -74,6 +74,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     const from = count;
     const defined = new Map<string, number>();
     const define = (name: string, node?: Node): number => {
+      if (name === '') return -1; // it marks an absent input or output
       let number = defined.get(name);
       if (number === undefined) {
         number = nextNumber();
@@ -86,10 +87,7 @@ export function indexGraphs(document: OnnxDocument): GraphIndex {
     const results: number[] = [];
     for (const node of scope.nodes) {
       firsts[node.index] = results.length;
-      for (const output of node.outputs) {
-        const number = define(output, node);
-        results.push(output === '' ? -1 : number);
-      }
+      for (const output of node.outputs) results.push(define(output, node));
       results.push(-1);
       total += node.inputs.length;
     }

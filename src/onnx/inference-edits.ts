@@ -13,28 +13,29 @@ import { createReader, Wire, walk } from './reader.js';
 import { readNumbers } from './small-tensor.js';
 import { type Edit, replacing } from './splice.js';
 
-/** Opset from which Dropout's training mode is an input, and below which it is an attribute. */
-const [INPUT, ATTRIBUTE] = [12, 7];
+/** Opset from which Dropout's training mode is an input. */
+const MODE_INPUT_OPSET = 12;
+/** Opset below which Dropout's training mode is an attribute. */
+const MODE_ATTRIBUTE_OPSET = 7;
 
 // Fields of NodeProto; the schema is proto/onnx.proto3.
 const NODE = { input: 1, output: 2, attribute: 5 };
 
 /**
- * Returns whether a node is a batch normalisation in training mode: it uses the statistics of each run. An attribute says so from opset 14
- * on. Before, further outputs do, even if nothing reads them.
+ * Returns whether a node is a batch normalisation in training mode: it uses the statistics of each run. From opset 14 on an
+ * attribute says so. Before, further outputs do, even if nothing reads them.
  */
 export const usesBatchStatistics = (node: Node): boolean =>
   node.domain === '' &&
   node.opType === 'BatchNormalization' &&
   ((attribute(node, 'training_mode')?.i ?? 0) !== 0 || node.outputs.length > 1);
 
-/** Names the values of a scope that its inputs decide; a nested graph may read any of them. */
+/** Returns the names of the values that depend on a scope's inputs. A node with a nested graph counts as reading them all. */
 export function valuesOfInputs(scope: Pick<Scope, 'inputs' | 'initializers' | 'nodes'>): ReadonlySet<string> {
   const computed = new Set(scope.inputs.flatMap(({ name }) => (scope.initializers.has(name) ? [] : [name])));
   for (const { inputs, outputs, attributes } of scope.nodes) {
-    // A nested graph may read any name.
     const varies = attributes.some(({ graphs }) => graphs) || inputs.some((name) => computed.has(name));
-    if (varies) for (const name of outputs) computed.add(name);
+    if (varies) for (const name of outputs) if (name !== '') computed.add(name);
   }
   return computed;
 }
@@ -74,7 +75,7 @@ export async function trainingNodes(document: OnnxDocument): Promise<Node[]> {
 /** Returns whether a Dropout of opset 12 or later may drop elements: it has an input for its mode, which is not constantly false. */
 export async function mayDrop(document: OnnxDocument, { inputs }: Node, scope: Scope): Promise<boolean> {
   const [, , mode = ''] = inputs;
-  if (opsetOf(scope) < INPUT || mode === '') return false;
+  if (opsetOf(scope) < MODE_INPUT_OPSET || mode === '') return false;
   const maker = scope.nodes.find(({ outputs }) => outputs.includes(mode));
   const isInput = document.irVersion >= 4 && scope.inputs.some(({ name }) => name === mode);
   const constant = isInput ? undefined : (scope.initializers.get(mode) ?? tensorOfConstant(maker));
@@ -85,8 +86,8 @@ export async function mayDrop(document: OnnxDocument, { inputs }: Node, scope: S
 async function drops(document: OnnxDocument, node: Node, scope: Scope): Promise<boolean> {
   const { domain, opType } = node;
   if (domain !== '' || opType !== 'Dropout') return false;
-  if (opsetOf(scope) >= INPUT) return mayDrop(document, node, scope);
-  return opsetOf(scope) < ATTRIBUTE && (attribute(node, 'is_test')?.i ?? 0) === 0;
+  if (opsetOf(scope) >= MODE_INPUT_OPSET) return mayDrop(document, node, scope);
+  return opsetOf(scope) < MODE_ATTRIBUTE_OPSET && (attribute(node, 'is_test')?.i ?? 0) === 0;
 }
 
 /** Returns the edits that make these nodes compute as in inference. */
