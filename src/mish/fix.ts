@@ -4,7 +4,7 @@ import { type Node, nodeLabel, type OnnxDocument, opsetOf, rewriteObstacle } fro
 import { concat, nodeField } from '../onnx/encode.js';
 import { namer } from '../onnx/names.js';
 import { type Edit, replacing, type Spliced } from '../onnx/splice.js';
-import { DataType, type FloatType, floatType } from '../onnx/types.js';
+import { DataType } from '../onnx/types.js';
 import { constantNode } from './emit.js';
 import type { FixedNode, Fixes, FixOptions, FixReport } from './fix-report.js';
 import { spliceWithRecord } from './history.js';
@@ -15,6 +15,7 @@ import { resized } from './webgl/resize.js';
 import {
   constantOf,
   decodedNode,
+  floatTypeOf,
   gathers,
   integers,
   paddedLrn,
@@ -102,9 +103,8 @@ function remedied(
   loaded: Loaded,
   fresh: (wanted: string) => string,
 ): onnx.INodeProto[] {
-  const { types } = loaded.analysis;
   const [[x = '', w = ''], [y = '']] = [node.inputs, node.outputs];
-  const typeOf = (name: string): FloatType => floatType(types(loaded.graph, name)) ?? 'f32';
+  const typeOf = (name: string) => floatTypeOf(loaded, name);
   const cast = (from: string, to: string): onnx.INodeProto => {
     const attribute = [{ name: 'to', type: INT, i: typeOf(x) === 'f64' ? DataType.DOUBLE : DataType.FLOAT }];
     return { opType: 'Cast', name: to, input: [from], output: [to], attribute };

@@ -415,6 +415,54 @@ describe('fix', () => {
       expect((await fixed(bytes)).bytes).toEqual(bytes);
   });
 
+  describe.each([
+    ['float32', F32, 'f32'],
+    ['float64', 11, 'f64'],
+  ] as const)('of %s', (_, elemType, type) => {
+    const dims = [2, 3, 4];
+    const reduced = (op: string, axes: number[], keepdims: number) =>
+      model({
+        nodes: [node(op, ['x', 'axes'], ['y'], { keepdims })],
+        inputs: [value('x', elemType, dims)],
+        outputs: [value('y', elemType)],
+        initializers: [ints('axes', [axes.length], axes)],
+        opset: 18,
+      });
+    const resize = model({
+      nodes: [node('Resize', ['x', '', 'scales'], ['y'], { mode: 'cubic' })],
+      inputs: [value('x', elemType, [1, ...dims])],
+      outputs: [value('y', elemType)],
+      initializers: [floats('scales', [4], [1, 1, 2, 2])],
+      opset: 18,
+    });
+
+    test('a reduction stays the same', async () => {
+      const data = Array.from({ length: 24 }, (_, at) => Math.fround(Math.sin(at)));
+      for (const op of ['ReduceSum', 'ReduceMean'])
+        for (const axes of [[-1], [1], [1, 2]])
+          for (const keeps of [0, 1]) {
+            const bytes = reduced(op, axes, keeps);
+            const { bytes: after, report } = await fixed(bytes);
+            expect(report.fixes).toMatchObject([{ fix: 'reduce' }]);
+            const feeds = { x: { type, dims, data } };
+            expectClose((await run(after, feeds)).y, (await run(bytes, feeds)).y ?? []);
+          }
+    });
+
+    test('a product has a matrix of the same type', async () => {
+      for (const bytes of [reduced('ReduceSum', [1, 2], 1), resize]) {
+        const nodes = decode((await fixed(bytes)).bytes).graph?.node ?? [];
+        const products = nodes.filter(({ opType }) => opType === 'MatMul');
+        expect(products).toHaveLength(2);
+        const makers = new Map(nodes.map((one) => [one.output?.[0], one]));
+        const constants = products
+          .flatMap(({ input }) => input ?? [])
+          .flatMap((name) => makers.get(name)?.attribute?.[0]?.t ?? []);
+        expect(constants.map(({ dataType }) => dataType)).toEqual([elemType, elemType]);
+      }
+    });
+  });
+
   test('random graphs stay the same function', async () => {
     for (let seed = 0; seed < 20; seed++) {
       const graph = randomGraph(seed, 'webgl');

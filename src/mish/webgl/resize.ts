@@ -1,11 +1,12 @@
 // Resize and Upsample in ways that WebGL computes right: Gather for nearest neighbours, products with matrices for the others.
 import type { onnx } from '../../../proto/onnx.js';
 import { attribute, type Node, type OnnxDocument, opsetOf } from '../../onnx/document.js';
+import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import { resizeWeights } from '../../onnx/resize-weights.js';
 import { readNumbers } from '../../onnx/small-tensor.js';
-import { DataType } from '../../onnx/types.js';
+import type { FloatType } from '../../onnx/types.js';
 import type { Loaded } from './loaded.js';
-import { constantOf, type Fresh, gatherNodes } from './rewrites.js';
+import { constantOf, type Fresh, floatTypeOf, gatherNodes } from './rewrites.js';
 
 /** Maximum number of elements of an axis's matrix. */
 const MAX_ELEMENTS = 2 ** 20;
@@ -75,6 +76,7 @@ export async function resized(
     scale === 1 && out === known[axis] ? [] : [axis],
   );
   if (axes === undefined || changed.length === 0) return undefined;
+  const type = floatTypeOf(loaded, x);
   const nodes: onnx.INodeProto[] = [];
   let from = x;
   for (const [place, axis] of changed.entries()) {
@@ -91,7 +93,7 @@ export async function resized(
       nodes.push(...gatherNodes({ name, from, to, axis, places }, fresh));
     } else
       nodes.push(
-        ...product({ name, from, to, isLast: axis === dims.length - 1 }, weights, [size, out], fresh),
+        ...product({ name, from, to, isLast: axis === dims.length - 1, type }, weights, [size, out], fresh),
       );
     from = to;
   }
@@ -100,18 +102,23 @@ export async function resized(
 
 /** Builds the product of the last axis, or of the one before it, with a matrix [size, out]. */
 function product(
-  { name, from, to, isLast }: { name: string; from: string; to: string; isLast: boolean },
+  {
+    name,
+    from,
+    to,
+    isLast,
+    type,
+  }: { name: string; from: string; to: string; isLast: boolean; type: FloatType },
   weights: Float32Array,
   [size, out]: readonly [number, number],
   fresh: Fresh,
 ): onnx.INodeProto[] {
   const matrix = fresh(`${to}/webgl/weights`);
-  const floatData = isLast
-    ? Array.from(weights)
-    : Array.from(weights, (_, at) => weights[(at % size) * out + Math.floor(at / size)] ?? 0);
-  const dims = isLast ? [size, out] : [out, size];
+  const numbers = isLast
+    ? weights
+    : weights.map((_, at) => weights[(at % size) * out + Math.floor(at / size)] ?? 0);
   return [
-    constantOf(matrix, { dataType: DataType.FLOAT, dims, floatData }),
+    constantOf(matrix, floatTensor(numbers, type, isLast ? [size, out] : [out, size])),
     { opType: 'MatMul', name, input: isLast ? [from, matrix] : [matrix, from], output: [to] },
   ];
 }

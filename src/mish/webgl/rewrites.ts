@@ -9,8 +9,9 @@ import {
   opsetOf,
   type StoredTensor,
 } from '../../onnx/document.js';
+import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import { readNumbers } from '../../onnx/small-tensor.js';
-import { DataType } from '../../onnx/types.js';
+import { DataType, type FloatType, floatType } from '../../onnx/types.js';
 import type { Loaded } from './loaded.js';
 
 /** Returns a name that the model does not have yet. */
@@ -38,6 +39,12 @@ export function constantOf(name: string, t: onnx.ITensorProto): onnx.INodeProto 
   return { opType: 'Constant', name, output: [name], attribute: [{ name: 'value', type: TENSOR, t }] };
 }
 
+/** Returns the float type of a value of the main graph; f32 if it is unknown. */
+export const floatTypeOf = (
+  { graph, analysis }: Pick<Loaded, 'graph' | 'analysis'>,
+  name: string,
+): FloatType => floatType(analysis.types(graph, name)) ?? 'f32';
+
 /** Builds a Constant node for a one-dimensional tensor of integers. */
 export const integers = (name: string, ...int64Data: number[]) =>
   constantOf(name, { dataType: DataType.INT64, dims: [int64Data.length], int64Data });
@@ -51,7 +58,7 @@ export function partsOf(node: Node, { dims, constant }: Loaded): StoredTensor | 
     return tensor?.frame === undefined || tensor.external !== undefined ? undefined : tensor;
   }
   const length = dims(x)?.at(axis);
-  const part = typeof length === 'number' ? length / node.outputs.length : 0.5;
+  const part = typeof length === 'number' ? length / node.outputs.length : Number.NaN;
   return Number.isInteger(part) ? part : undefined;
 }
 
@@ -141,11 +148,14 @@ export async function reduction(
     const to = place === axes.length - 1 ? kept : fresh(`${y}/webgl/sum`);
     const value = node.opType === 'ReduceMean' ? 1 / length : 1;
     nodes.push(
-      constantOf(weights, {
-        dataType: DataType.FLOAT,
-        dims: isLast ? [length, 1] : [1, length],
-        floatData: new Array<number>(length).fill(value),
-      }),
+      constantOf(
+        weights,
+        floatTensor(
+          new Array<number>(length).fill(value),
+          floatTypeOf(loaded, x),
+          isLast ? [length, 1] : [1, length],
+        ),
+      ),
       {
         opType: 'MatMul',
         name: place === 0 ? node.name : fresh(`${y}/webgl/product`),
