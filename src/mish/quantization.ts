@@ -56,7 +56,7 @@ export function quantizationOf(
   index: GraphIndex,
   scope: Scope,
   node: Node,
-  elemType = attribute(node, 'output_dtype')?.i ?? DataType.UINT8,
+  elemType = attribute(node, 'output_dtype')?.i || DataType.UINT8, // 0 stands for an absent attribute
 ): Quantization | undefined {
   const [, scaleName = '', zeroName = ''] = node.inputs;
   const scale = constantTensor(index, scope, scaleName);
@@ -98,7 +98,7 @@ export function quantizationFor(
   return { scale, zeroPoint: Math.min(high, Math.max(low, Math.round(low - least / scale))), elemType, type };
 }
 
-/** Builds a tensor of 8-bit or wider integers. */
+/** Builds a tensor of integers of 8, 16 or 32 bits. */
 export function integerTensor(
   values: readonly number[],
   elemType: number,

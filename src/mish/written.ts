@@ -181,6 +181,7 @@ function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: Gr
 
 /** Operators examined as single nodes too. `kindOf` recognises other swappable activations by operator. */
 const SINGLE = new Set(['Mish', 'Clip', 'Max', 'ThresholdedRelu', 'Gelu', 'FastGelu', 'QuickGelu', 'Swish']);
+
 /** Returns the activation's name, which depends on the number of constant operands, `slopes`. */
 function nameOf(identity: Identity, region: Region, slopes: number): Identity['name'] {
   if (isParameter(identity, region)) return 'prelu';
@@ -315,7 +316,8 @@ function fits(
   // dimensions, x has at least one: exporters that write numbers as vectors of one element do so beside tensors.
   const dims = declaredDims(index, scope, x);
   const rankOf = () => Math.max(leastRank(index, scope, x), isGraphInput(index, scope, x) ? 0 : 1);
-  const ranks = [...scalars.values()].map(({ rank, shape }) => (shape && !shape.like ? 0 : rank));
+  // `constantObstacle` compares the shape of a constant of several elements.
+  const ranks = [...scalars.values()].map(({ rank, shape }) => (shape === undefined ? rank : 0));
   const largest = Math.max(0, ...ranks);
   if (largest > 0 && largest > (dims?.length ?? rankOf())) return false;
   const rank = dims?.length ?? (slopes.length > 0 ? rankOf() : 0);

@@ -171,14 +171,19 @@ export function choose(
     if (found === null) return undefined;
     if (found === undefined || isEmptyList(found)) continue;
     if (value !== undefined && value !== found.s && value !== `${found.i}`) continue;
-    return { ...(term ?? { type: typeGivenBy(found), variable: -1 }), around };
+    const chosen = term ?? { type: typeGivenBy(found), variable: -1 };
+    // An element type of 0 stands for an absent attribute.
+    if (chosen.type !== 0 || chosen.variable >= 0) return { ...chosen, around };
   }
   return undefined;
 }
 
+/** AttributeProto.AttributeType of a list of texts. */
+const STRINGS = 8;
+
 /** Returns whether an attribute is an empty list of texts, which counts as absent. */
 function isEmptyList({ type, strings }: Attribute): boolean {
-  return type === 8 && strings === undefined;
+  return type === STRINGS && strings === undefined;
 }
 
 function typeGivenBy({ tensor, i, s = '' }: Attribute): number {

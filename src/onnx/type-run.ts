@@ -121,8 +121,7 @@ export function typeRun({
       else if (opType === 'Loop' || opType === 'Scan') loop(scope, node);
       else if (opType === 'SequenceMap') sequenceMap(scope, node);
     }
-    const version = domain === '' ? opsetOf(scope) : (scope.opsets.get(domain) ?? 1);
-    const signature = signatureOf(domain, opType, version);
+    const signature = signatureIn(scope, node);
     if (signature !== undefined) tie(scope, node, signature);
   }
 
@@ -273,6 +272,10 @@ interface Declared {
   readonly containerType?: number;
 }
 
+/** Returns the signature of a node's operator in the opset that its scope imports; undefined without a schema. */
+const signatureIn = (scope: Scope, { domain, opType }: Node): Signature | undefined =>
+  signatureOf(domain, opType, domain === '' ? opsetOf(scope) : (scope.opsets.get(domain) ?? 1));
+
 function bodies(node: Node): Scope[] {
   return node.attributes.flatMap((attribute) => attribute.graphs ?? []);
 }
@@ -301,11 +304,7 @@ export function decidingReferences(scopes: readonly Scope[], calls: Calls): stri
     for (const node of scope.nodes) {
       const references = node.attributes.filter(({ ref }) => ref !== undefined);
       if (references.length === 0) continue;
-      const signature = signatureOf(
-        node.domain,
-        node.opType,
-        scope.opsets.get(node.domain) ?? opsetOf(scope),
-      );
+      const signature = signatureIn(scope, node);
       const deciding = signature === undefined ? [] : decidingAttributes(signature);
       const isCall = calls.callee(node) !== undefined;
       for (const { name, ref } of references)

@@ -59,9 +59,11 @@ const WAYS: Record<string, Way> = {
   }),
 };
 
+const SPELLING = { type: 'f32', opset: 17, vary: false } as const;
+
 /** A model that computes an expression of the result of a layer, with its constants written in a way. */
 function behindLayer(expression: Expression, way: Way, dims: readonly number[] | null = DIMS, at = 0) {
-  const parts = spell(expression, { type: 'f32', opset: 17, random: createRandom(1), vary: false });
+  const parts = spell(expression, { ...SPELLING, random: createRandom(1) });
   const { initializers = [], nodes } = parts;
   const written = initializers.map(({ name, rawData }) =>
     way(name ?? '', new DataView(rawData?.buffer ?? new ArrayBuffer(4)).getFloat32(0, true) + at),
@@ -101,6 +103,32 @@ describe.each(Object.entries(WAYS))('a ReLU whose zeros are many, %s', (name, wa
     for (const expression of RELUS.slice(0, 2))
       expect((await inspect(behindLayer(expression, way, DIMS, 0.125))).sites).toEqual([]);
   });
+});
+
+test('a ReLU whose zeros have the shape of x is a site wherever x is among the values', async () => {
+  for (const expression of RELUS)
+    for (const earlier of [0, 1, 2]) {
+      const { initializers = [], nodes } = spell(expression, { ...SPELLING, random: createRandom(1) });
+      const names = initializers.map(({ name }) => name ?? '');
+      // Nothing tells the rank of an Einsum.
+      const { sites, skipped } = await inspect(
+        model({
+          opset: 17,
+          nodes: [
+            ...Array.from({ length: earlier }, (_, at) => node('Neg', ['given'], [`before${at}`])),
+            node('Einsum', ['given', 'w'], ['x'], { equation: 'ijk,kl->ijl' }),
+            ...names.flatMap((name) => filled(name, 0).nodes ?? []),
+            ...nodes,
+          ],
+          initializers: [floats('w', [5, 5], new Array(25).fill(1))],
+          inputs: [value('given', 1, DIMS)],
+          outputs: [value('y', 1)],
+          values: names.map((name) => value(name, 1, DIMS)),
+        }),
+      );
+      expect(skipped).toEqual([]);
+      expect(sites).toMatchObject([{ kind: 'relu', output: 'y' }]);
+    }
 });
 
 test('a ReLU whose zeros may have more elements than its input is told, and stays', async () => {

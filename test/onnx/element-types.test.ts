@@ -45,6 +45,29 @@ describe('a type comes from', () => {
       expect(await to(number), `${number}`).toEqual([undefined]);
   });
 
+  test.each([undefined, 0])(
+    'a zero point or a scale where the attribute of the type is %s',
+    async (dtype) => {
+      const attributes = dtype === undefined ? {} : { output_dtype: dtype };
+      for (const opset of [21, 23])
+        expect(
+          await typesOf(
+            {
+              opset,
+              nodes: [
+                node('QuantizeLinear', ['x', 's', 'z'], ['q'], attributes),
+                node('QuantizeLinear', ['x', 's'], ['u'], attributes),
+                node('DequantizeLinear', ['q', 's'], ['y'], opset < 23 ? {} : attributes),
+              ],
+              inputs: [value('x', FLOAT16), value('s', FLOAT16), value('z', DataType.INT8)],
+              outputs: untyped,
+            },
+            ...['q', 'u', 'y'],
+          ),
+        ).toEqual([DataType.INT8, DataType.UINT8, FLOAT16]);
+    },
+  );
+
   test('the other end of an operator that has one type, on either side of it', async () => {
     for (const op of ['Relu', 'Conv', 'Add', 'Mish']) {
       expect(
