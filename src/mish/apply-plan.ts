@@ -42,12 +42,13 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
   const key = (scope: string, output: string | undefined) => `${scope}\0${output ?? ''}`;
   const named = new Set(plan.sites.map(({ scope, output }) => key(scope, output)));
   const { to = 'mish' } = plan;
-  const isOptional = (name: string) => {
+  /** Returns whether a swap takes a kind by default; undefined for an operator with a fused activation, which is no kind. */
+  const isByDefault = (name: string): boolean | undefined => {
     const kind = kindNamed(name);
-    return kind && !isDefault(kind, to);
+    return kind && isDefault(kind, to);
   };
   const isNamed = ({ scope, node, kind }: Site) =>
-    named.has(key(scope.path, node.outputs[0])) || isOptional(kind) === false;
+    named.has(key(scope.path, node.outputs[0])) || isByDefault(kind) === true;
   const only = KINDS.map(({ name }) => name).filter((name) => name !== to);
   const found = await findSites(
     document,
@@ -88,7 +89,7 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
   const isDecided = (entry: Site | Skip): entry is Skip =>
     'reason' in entry && !(plan.int8 && entry.reason === 'quantized' && entry.option);
   const skipped = [...known.values()]
-    .filter((entry) => isOptional(entry.kind) !== true)
+    .filter((entry) => isByDefault(entry.kind) !== false)
     .map(
       (entry): Skip =>
         isDecided(entry)

@@ -6,8 +6,9 @@ export interface Approximation {
   readonly form: FormName;
   /** Computes the form in float64, for β = 1. */
   readonly f: (x: number) => number;
-  /** The gate f(x) / x at 0, and its slope there. */
+  /** The gate f(x) / x at 0. */
   readonly middle: number;
+  /** Slope of the gate at 0. */
   readonly slope: number;
 }
 

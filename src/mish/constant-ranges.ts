@@ -5,7 +5,7 @@ import { createReader } from '../onnx/reader.js';
 import { createConstantReader } from './constant-reader.js';
 import { hasRule, hull, type Interval, intervalOf } from './intervals.js';
 import { ARITHMETIC, RELABELS } from './operands.js';
-import { movesValues } from './use-moves.js';
+import { movesValues, wordSet } from './use-moves.js';
 import { enter } from './value-flow.js';
 
 // The ranges of constants: of their elements where the model file holds them, and of what other constants compute.
@@ -23,7 +23,7 @@ export type ReadRanges = ReadonlyMap<StoredTensor | Node, Interval>;
 /** Returns the range of a constant, as a scope sees it; undefined for other values, and for data that was not read. */
 export type ConstantRanges = (scope: Scope, name: string) => Interval | undefined;
 
-/** Reads the ranges of the float constants of several elements that operators with a range, moves, bodies and functions take. */
+/** Reads the ranges of float constants of several elements, except those that nodes take as weights or ignore. */
 export async function readRanges(document: OnnxDocument): Promise<ReadRanges> {
   const ranges = new Map<StoredTensor | Node, Interval>();
   const valuesOf = createConstantReader(document, MAX_ELEMENTS_EACH);
@@ -50,6 +50,7 @@ export async function readRanges(document: OnnxDocument): Promise<ReadRanges> {
   return ranges;
 }
 
+/** Returns whether the range of an input may tell something about the node's results. */
 function takesRange(scope: Scope, node: Node, slot: number): boolean {
   if (node.domain !== '') return true; // perhaps a call of a function
   return (
@@ -76,9 +77,12 @@ async function listOf({ source }: OnnxDocument, { span }: Node): Promise<readonl
   return attribute.find(({ name }) => name === 'value_floats')?.floats ?? [];
 }
 
+/** Operators that make constants, or join them. */
+const MAKES = wordSet('Constant ConstantOfShape Concat');
+
 /** Returns whether the operator of a node may compute a constant. */
 export const mayBeConstant = ({ domain, opType }: Node): boolean =>
-  domain === '' && (opType.startsWith('Con') || RELABELS.has(opType) || Object.hasOwn(ARITHMETIC, opType));
+  domain === '' && (MAKES.has(opType) || RELABELS.has(opType) || Object.hasOwn(ARITHMETIC, opType));
 
 const point = (value: number | undefined) => (value === undefined ? undefined : { low: value, high: value });
 

@@ -53,10 +53,11 @@ function domainOfBase(exponent: number): readonly Domain[] {
   return exponent < 0 ? [ABOVE_ZERO] : [FROM_ZERO];
 }
 
+/** Returns the domains of an operand: its values have to lie in one of them. Empty if the operator takes any value. */
 function domainsOf(
   node: Node,
   slot: number,
-  others: readonly Interval[],
+  operands: readonly Interval[],
   type: FloatType,
 ): readonly Domain[] {
   const { opType } = node;
@@ -65,7 +66,7 @@ function domainsOf(
   if (opType === 'Reciprocal' || ((opType === 'Div' || opType === 'Mod') && slot === 1))
     return [ABOVE_ZERO, BELOW_ZERO];
   if (opType === 'Pow') {
-    const [base, exponent] = others;
+    const [base, exponent] = operands;
     if (base === undefined || exponent === undefined) return [];
     if (slot === 0) return isConstant(exponent) ? domainOfBase(exponent.low) : [FROM_ZERO];
     if (!isConstant(base) || base.low <= 0 || base.low === 1) return [];

@@ -11,8 +11,8 @@ export interface Rounds {
   get(scope: Scope, name: string): Ranges | undefined;
   set(scope: Scope, name: string, value: Ranges): void;
   /**
-   * The ranges of the body's states when it was followed before, in an earlier round of a body around it, where they were contained
-   * in what they are now. So the rounds of nested bodies add up, and do not multiply.
+   * Ranges of the body's states, by name; empty at first. A body inside another body starts with those that it had in the
+   * outer body's last round: so the rounds of nested bodies add up, and do not multiply.
    */
   readonly states: Map<string, Ranges>;
   /** Walks a body whose inputs are set. Only what the last walk finds holds for every round. */

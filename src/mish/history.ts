@@ -33,8 +33,10 @@ export interface Operation {
   readonly mixtures?: number;
   /** Number of sites whose sharpness moved into the weights around them; absent for 0. */
   readonly folded?: number;
-  /** Number of sites rewritten; for `opset`, of nodes and imports; for `calibrate`, of layers with new weights; for `finetune`, of trained
-   * weights. */
+  /**
+   * Number of rewritten sites; for `opset`, of nodes and imports; for `calibrate`, of layers with new weights; for `finetune`,
+   * of trained weights.
+   */
   readonly sites: number;
 }
 
@@ -113,7 +115,7 @@ export function undoReport({ size, proof, notes }: Undone): UndoReport {
 }
 
 /**
- * Restores the model as it was before the last swap, retarget or fix, byte for byte.
+ * Restores the model as it was before the last operation of onnx-mish, byte for byte.
  * Throws `cannot-undo` if the model has no undo record, or has changed since the record was written.
  *
  * @example

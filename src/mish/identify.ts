@@ -189,7 +189,7 @@ export function identify(
       const difference = differenceOf(values, of(f, POINTS), tolerance);
       const rank = Math.max(
         0,
-        ...[parameters.beta, parameters.alpha].map((value = 1) => ranks.get(value) ?? 0),
+        ...[parameters.beta, parameters.alpha].map((value) => (value !== undefined && ranks.get(value)) || 0),
       );
       if (difference > tolerance || (nearest && rank > nearest.rank)) continue;
       // In a coarse element type an approximate form may not differ from the exact function.

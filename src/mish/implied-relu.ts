@@ -41,7 +41,7 @@ interface Clipping {
   readonly isSigned: boolean;
 }
 
-/** Returns what a QuantizeLinear node turns to 0, if no activation follows that does; undefined if it clips no negative results. */
+/** Returns how a QuantizeLinear node clips negative results; undefined if it clips none, or if an activation after it does. */
 function clippingOf(index: GraphIndex, scope: Scope, node: Node): Clipping | undefined {
   const [x = ''] = node.inputs;
   if (!isQuantizer(node) || index.producer(scope, x) === undefined) return undefined;
@@ -52,7 +52,7 @@ function clippingOf(index: GraphIndex, scope: Scope, node: Node): Clipping | und
   return { quantization, isSigned: sign === false };
 }
 
-/** Returns whether a QuantizeLinear node turns negative results of a node, if there are any, to 0, and no activation follows that does. */
+/** Returns whether a QuantizeLinear node clips results that may be negative, and no activation after it does. */
 export const clipsNegatives = (index: GraphIndex, scope: Scope, node: Node): boolean =>
   clippingOf(index, scope, node) !== undefined;
 

@@ -3,6 +3,7 @@ import { FLOAT_TYPES, type FloatType } from '../onnx/types.js';
 import { constantNode, emit } from './emit.js';
 import { FORMS, type FormName } from './forms.js';
 
+/** Activation of a model that measures a kernel. */
 export type Kernel =
   | { readonly kind: 'mish'; readonly form: FormName; readonly beta: number }
   | { readonly kind: 'mixture'; readonly form: FormName; readonly beta: number; readonly alpha: number }

@@ -5,7 +5,7 @@ import { wordSet } from './use-moves.js';
 
 /** Operators whose result has the rank of their first operand, at least. */
 const KEEPS =
-  wordSet(`Abs AveragePool BatchNormalization Cast CastLike Celu Ceil Clip Conv ConvTranspose CumSum DepthToSpace Dropout Elu Erf Exp
+  wordSet(`Abs AveragePool BatchNormalization Cast CastLike Celu Ceil Clip CumSum DepthToSpace Dropout Elu Erf Exp
   Expand Floor Gelu GlobalAveragePool GlobalMaxPool GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization
   LayerNormalization LeakyRelu Log LogSoftmax LRN MaxPool Mish Neg PRelu Pad Reciprocal Relu Resize Round Selu Sigmoid Sign Slice
   Softmax Softplus Softsign SpaceToDepth Split Sqrt Tanh Tile Upsample`);

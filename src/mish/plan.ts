@@ -19,6 +19,7 @@ export interface Plan {
   readonly bound?: number | undefined;
   /** How sites between quantised tensors are swapped; absent if their scales stay. */
   readonly int8?: Int8Way | undefined;
+  /** Sharpness of the sites without their own. */
   readonly beta: number;
   /**
    * The sites to swap. `scope` and `output` identify a site; `beta` may differ between sites. With `leak` a site becomes
@@ -30,8 +31,10 @@ export interface Plan {
     readonly beta?: number | undefined;
     readonly leak?: number | undefined;
   }[];
-  /** The sites to skip. To swap such a site, move it to `sites`; integer, fused, overridable, unknown-constant and malformed activations cannot
-   * move. */
+  /**
+   * The sites to skip. To swap such a site, move it to `sites`; integer, fused, overridable, unknown-constant and malformed
+   * activations cannot move.
+   */
   readonly skipped: readonly unknown[];
 }
 
@@ -73,12 +76,12 @@ export function planOf({
 }
 
 /**
- * Checks a parsed JSON document. Throws `bad-plan` with the invalid key.
+ * Checks a parsed JSON document, and returns it as a plan. Throws `bad-plan` with the invalid key.
  *
  * @example
  * import { parsePlan, swap } from 'onnx-mish';
  *
- * const plan = parsePlan(JSON.parse('{"form": "exp", "beta": 1, "sites": []}'));
+ * const plan = parsePlan(JSON.parse('{"schema": "onnx-mish/plan@1", "form": "exp", "sites": []}'));
  * await swap(bytes, { plan });
  */
 export function parsePlan(json: unknown, where = 'plan'): Plan {

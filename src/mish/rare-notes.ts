@@ -16,7 +16,7 @@ const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
 export function noteOnSize(bytes: number): string[] {
   if (bytes <= MAX_MESSAGE_BYTES) return [];
   return [
-    `${bytes.toLocaleString('en-US')} bytes are more than protobuf’s 2 GiB, and ONNX Runtime refuses such a file; store its weights as external data`,
+    `${integer(bytes)} bytes are more than protobuf’s 2 GiB, and ONNX Runtime refuses such a file; store its weights as external data`,
   ];
 }
 
@@ -106,7 +106,7 @@ function describeLayers(counts: readonly (readonly [string, number])[]): string[
   ];
 }
 
-/** Returns the note on Mish whose nodes were quantised one by one, for a model without Mish that is recognised. */
+/** Returns the note on Mish whose nodes were quantised one by one, for a model in which no Mish is found. */
 export function noteOnQuantizedParts(operators: Readonly<Record<string, number>>): string[] {
   if (!['Softplus', 'Tanh', 'QuantizeLinear'].every((name) => Object.hasOwn(operators, name))) return [];
   return [

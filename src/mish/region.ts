@@ -58,11 +58,13 @@ type Look = (structure: number, region: () => Region) => void;
 const [OPERAND, OPEN, SCALAR, MADE] = [0, 1, 2, 3];
 /** Upper bound on the number of values in a region. */
 const MAX_VALUES = 128;
+/** Limit on the detail of a structure: the place of a value, and the number of inputs of its node, 5 at most. */
+const MAX_DETAILS = 8 * MAX_VALUES;
 /** Limits on structures and their texts; only a hostile model exceeds them. */
 const MAX_STRUCTURES = 2 ** 22;
 const MAX_TEXTS = 2 ** 20;
 
-/** Creates a function that numbers structures by previous structure, text and a number below 512; -1 beyond the limits. */
+/** Creates a function that numbers structures by previous structure, text and a number below `MAX_DETAILS`; -1 beyond the limits. */
 function createStructures(): (from: number, text: string, number: number) => number {
   const texts = new Map<string, number>();
   const structures = new Map<number, number>();
@@ -72,7 +74,7 @@ function createStructures(): (from: number, text: string, number: number) => num
       id = texts.size;
       texts.set(text, id);
     }
-    const key = (from * MAX_TEXTS + id) * 4 * MAX_VALUES + number;
+    const key = (from * MAX_TEXTS + id) * MAX_DETAILS + number;
     let structure = structures.get(key);
     if (structure === undefined) {
       if (id >= MAX_TEXTS || structures.size >= MAX_STRUCTURES) return -1;
@@ -342,8 +344,8 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
 
   function evaluate({ nodes, scalars }: Region, operands: Values): Values {
     const values = new Map(operands);
-    const count = operands.values().next().value?.length ?? 0;
-    const always = (value: number) => new Array<number>(count).fill(value);
+    const points = operands.values().next().value?.length ?? 0;
+    const always = (value: number) => new Array<number>(points).fill(value);
     const missing = always(Number.NaN);
     for (const [name, { value }] of scalars) values.set(name, always(value));
     for (let at = nodes.length - 1; at >= 0; at--) {
@@ -351,8 +353,8 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
       const run = compile(node);
       const [a, b, c, d, e] = node.inputs.map((name) => values.get(name) ?? missing);
       const result = missing.map((nothing, point) => {
-        const at = (list: readonly number[] = missing) => list[point] ?? nothing;
-        return run?.(at(a), at(b), at(c), at(d), at(e)) ?? nothing;
+        const read = (list: readonly number[] = missing) => list[point] ?? nothing;
+        return run?.(read(a), read(b), read(c), read(d), read(e)) ?? nothing;
       });
       values.set(node.outputs[0] ?? '', result);
     }

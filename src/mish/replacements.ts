@@ -7,7 +7,7 @@ import type { NewActivation, Recipes, ReplacementOptions } from './new-activatio
 import { unknownActivation } from './unknown-activation.js';
 import { zeroQuestions } from './use-zero.js';
 
-/** Options that only some activations have, with the advice of the refusal. */
+/** Options that only some activations have. */
 type Checked = ReplacementOptions & {
   readonly beta?: unknown;
   readonly form?: unknown;

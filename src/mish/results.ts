@@ -34,6 +34,7 @@ export interface SiteReport {
   readonly difference?: number;
 }
 
+/** Report entry of a skipped activation. */
 export interface SkipReport
   extends Omit<
     SiteReport,
@@ -121,9 +122,9 @@ function reported({ node, scope, kind }: Pick<Site, 'node' | 'scope' | 'kind'>) 
   };
 }
 
-/** Returns a key that is equal for equal sites. */
+/** Returns a key that is equal for the same site only. */
 export const siteKey = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>): string =>
-  `${scope} ${output}`;
+  `${scope}\0${output}`;
 
 /** Returns the report entry of a site. */
 export function siteReport(site: Site & Variant): SiteReport {

@@ -20,7 +20,7 @@ export async function rewriteMish(
   others: readonly MishNode[] = [],
 ): Promise<Edit[]> {
   const removed = unused(sites, index);
-  // A value is deleted too if only rewritten sites read it.
+  // A Mish that only deleted nodes read is deleted as well.
   const targets = sites.filter(({ node }) => !removed.has(node)).map((mish) => ({ ...mish, ...change }));
   return rewrite(document, await inChannels([...targets, ...others], index), removed);
 }

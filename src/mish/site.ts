@@ -7,6 +7,7 @@ export interface Site {
   readonly node: Node;
   readonly scope: Scope;
   readonly kind: string;
+  /** Slope of a LeakyRelu or mixture; `@name` for an attribute of its function. */
   readonly alpha: number | string | undefined;
   readonly type: FloatType | undefined;
   /** Warning about a swappable site. */

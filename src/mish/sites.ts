@@ -35,7 +35,8 @@ export interface SiteOptions extends Pick<ReplacementOptions, 'to'> {
   readonly only?: readonly string[] | undefined;
   /**
    * Globs on node name or output name: only sites that match one are swapped. A name without `*` and `?` forces the swap of that
-   * site even if it guards, clamps, masks, counts or is quantised. Its `doubt` then gives this reason.
+   * site even if it guards, clamps, masks, counts or is quantised. Its `doubt` then gives this reason. An empty list counts as
+   * absent.
    */
   readonly include?: readonly string[] | undefined;
   /** Globs on node name or output name: sites that match one stay. */
@@ -128,7 +129,7 @@ export async function findSites(
       if (!kinds.has(kind.name)) skipped.push({ ...site, ...leftOut('only') });
       else if (chosen !== undefined) skipped.push({ ...site, ...chosen });
       else if (x === '' || y === '' || node.outputs.length > 1)
-        skip('malformed', 'it lacks its input or output');
+        skip('malformed', 'it has no input, no output or more than one output');
       else if (obstacle !== undefined) skip('malformed', obstacle);
       else if (site.obstacle) skip(...site.obstacle);
       else if (integer !== undefined) {

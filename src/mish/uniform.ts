@@ -121,7 +121,9 @@ export function uniformOf(
 
 /** Returns the number of the value whose shape a node's result takes. */
 function likeOf(index: GraphIndex, scope: Scope, { opType, inputs }: Node): number | undefined {
-  const name = inputs[Object.hasOwn(SHAPES, opType) ? (SHAPES[opType] ?? -1) : -1] ?? '';
+  const slot = Object.hasOwn(SHAPES, opType) ? SHAPES[opType] : undefined;
+  if (slot === undefined) return undefined;
+  const name = inputs[slot] ?? '';
   const home = index.home(scope, name);
   const node = home && index.producer(home, name);
   if (node?.domain !== '' || node.opType !== 'Shape' || node.attributes.length > 0) return undefined;

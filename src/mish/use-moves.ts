@@ -38,8 +38,9 @@ export function movesValues({ node, slot }: InputUse): boolean {
 /** Element types of a Cast that keep an activation's values. */
 const FLOATS: readonly number[] = [DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType.BFLOAT16];
 
+/** Returns whether a node casts to a float type. A CastLike counts: arithmeticQuestion decides about one to integers. */
 export function isFloatCast(node: Node): boolean {
-  if (node.opType === 'CastLike') return true; // arithmeticQuestion handles integers
+  if (node.opType === 'CastLike') return true;
   return node.opType === 'Cast' && FLOATS.includes(attribute(node, 'to')?.i ?? 0);
 }
 

@@ -34,6 +34,7 @@ interface Writing {
   readonly parameters: ReadonlyMap<Node, readonly string[]>;
 }
 
+/** Writes the new scales and biases, and the sites that compute on integers. `rewrite` writes the other sites. */
 export function writeRequantised(
   document: OnnxDocument,
   index: GraphIndex,

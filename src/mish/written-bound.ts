@@ -13,9 +13,9 @@ const LAYERS =
 const OWN_LAYERS = /Conv|Gemm|MatMul|LayerNorm/;
 /** Operators between a layer and its activation: biases, residual sums, scales, other shapes. */
 const BETWEEN = wordSet('Add Sum Mul Identity Reshape Flatten Squeeze Unsqueeze Transpose Expand');
-/** Maximal number of those operators. */
+/** Maximum number of those operators. */
 const MAX_BETWEEN = 6;
-/** Maximal number of values to look at: functions with many calls, nested, have more ways than any model needs. */
+/** Maximum number of examined values: there are many ways through nested functions with many calls each. */
 const MAX_VALUES = 1000;
 
 /**

@@ -10,9 +10,9 @@ import { floatBytes } from './weights.js';
 const NODE = { input: 1, output: 2 };
 
 /**
- * Returns the edit that adds a bias to a Conv, ConvTranspose, Gemm or MatMul of the main graph. The bias is a Constant node
- * before the node, read by its third input; for MatMul, by an Add after it. A single edit replaces the node, so that
- * a caller can delete all of it. `fresh` returns unused names.
+ * Returns the edit that adds a bias to a Conv, ConvTranspose, Gemm or MatMul without one. `values` has an element per output
+ * channel. The bias is a Constant node before the node, read by its third input; for MatMul, by an Add after it.
+ * `fresh` returns unused names.
  */
 export async function biasEdit(
   { source }: OnnxDocument,
@@ -27,8 +27,8 @@ export async function biasEdit(
   const isMatMul = node.opType === 'MatMul';
   const product = isMatMul ? fresh(`${y}/product`) : '';
   const reader = createReader(source);
-  const { body, end } = await reader.field(node.span.start, node.span.end);
-  const put = (number: number, text: string) => messageField(number, new TextEncoder().encode(text));
+  const { number, body, end } = await reader.field(node.span.start, node.span.end);
+  const put = (part: number, text: string) => messageField(part, new TextEncoder().encode(text));
   const fields: Promise<Uint8Array>[] = [];
   let inputs = 0;
   await walk(reader, body, end, (field) => {
@@ -42,7 +42,7 @@ export async function biasEdit(
   if (!isMatMul && inputs < 3) fields.push(Promise.resolve(put(NODE.input, name)));
   const pieces = [
     nodeField(scope.kind, constant(name, values, type)),
-    messageField(scope.kind === 'graph' ? 1 : 7, concat(await Promise.all(fields))),
+    messageField(number, concat(await Promise.all(fields))),
   ];
   if (isMatMul) {
     const add = {

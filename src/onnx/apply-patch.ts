@@ -6,8 +6,8 @@ import { replace, type Spliced } from './splice.js';
 import { NO_DIGEST, NOTHING, type Original, type Patch } from './undo-record.js';
 
 /**
- * Applies an undo record to a written file. Returns the source and the record's facts about it; only the size has been compared.
- * Throws `cannot-undo` if file and record do not match.
+ * Applies an undo record to a written file. Returns the original file, and what the record says of it. The digest is
+ * compared when the original is read. Throws `cannot-undo` if file and record do not match.
  */
 export async function applyPatch(
   written: ByteSource,

@@ -4,16 +4,17 @@
  * type; 0 is unknown.
  */
 export const CONTAINER_CODES = { sequence: 1, optional: 2, map: 3 } as const;
+/** A kind of container, as its 2 bits. */
 export type Container = (typeof CONTAINER_CODES)[keyof typeof CONTAINER_CODES];
 
-/** A code of this size stands for more than 10 containers; types around it are unknown. */
-const DEEPEST = 4 ** 10;
+/** Limit of the containers' number, which 11 of them reach; types around these are unknown. */
+const LEVELS_LIMIT = 4 ** 10;
 
 /** Returns the type of a container of values of this type; 0 for unknown. */
 export function wrapType(container: Container, type: number): number {
   const inside = type < 0 ? -type : type;
   const levels = type < 0 ? inside >>> 8 : 0;
-  if (type === 0 || type > 255 || levels >= DEEPEST) return 0;
+  if (type === 0 || type > 255 || levels >= LEVELS_LIMIT) return 0;
   return -((levels * 4 + container) * 256 + (inside & 255));
 }
 

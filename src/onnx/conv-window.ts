@@ -51,7 +51,7 @@ function withEnds(
   return { ...window, pads: [...begins, ...ends] };
 }
 
-/** Returns the window of a pooling without the taps that are behind the input at all places: kernels may be larger than the input by far. */
+/** Returns the window of a pooling without the taps that always lie beyond the end of the input: kernels may be far larger than it. */
 export function withoutUnreadTaps(
   { kernel, pads, ...window }: Window,
   inside: readonly number[],

@@ -117,7 +117,7 @@ export interface OnnxDocument {
   readonly producer: string;
   readonly graph: Scope;
   readonly functions: readonly Scope[];
-  /** Every scope, nested ones included, in file order of their roots. */
+  /** Every scope: the main graph, then the functions, each followed by its nested graphs. */
   readonly scopes: readonly Scope[];
   readonly metadata: readonly MetadataEntry[];
   /** Every tensor with external data, with the path of its scope. */
@@ -132,7 +132,7 @@ export interface OnnxDocument {
  */
 const WITHOUT_IMPORT = 13;
 
-/** Returns the opset of ONNX's default domain in this scope. */
+/** Returns the opset of ONNX's default domain in this scope; 1 for a model of IR 1 or 2, which imports nothing. */
 export function opsetOf({ opsets }: Scope): number {
   return opsets.get('') ?? (opsets.size === 0 ? 1 : WITHOUT_IMPORT);
 }

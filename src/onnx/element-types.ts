@@ -12,8 +12,8 @@ export interface ElementTypes {
 
 /** Maximum depth of function calls; types of deeper calls are unknown. */
 const MAX_DEPTH = 500;
-/** Limit on reads per name, over all runs. Only a hostile model exceeds the limit. */
-const TIMES_READ = 50;
+/** Maximum number of times that the runs visit a name, on average. Only a hostile model exceeds it. */
+const MAX_VISITS = 50;
 /** Marks a type that is unknown in a call of a function; 0 marks a type that no call has determined. */
 const UNKNOWN = 2 ** 31 - 1;
 
@@ -55,7 +55,7 @@ export function inferElementTypes(
   const functions = new Map(
     document.functions.map((scope, at) => [scope, { at, refs: decidingReferences(inside(scope), calls) }]),
   );
-  const budget = { left: TIMES_READ * names };
+  const budget = { left: MAX_VISITS * names };
   const results = new Map<string, Result>();
   let depth = 0;
 
@@ -67,7 +67,7 @@ export function inferElementTypes(
     const callee = calls.callee(node);
     if (callee === undefined) return undefined;
     const { at, refs = [] } = functions.get(callee) ?? {};
-    // Only the arguments of the call: a function may have thousands of further inputs.
+    // Inputs of the function that the call does not give are left out: there may be thousands.
     const types = node.inputs.slice(0, callee.inputs.length).map(typeOf);
     const { environment, key } = environmentOf(node, refs, around);
     return { callee, types, environment, key: `${at} ${types.join()} ${key}` };

@@ -32,7 +32,7 @@ export async function exportedParameters({ graph, source }: OnnxDocument): Promi
   return { parameters, others };
 }
 
-/** Returns whether a bias is a matrix: GPT-2 and its descendants call the mask of their attention so, which is a buffer. */
+/** Returns whether a tensor called `bias` is a matrix. GPT-2 and its descendants call the mask of their attention `bias`. */
 const isMask = (name: string, dims: readonly number[]): boolean =>
   name.endsWith('.bias') && dims.filter((dim) => dim !== 1).length > 1;
 

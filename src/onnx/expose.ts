@@ -20,12 +20,12 @@ export interface ExposeOptions {
    * outputs that nodes also read, and returns a wrong tensor for a fused Conv.
    */
   readonly copies?: boolean | undefined;
-  /** Tensors to output the shape of, as 64-bit integers, instead of the tensor; none by default. */
+  /** Inner tensors to output the shape of, as 64-bit integers, instead of the tensor; none by default. */
   readonly shapesOf?: ReadonlySet<string> | undefined;
 }
 
 /**
- * Adds tensors of the main graph to the model's outputs, unless they already are. Every other byte stays. The new outputs
+ * Adds tensors of the main graph to the model's outputs. One that is an output stays as it is. Every other byte stays. The new outputs
  * have no type, which ONNX requires but ONNX Runtime infers. Throws `bad-data` for a name that no node of the main
  * graph outputs.
  */

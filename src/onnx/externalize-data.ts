@@ -26,8 +26,8 @@ export interface Externalized {
 }
 
 /**
- * Moves the initializers of at least 1024 bytes, and all external data, into one data file at `location`. Reads no data
- * before the results are read. Throws `external-data` as `externalRange` does.
+ * Moves the initializers of at least 1024 bytes, and all external data except that of sparse tensors, into one data file at
+ * `location`. Reads no data before the results are read. Throws `external-data` as `externalRange` does.
  */
 export async function externalizeData(
   document: OnnxDocument,

@@ -16,8 +16,8 @@ export const hasOutsideNumbers = ({ external }: OnnxDocument): boolean =>
   external.some(({ tensor }) => isNumber(tensor));
 
 /**
- * Reads the numbers of a model that are in data files, as `onnx.save` with `size_threshold=0` stores them: the tensors of one element,
- * which tell what nodes compute. Those that cannot be read stay unknown.
+ * Reads the tensors of one element that are in data files, as `onnx.save` with `size_threshold=0` stores them, and notes their
+ * numbers as `scalar` in the document. Those that cannot be read stay unknown.
  */
 export async function readOutsideNumbers(document: OnnxDocument, openData: OpenData): Promise<void> {
   const numbers = document.external.filter(({ tensor }) => isNumber(tensor)).slice(0, MAX_TENSORS);

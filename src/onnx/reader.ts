@@ -251,6 +251,7 @@ async function lightSlowly(
   return join(reader, kept);
 }
 
+/** Keeps a field, or adds its number and size to the checksum if `visit` omits it. */
 function keepOrNote(
   reader: Reader,
   field: Field,

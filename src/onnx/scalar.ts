@@ -96,14 +96,14 @@ export function scalarValue(tensor: onnx.TensorProto): number | undefined {
   }
 }
 
-/** Decodes the little-endian bytes of one element; undefined for another number of bytes, and for a type without numbers. */
+/** Decodes the little-endian bytes of one element; undefined for another number of bytes, and for a type that is not read. */
 export function rawScalar(elemType: number, raw: Uint8Array): number | undefined {
   const read = RAW_READERS[elemType];
   if (read === undefined || raw.length !== read.size) return undefined;
   return read.get(new DataView(raw.buffer, raw.byteOffset, raw.byteLength));
 }
 
-/** Returns the size of an element in bytes; undefined for a type without numbers. */
+/** Returns the size of an element in bytes; undefined for a type that `rawScalar` does not read. */
 export const sizeOfScalar = (elemType: number): number | undefined => RAW_READERS[elemType]?.size;
 
 /** Returns whether a float tensor's raw data contains -Infinity. */

@@ -15,6 +15,7 @@ export interface ScopeDraft extends Draft<Scope> {
   nodes: Node[];
 }
 
+/** State of a scan that all scopes share. */
 export interface Context extends TensorContext {
   readonly scopes: Scope[];
   /** The used paths, each with the last suffix that was tried. */
@@ -36,6 +37,7 @@ export interface NodeDraft extends Owner {
   readonly node: ScannedNode;
 }
 
+/** Adds an empty scope with a path of its own to the context. Throws `malformed` for too many parts. */
 export function newScope(
   context: Context,
   kind: Scope['kind'],

@@ -8,7 +8,7 @@ interface Signature extends Sniffed {
   readonly matches: (head: Uint8Array, text: string) => boolean;
 }
 
-/** Matches characters at an offset; of a shorter file, as many as it has, but two at least. */
+/** Matches characters at an offset. A shorter file has to match as far as it goes, in two characters at least. */
 const at = (offset: number, ascii: string) => (head: Uint8Array, text: string) =>
   text.startsWith(ascii.slice(0, Math.max(2, head.length - offset)), offset);
 /** Recognises a format by the first characters of its files. */

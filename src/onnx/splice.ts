@@ -59,7 +59,7 @@ export function lengthPrefixes<E extends Omit<Edit, 'bytes'>>(
   return prefixes;
 }
 
-/** Applies flat replacements to a source. */
+/** Replaces bytes of a source; length prefixes stay. Throws `bad-usage` for replacements that overlap or leave the source. */
 export function replace(
   source: ByteSource,
   unordered: readonly Replacement[],

@@ -12,6 +12,7 @@ export interface TensorData {
   readonly data: Uint8Array | readonly string[];
 }
 
+const RAW_DATA = 'Write its elements as raw_data, as onnx.numpy_helper.from_array does';
 /** Maximum number of elements in typed fields. Each takes 8 bytes of memory, even if it took a byte in the file. */
 const MAX_TYPED_ELEMENTS = 2 ** 26;
 
@@ -32,7 +33,7 @@ export function decodeTensor(bytes: Uint8Array, where: string, most = MAX_TYPED_
         `the tensor has more than ${plural(most, 'element')} outside of raw_data`,
         {
           where,
-          fix: 'Write its elements as raw_data, as onnx.numpy_helper.from_array does',
+          fix: RAW_DATA,
           cause,
         },
       );
@@ -77,8 +78,10 @@ function typedBytes(proto: onnx.TensorProto, where: string): Uint8Array {
     case DataType.UINT8:
       return bytes(Uint8Array.from(proto.int32Data));
     default:
-      throw new OnnxMishError('bad-data', `tensors of type ${typeName(proto.dataType)} cannot be read`, {
-        where,
-      });
+      throw new OnnxMishError(
+        'bad-data',
+        `elements of type ${typeName(proto.dataType)} cannot be read outside of raw_data`,
+        { where, fix: RAW_DATA },
+      );
   }
 }

@@ -23,6 +23,7 @@ const SHORT_NAMES: Record<number, string> = {
 /** The float types that Mish is defined for. */
 export type FloatType = 'f16' | 'f32' | 'f64' | 'bf16';
 
+/** ONNX numbers of the float types. */
 export const FLOAT_TYPES: Readonly<Record<FloatType, number>> = {
   f16: DataType.FLOAT16,
   f32: DataType.FLOAT,

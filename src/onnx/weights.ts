@@ -37,7 +37,7 @@ export function weightOf(index: GraphIndex, scope: Scope, name: string): Weight 
 
 /**
  * Reads a weight's elements in row-major order. Reads external data through `openData`. Throws `malformed` if the number of
- * bytes does not match the shape, `external-data` if the data cannot be read.
+ * bytes does not match the shape, `external-data` if the data cannot be read, and as `decodeTensor` does.
  */
 export async function readWeight(
   { source }: OnnxDocument,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { inspect } from '../../src/mish/inspect.js';
 import { type Plan, parsePlan, planOf } from '../../src/mish/plan.js';
@@ -210,6 +211,12 @@ describe('an invalid plan', () => {
     const relu = parsePlan({ schema: good.schema, to: 'relu', sites: [] });
     expect(relu).toEqual({ ...good, to: 'relu', form: 'native' });
   });
+});
+
+test('the plan in the docstring of parsePlan is one', () => {
+  const source = readFileSync(new URL('../../src/mish/plan.ts', import.meta.url), 'utf8');
+  const [, json = ''] = /JSON\.parse\('(.*)'\)/.exec(source) ?? [];
+  expect(parsePlan(JSON.parse(json))).toMatchObject({ form: 'exp', beta: 1, sites: [] });
 });
 
 test('the steepest slopes are allowed, and none', () => {

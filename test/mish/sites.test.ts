@@ -277,7 +277,7 @@ describe('what stays says why', () => {
 
   test('for a node that is not as it should be', async () => {
     expect(await why({ nodes: [node('Relu', ['x'], ['b', 'c'])] })).toEqual([
-      ['malformed', 'it lacks its input or output'],
+      ['malformed', 'it has no input, no output or more than one output'],
     ]);
     const bytes = model({ nodes: [node('Relu', ['x'], ['y'], {}, { name: 'qqq' })] });
     bytes[Buffer.from(bytes).indexOf('qqq')] = 0xff;

@@ -72,7 +72,7 @@ test('bytes that are not a tensor, and types without numbers, are refused with t
       expect.objectContaining({
         code: 'bad-data',
         where: 'a.pb',
-        what: expect.stringMatching(/^tensors of type .+ cannot be read$/),
+        what: expect.stringMatching(/^elements of type .+ cannot be read outside of raw_data$/),
       }),
     );
   }

@@ -8,28 +8,37 @@ import { dotProducts, mixedUp, programsOfUnstatedKernels, tooLate } from './prog
 import { resizeObstacle } from './resize.js';
 import { hasAxesInput, hasStep, partsOf, readsBeyond, reflectsSingle } from './rewrites.js';
 
-/**
- * Change that avoids a WebGL bug, in this order: a no-op Cast between a Conv and its activation; a no-op Cast for an Identity; a
- * product with 1 after a node; `kernel_shape` of a Conv; Mul for Pow; an upper bound for Clip; a zero third input of Gemm;
- * Slices for Split; empty tensors for absent inputs of Resize; an InstanceNormalization of images for one of rows; a
- * product with 1 before a Resize; Gather for a Slice with steps or a Pad that reflects; pooling or products for a reduction;
- * Gather or products for a Resize; an LRN over padded channels.
- */
+/** Change that avoids a WebGL bug. */
 export type Remedy =
+  /** A Cast that changes nothing, between a Conv and its activation. */
   | 'unfuse'
+  /** A Cast that changes nothing, for an Identity. */
   | 'keep'
+  /** A product with 1 after a node. */
   | 'copy'
+  /** The attribute `kernel_shape` of a Conv. */
   | 'kernel'
+  /** Mul for Pow. */
   | 'multiply'
+  /** An upper bound for Clip. */
   | 'bound'
+  /** A third input of zero for Gemm. */
   | 'bias'
+  /** A Slice for each part of a Split. */
   | 'slice'
+  /** Empty tensors for absent inputs of Resize. */
   | 'empty'
+  /** An InstanceNormalization of images for one of rows. */
   | 'image'
+  /** A product with 1 before a Resize. */
   | 'before'
+  /** Gather for a Slice with steps, or for a Pad that reflects. */
   | 'gather'
+  /** Pooling or products for a reduction. */
   | 'reduce'
+  /** Gather or products for a Resize. */
   | 'resize'
+  /** An LRN over padded channels. */
   | 'pad';
 
 /** Silent error that WebGL of onnxruntime-web 1.30.0 may make at a node, with its remedies. */
