@@ -16,13 +16,14 @@ import { readNumbers } from '../../onnx/small-tensor.js';
 import { type Weight, weightOf } from '../../onnx/weights.js';
 import { elementCount } from '../../providers/tensor.js';
 import { placesIn, type WeightPlaces } from './channel-places.js';
+import { type ChannelSpan, type Concatenation, findChannelSpans, type WeightEnds } from './channel-spans.js';
 import { createPinnedSets, type PinnedSets, type TensorNumber } from './pinned-sets.js';
 
-/** A stored weight with the classes of the tensors before and after its node. */
+/** A stored weight with the classes of the channels of the tensors before and after its node. */
 export interface ChannelWeight {
   readonly weight: Weight;
-  readonly up: TensorNumber;
-  readonly down: TensorNumber;
+  readonly up: readonly ChannelSpan[];
+  readonly down: readonly ChannelSpan[];
   readonly places: WeightPlaces;
 }
 
@@ -90,14 +91,20 @@ export async function findChannelClasses(
   const roots = (names: Iterable<string>) =>
     new Set([...names].map((name) => sets.find(visitor.number(name))));
   const [firsts, lasts, overOne] = [roots(visitor.first), roots(visitor.last), roots(visitor.overOne)];
-  const sizes = sizesOf(weights);
+  const isMixed = (set: number) => firsts.has(set) && overOne.has(set);
+  const inputs = roots(sites.map(inputOf));
+  const { concatenations } = visitor;
+  const isWhole = (set: number) => inputs.has(set) || isMixed(set);
+  const { sizeOf, spansOf } = findChannelSpans({ sets, weights, concatenations, isWhole });
   return {
-    weights,
+    weights: weights.map(({ weight, up, down, places }) => {
+      return { weight, places, up: spansOf(sets.find(up)), down: spansOf(sets.find(down)) };
+    }),
     classOf(name) {
       const number = sets.find(visitor.number(name));
-      const size = number === undefined ? undefined : sizes.get(number);
+      const size = number === undefined ? undefined : sizeOf(number);
       if (number === undefined || size === undefined || sets.reason(number) !== undefined) return undefined;
-      if (firsts.has(number) && overOne.has(number)) return undefined;
+      if (isMixed(number)) return undefined;
       return { number, size, isLast: lasts.has(number) && !firsts.has(number) };
     },
   };
@@ -110,6 +117,7 @@ interface ChannelVisitor extends Omit<PinnedSets, 'pin'> {
   readonly first: Set<string>;
   readonly last: Set<string>;
   readonly overOne: Set<string>;
+  readonly concatenations: Concatenation[];
   number(name: string): TensorNumber;
   stored(name: string): Weight | undefined;
   /** Fixes the scales of tensors, and of the tensors around weights. */
@@ -117,7 +125,7 @@ interface ChannelVisitor extends Omit<PinnedSets, 'pin'> {
   join(from: string, to: string, why: string): void;
   /** Gives a weight to a node. Returns false if it can take no factors. */
   take(node: Node, slot: number): boolean;
-  weights(): ChannelWeight[];
+  weights(): (WeightEnds & { readonly weight: Weight })[];
 }
 
 function createVisitor(
@@ -125,7 +133,7 @@ function createVisitor(
   index: GraphIndex,
   sets: ReturnType<typeof createPinnedSets>,
 ): ChannelVisitor {
-  const entries = new Map<Weight['tensor'], ChannelWeight & { readonly key: string }>();
+  const entries = new Map<Weight['tensor'], WeightEnds & { readonly weight: Weight; readonly key: string }>();
   const fixed = new Set<Weight['tensor']>();
   const number = (name: string) => index.number(graph, name);
   const stored = (name: string) => {
@@ -142,6 +150,7 @@ function createVisitor(
     first: new Set(),
     last: new Set(),
     overOne: new Set(),
+    concatenations: [],
     pin(names, why) {
       for (const name of names) {
         const weight = stored(name);
@@ -172,10 +181,7 @@ function createVisitor(
       }
       return true;
     },
-    weights: () =>
-      [...entries.values()].map(({ weight, up, down, places }) => {
-        return { weight, places, up: sets.find(up), down: sets.find(down) };
-      }),
+    weights: () => [...entries.values()],
   };
 }
 
@@ -228,7 +234,17 @@ function visitNode(
     if (elementCount(stored(inputs[slot] ?? '')?.tensor.dims ?? []) === 1)
       join(slot === 0 ? second : x, y, why);
     else if (!take(node, slot)) pinNode();
-  } else pinNode();
+  } else if (opType !== 'Concat' || !visitConcat(visitor, node)) pinNode();
+  return true;
+}
+
+/** Notes a concatenation along the channels, which are axis 1 or the last one. Returns false for any other. */
+function visitConcat({ concatenations, first, last, number, stored }: ChannelVisitor, node: Node): boolean {
+  const { inputs, outputs } = node;
+  const axis = attribute(node, 'axis')?.i ?? 1;
+  if (![1, 3, -1].includes(axis) || inputs.some((name) => stored(name) !== undefined)) return false;
+  for (const name of [...inputs, ...outputs]) (axis === 1 ? first : last).add(name);
+  concatenations.push({ output: number(outputs[0] ?? ''), parts: inputs.map(number), why: nodeLabel(node) });
   return true;
 }
 
@@ -272,27 +288,6 @@ function ends({ opType, inputs, outputs }: Node, slot: number): [up: string, dow
   const hasTwo = opType === 'Add' || opType === 'Sub' || opType === 'Mul';
   const x = (hasTwo ? inputs[1 - slot] : inputs[0]) ?? '';
   return [opType === 'BatchNormalization' && slot === MEAN_SLOT ? x : (outputs[0] ?? ''), x];
-}
-
-/** Returns the number of channels of each class: all weights before and after have to agree; a flattened tensor has a multiple. */
-function sizesOf(weights: readonly ChannelWeight[]): ReadonlyMap<number, number> {
-  const ups = new Map<number, Set<number>>();
-  const downs = new Map<number, Set<number>>();
-  const add = (map: Map<number, Set<number>>, number: TensorNumber, size: number | undefined) => {
-    if (number !== undefined && size !== undefined) map.set(number, (map.get(number) ?? new Set()).add(size));
-  };
-  for (const { up, down, places } of weights) {
-    add(ups, up, places.up?.size);
-    add(downs, down, places.down?.size);
-  }
-  const sizes = new Map<number, number>();
-  for (const [number, found] of ups) {
-    const [size = 0, ...others] = found;
-    const read = [...(downs.get(number) ?? [])];
-    if (others.length === 0 && size > 1 && read.length > 0 && read.every((one) => one % size === 0))
-      sizes.set(number, size);
-  }
-  return sizes;
 }
 
 /** Returns the axes of reductions, as the model stores them. */

@@ -13,8 +13,8 @@ import {
   type ChannelWeight,
   findChannelClasses,
 } from './channel-classes.js';
-import type { ChannelPlaces } from './channel-places.js';
 import type { ChannelSamples } from './channel-samples.js';
+import { factorsAt } from './channel-spans.js';
 import { chooseChannels } from './choose-channels.js';
 import { computesSame, type SameOutputsOptions } from './computes-same.js';
 
@@ -57,8 +57,8 @@ export async function rescaleChannels(
     return values;
   };
   for (const [channelClass, sites] of sitesByClass(options.sites, classes)) {
-    const around = classes.weights.filter(
-      ({ up, down }) => up === channelClass.number || down === channelClass.number,
+    const around = classes.weights.filter(({ up, down }) =>
+      [...up, ...down].some(({ number }) => number === channelClass.number),
     );
     if (!around.every(({ weight }) => weight.type === 'f32' || weight.type === 'f64')) continue;
     const chosen = await scalesFor(channelClass, sites, around, valuesOf, options);
@@ -86,8 +86,8 @@ export async function channelEdits(
 ): Promise<Edit[]> {
   const edits: Edit[] = [];
   for (const { weight, up, down, places } of weights) {
-    const above = factorsAt(scales.get(up ?? -1), places.up);
-    const below = factorsAt(scales.get(down ?? -1), places.down);
+    const above = factorsAt(scales, up, places.up);
+    const below = factorsAt(scales, down, places.down);
     if (above === undefined && below === undefined) continue;
     const scaled = (await valuesOf(weight)).map(
       (value, place) => (value * (above?.(place) ?? 1)) / (below?.(place) ?? 1),
@@ -140,12 +140,15 @@ async function scalesFor(
   if (first === undefined) return undefined;
   const variances = channelVariances(first.samples, size, first.from);
   for (const { weight, down, places } of around) {
-    if (down !== number || places.down === undefined) continue;
+    if (places.down === undefined || down.every((span) => span.number !== number)) continue;
     const squares = new Float64Array(size);
     const { size: read, of } = places.down;
+    const channels = down.flatMap((span) =>
+      Array.from({ length: span.size }, (_, at) => (span.number === number ? at : -1)),
+    );
     for (const [place, value] of (await valuesOf(weight)).entries()) {
-      const channel = Math.floor((of(place) * size) / read);
-      squares[channel] = (squares[channel] as number) + value * value;
+      const channel = channels[Math.floor((of(place) * channels.length) / read)] ?? -1;
+      if (channel >= 0) squares[channel] = (squares[channel] as number) + value * value;
     }
     // Each layer counts by the share of its outputs' variance.
     const total = squares.reduce((sum, square, channel) => sum + square * (variances[channel] as number), 0);
@@ -181,10 +184,4 @@ function channelVariances(
     }
     return Math.max(0, squares / count - (sum / count) ** 2);
   });
-}
-
-/** Returns the factor of each element of a weight; undefined if there is none. A flattened tensor has several elements a channel. */
-function factorsAt(scales: Float64Array | undefined, places: ChannelPlaces | undefined) {
-  if (scales === undefined || places === undefined) return undefined;
-  return (place: number) => scales[Math.floor((places.of(place) * scales.length) / places.size)] ?? 1;
 }

@@ -118,6 +118,57 @@ const NETS: readonly Net[] = [
     found: ['r0', 'r1', 'r2'],
   },
   {
+    name: 'concatenations, one in another, with a pool, a batch normalisation and a flattened dense layer behind',
+    nodes: [
+      ...[conv('x', 'h0', '0'), relu_('h0', 'r0'), conv('x', 'h1', '1'), relu_('h1', 'r1')],
+      ...[
+        node('Concat', ['r0', 'r1'], ['c'], { axis: 1 }),
+        node('AveragePool', ['c'], ['p'], { kernel_shape: [1, 1] }),
+      ],
+      ...[node('BatchNormalization', ['p', 's8', 'o8', 'm8', 'v8'], ['n']), relu_('n', 'r2')],
+      ...[node('Conv', ['c', 'w8', 'b2'], ['h3'], { pads: [1, 1, 1, 1] }), relu_('h3', 'r3')],
+      ...[node('Concat', ['r3', 'c', 'r2', 'r3'], ['d'], { axis: 1 }), node('Flatten', ['d'], ['f'])],
+      node('Gemm', ['f', 'wf'], ['y'], { transB: 1 }),
+    ],
+    more: [
+      ...['s8', 'o8', 'm8', 'v8'].map((name, at) =>
+        tensorOf(
+          name,
+          [8],
+          weightsOf([8], 80 + at).map((one) => Math.abs(one) + 0.5),
+        ),
+      ),
+      tensorOf('w8', [4, 8, 3, 3], weightsOf([4, 8, 3, 3], 90)),
+      tensorOf('wf', [3, 864], weightsOf([3, 864], 91)),
+    ],
+    found: ['r0', 'r1', 'r2', 'r3'],
+  },
+  {
+    name: 'concatenations of what is fixed, of other axes, before an activation, twice, and of a tensor with itself',
+    nodes: [
+      ...[conv('x', 'h0', '0'), relu_('h0', 'r0'), node('Concat', ['r0', 'x'], ['c0'], { axis: 1 })],
+      ...[node('Conv', ['c0', 'w8', 'b0'], ['h1'], { pads: [1, 1, 1, 1] }), relu_('h1', 'r1')],
+      ...[node('Concat', ['r1', 'r1'], ['c1'], { axis: 2 }), conv('c1', 'h2', '1'), relu_('h2', 'r2')],
+      ...[node('Concat', ['r2', 'h2'], ['c2'], { axis: 1 }), relu_('c2', 'r3')],
+      ...[node('Conv', ['r3', 'w8', 'b1'], ['h4'], { pads: [1, 1, 1, 1] }), relu_('h4', 'r4')],
+      ...[
+        node('Concat', ['r4', 'r4'], ['c3'], { axis: 1 }),
+        node('Conv', ['c3', 'w88', 'b2'], ['h5'], { pads: [1, 1, 1, 1] }),
+        relu_('h5', 'r5'),
+      ],
+      ...[
+        node('Concat', ['r5', 'h4'], ['c4'], { axis: 1 }),
+        node('Concat', ['h4', 'r5'], ['c5'], { axis: 1 }),
+      ],
+      ...[node('Add', ['c4', 'c5'], ['a']), node('Conv', ['a', 'w88', 'b2'], ['y'])],
+    ],
+    more: [
+      tensorOf('w8', [4, 8, 3, 3], weightsOf([4, 8, 3, 3], 90)),
+      tensorOf('w88', [4, 8, 3, 3], weightsOf([4, 8, 3, 3], 92)),
+    ],
+    found: [],
+  },
+  {
     name: 'operators that mix channels: a concatenation, a transposition, a normalisation over channels',
     nodes: [
       ...[conv('x', 'h0', '0'), relu_('h0', 'r0'), node('Concat', ['r0', 'x'], ['c'], { axis: 1 })],
