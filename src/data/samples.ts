@@ -132,15 +132,16 @@ export function checkFinite(
   data: ArrayLike<number>,
   name: string,
   length: number,
-  numberOf = (sample: number) => sample,
+  {
+    numberOf = (sample) => sample,
+    where,
+  }: { readonly numberOf?: (sample: number) => number; readonly where?: string | undefined } = {},
 ): void {
   for (let at = 0; at < data.length; at++) {
     const value = data[at] as number;
     if (value - value === 0) continue; // NaN and infinities give NaN
-    throw bad(
-      `the data of '${name}' contain ${value} in sample ${numberOf(Math.floor(at / length))}`,
-      'Remove the sample, or replace the value',
-    );
+    const what = `the data of '${name}' contain ${value} in sample ${numberOf(Math.floor(at / length))}`;
+    throw new OnnxMishError('bad-data', what, { where, fix: 'Remove the sample, or replace the value' });
   }
 }
 

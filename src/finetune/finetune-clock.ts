@@ -87,9 +87,10 @@ export function finetuneClock(
       const left = clock.secondsLeft();
       const name = run.arm === 'swapped' ? 'training' : 'training the original';
       options.onProgress?.(name, clock.share(), left);
-      if (isEstimated || step < Math.min(ESTIMATE_STEPS, of - 1)) return;
+      // The first step alone tells no time.
+      if (isEstimated || left === undefined || step < Math.min(ESTIMATE_STEPS, of - 1)) return;
       isEstimated = true;
-      options.onEstimate?.(left ?? 0);
+      options.onEstimate?.(left);
     },
     epoch: (run, { epoch, seconds }) => clock.epoch(find(run), epoch, seconds),
   };

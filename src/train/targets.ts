@@ -106,7 +106,8 @@ export function targetRows(
       origin,
     );
   }
-  checkFinite(numbers, 'targets', length, (sample) => sampleNumber(origin, sample));
+  const numberOf = (sample: number) => sampleNumber(origin, sample);
+  checkFinite(numbers, 'targets', length, { numberOf, where: origin?.name });
   if (loss !== 'mse') checkShares(numbers, length, checks);
   if (loss === 'cross-entropy') checkSums(numbers, layout, checks);
   return {

@@ -90,6 +90,34 @@ test('after an epoch of each training in progress, the time left is within 20 % 
   );
 });
 
+test.each([1, 2, 3, 40])('a training of %i steps has an estimate that is a time, or none', (of) => {
+  const estimates: number[] = [];
+  const left: (number | undefined)[] = [];
+  const options = {
+    epochs: 1,
+    onEstimate: (one: number) => estimates.push(one),
+    onProgress: (_: string, __: number, one: number | undefined) => left.push(one),
+  };
+  let time = 0;
+  const clock = finetuneClock(
+    { parts: COUNTS, options, seeds: [0], arms: ARMS, timedForms: 1 },
+    ...([[], () => time] as const),
+  );
+  for (const arm of ARMS) {
+    const run = { arm, seed: 0 };
+    clock.begun(run);
+    for (let step = 1; step <= of; step++) {
+      time += 500;
+      clock.step(run, step, of);
+    }
+    clock.epoch(run, { epoch: 1, seconds: of / 2 });
+    clock.finished(run);
+  }
+  expect(left[0]).toBeUndefined();
+  expect(estimates.every((one) => one > 0.5)).toBe(true);
+  if (of > 1) expect(estimates).toHaveLength(1);
+});
+
 /** Returns what the control's steps took by the clock, for 100 samples in batches of 4. */
 async function timedControl(epochs: number, labelAt: (at: number, count: number) => number) {
   const { x } = classified(100);

@@ -181,6 +181,14 @@ test('NaN in the data and one class only are named with their file', async () =>
     zipSync({ 'x.npy': npy('<f4', x.dims, raw(values)), 'y.npy': npy('|u1', [60], classes) });
   await writeFile(folder.at('s.npz'), archive(x.data, labels));
   expect((await cli(quick, { cwd: folder.path })).stderr).toMatch(/^onnx-mish: s\.npz: .*NaN in sample 2/);
+  const targets = new Float32Array(60 * CLASSES).map((_, at) => (at === 5 * CLASSES ? Number.NaN : at % 2));
+  const others = { 'x.npy': npy('<f4', x.dims, raw(classified(60).x.data)) };
+  const t = { 't.npy': npy('<f4', [60, CLASSES], raw(targets)) };
+  await writeFile(folder.at('s.npz'), zipSync({ ...others, ...t }));
+  const told = await cli(['finetune', 'm.onnx', '--data', 's.npz', '--targets', 't', '--loss', 'mse'], {
+    cwd: folder.path,
+  });
+  expect(told.stderr).toMatch(/^onnx-mish: s\.npz: .*NaN in sample 5/);
   await writeFile(folder.at('s.npz'), archive(classified(60).x.data, new Uint8Array(60)));
   expect((await cli(quick, { cwd: folder.path })).stderr).toContain('all labels are 0');
 });
