@@ -37,6 +37,9 @@ export interface ChannelSpans {
   spansOf(set: TensorNumber): readonly ChannelSpan[];
 }
 
+/** Maximum number of channels of a concatenation: a tensor that a model concatenates with itself again and again has more than any memory. */
+const MAX_CHANNELS = 2 ** 20;
+
 /**
  * Finds the spans of all sets. Where the scales of a concatenation cannot be those of its parts, the parts are pinned: where something pins the
  * concatenation, or where sizes do not add up.
@@ -50,46 +53,69 @@ export function findChannelSpans(options: SpanOptions): ChannelSpans {
     const wrong = [...parts].filter(([set, found]) => ![set, ...found].every(isKnown));
     for (const [set, found] of wrong) for (const part of [set, ...found]) sets.pin(part, 'a concatenation');
     if (wrong.length > 0) continue;
-    const spansOf = (set: TensorNumber): readonly ChannelSpan[] =>
-      parts.get(set ?? -1)?.flatMap((part) => spansOf(sets.find(part))) ?? [
-        { number: set, size: sizes.get(set ?? -1) ?? 0 },
-      ];
-    const sizeOf = (set: number) => {
-      const size = sizes.get(set) ?? 0;
-      return size > 1 && !parts.has(set) ? size : undefined;
+    return {
+      spansOf: (set) => spansIn(set, parts, sizes, sets),
+      sizeOf(set) {
+        const size = sizes.get(set) ?? 0;
+        return size > 1 && !parts.has(set) ? size : undefined;
+      },
     };
-    return { spansOf, sizeOf };
   }
 }
 
-/** Returns the parts of each concatenation that is free, by its set. Pins the parts of the others. */
-function partsBySet({ sets, concatenations, isWhole }: SpanOptions): Map<number, readonly TensorNumber[]> {
-  const found = new Map<number, readonly TensorNumber[]>();
+type Parts = ReadonlyMap<number, readonly TensorNumber[]>;
+
+/** Returns the spans of a set: those of its parts, which may be concatenations themselves. */
+function spansIn(
+  set: TensorNumber,
+  parts: Parts,
+  sizes: ReadonlyMap<number, number>,
+  sets: PinnedSets,
+): ChannelSpan[] {
+  const spans: ChannelSpan[] = [];
+  const open = [set];
+  while (open.length > 0) {
+    const number = sets.find(open.pop());
+    const found = parts.get(number ?? -1);
+    if (found === undefined) spans.push({ number, size: sizes.get(number ?? -1) ?? 0 });
+    else for (const part of found.toReversed()) open.push(part);
+  }
+  return spans;
+}
+
+/** Returns the parts of each concatenation that is free, by its set, in the order of the nodes. Pins the parts of the others. */
+function partsBySet({ sets, concatenations, isWhole }: SpanOptions): Parts {
+  const counts = new Map<TensorNumber, number>();
+  for (const { output } of concatenations) {
+    const set = sets.find(output);
+    counts.set(set, (counts.get(set) ?? 0) + 1);
+  }
+  const isFree = (set: TensorNumber): set is number =>
+    set !== undefined && counts.get(set) === 1 && !isWhole(set) && sets.reason(set) === undefined;
   for (let isDone = false; !isDone; ) {
     isDone = true;
-    found.clear();
-    for (const { output, parts, why } of concatenations) {
-      const set = sets.find(output);
-      const isFree = set !== undefined && !found.has(set) && !isWhole(set) && sets.reason(set) === undefined;
-      if (isFree) found.set(set, parts);
-      else {
-        const free = [output, ...parts].filter((part) => sets.reason(part) === undefined);
-        for (const part of free) sets.pin(part, why);
-        isDone &&= free.length === 0;
+    // From the last to the first, so that what pins a concatenation reaches those in it at once.
+    for (const { output, parts, why } of concatenations.toReversed()) {
+      if (isFree(sets.find(output))) continue;
+      for (const part of [output, ...parts]) {
+        if (part === undefined || sets.reason(part) !== undefined) continue;
+        sets.pin(part, why);
+        isDone = false;
       }
     }
   }
-  return found;
+  const free = concatenations.flatMap(({ output, parts }) => {
+    const set = sets.find(output);
+    return isFree(set) ? [[set, parts] as const] : [];
+  });
+  return new Map(free);
 }
 
 /**
  * Returns the number of channels of each set: all weights before and after have to agree; a flattened tensor has a multiple. A
  * concatenation has the sum of its parts.
  */
-function sizesOf(
-  { sets, weights }: SpanOptions,
-  parts: ReadonlyMap<number, readonly TensorNumber[]>,
-): ReadonlyMap<number, number> {
+function sizesOf({ sets, weights }: SpanOptions, parts: Parts): ReadonlyMap<number, number> {
   const [ups, downs] = [new Map<number, Set<number>>(), new Map<number, Set<number>>()];
   const add = (map: typeof ups, set: TensorNumber, size: number | undefined) => {
     if (set !== undefined && size !== undefined) map.set(set, (map.get(set) ?? new Set()).add(size));
@@ -98,33 +124,22 @@ function sizesOf(
     add(ups, sets.find(up), places.up?.size);
     add(downs, sets.find(down), places.down?.size);
   }
-  const known = new Map<number, number | undefined>();
-  const sizes = new Map<number, number>();
-  for (const set of [...parts.keys(), ...ups.keys()]) {
-    const size = sizeOf(set);
-    if (size !== undefined && isRead(set, size)) sizes.set(set, size);
+  const made = new Map<number, number>();
+  for (const [set, [size = 0, ...others]] of ups)
+    if (others.length === 0 && size > 0 && !parts.has(set)) made.set(set, size);
+  // A part that is itself a concatenation stands before it.
+  for (const [set, own] of parts) {
+    let sum = 0;
+    for (const part of own) sum += made.get(sets.find(part) ?? -1) ?? Number.NaN;
+    const agree = [...(ups.get(set) ?? [])].every((size) => size === sum);
+    if (agree && sum > 0 && sum <= MAX_CHANNELS) made.set(set, sum);
   }
-  return sizes;
-
-  /** Returns the size by what computes a set; undefined while it is being looked for, in a set that would be a part of itself. */
-  function sizeOf(set: TensorNumber): number | undefined {
-    if (set === undefined) return undefined;
-    if (known.has(set)) return known.get(set);
-    known.set(set, undefined);
-    const own = [...(ups.get(set) ?? [])];
-    const summed = parts.get(set)?.map((part) => sizeOf(sets.find(part)) ?? Number.NaN);
-    const size = summed?.reduce((sum, one) => sum + one, 0) ?? own[0] ?? 0;
-    const isOne = size > 0 && own.every((one) => one === size);
-    if (isOne) known.set(set, size);
-    return isOne ? size : undefined;
-  }
-
-  /** Returns whether weights read a set, itself or in a concatenation, and all of them as many channels as it has. */
-  function isRead(set: number, size: number): boolean {
+  const joined = new Set([...parts.values()].flatMap((own) => own.map((part) => sets.find(part))));
+  const isRead = ([set, size]: readonly [number, number]) => {
     const read = [...(downs.get(set) ?? [])];
-    const inOthers = [...parts].some(([, own]) => own.some((part) => sets.find(part) === set));
-    return (read.length > 0 || inOthers) && read.every((one) => one % size === 0);
-  }
+    return (read.length > 0 || joined.has(set)) && read.every((one) => one % size === 0);
+  };
+  return new Map([...made].filter(isRead));
 }
 
 /** Returns the factor of each element of a weight; undefined if no span has scales. A flattened tensor has several elements a channel. */

@@ -232,6 +232,28 @@ describe('the channels of', () => {
   });
 });
 
+test.each([
+  ['a chain', (at: number) => [`c${at - 1}`, 'r0']],
+  ['doublings', (at: number) => [`c${at - 1}`, `c${at - 1}`]],
+])('%s of 5,000 concatenations is read in a moment', async (_, parts) => {
+  const chain = Array.from({ length: 5_000 }, (_, at) =>
+    node('Concat', at === 0 ? ['r0'] : parts(at), [`c${at}`], { axis: 1 }),
+  );
+  const bytes = model({
+    nodes: [conv('x', 'h0', '0'), relu_('h0', 'r0'), ...chain, conv('c4999', 'y', '1')],
+    initializers: convTensors('0', '1'),
+    inputs: [value('x', 1, [1, 4, 6, 6])],
+    outputs: [value('y', 1)],
+  });
+  const { document } = await modelFromBytes(bytes);
+  const { sites } = await findSites(document, {});
+  const index = indexGraphs(document);
+  const before = performance.now();
+  const { classOf } = await findChannelClasses(document, index, sites);
+  expect(classOf('r0')).toBeUndefined();
+  expect(performance.now() - before).toBeLessThan(5000);
+});
+
 /** Normally distributed channels of different widths. */
 function drawn(widths: readonly number[], count: number, seed: number) {
   const random = createRandom(seed);
