@@ -1,19 +1,19 @@
 // Prepares an experiment: data, models and all that its runs share.
 import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
-import { dataDigest, type Prepared } from '../finetune/prepare.js';
+import { dataDigest } from '../finetune/digest.js';
 import { type DataParts, type LabelledPart, someOf, splitData } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import { withSession } from '../providers/with-session.js';
-import { resolveSettings } from '../train/trainer-options.js';
 import { type Architecture, activationNames, architectureOf, normsOf } from './architecture.js';
 import { experimentDigest } from './digest.js';
 import { gainOf } from './gain.js';
 import { inputScaleDoubt } from './input-scale.js';
 import { checkLandscape, DEFAULT_POINTS, DEFAULT_SPAN } from './landscape.js';
 import type { ExperimentOptions } from './options.js';
+import { chosenSettings, type ExperimentSettings, settingsOf } from './settings.js';
 
 /** A run of an experiment. */
 export interface RunKey {
@@ -26,7 +26,7 @@ export interface Experiment {
   readonly model: LoadedModel;
   readonly architecture: Architecture;
   readonly parts: DataParts;
-  readonly source: Prepared['source'];
+  readonly source: Awaited<ReturnType<ExperimentOptions['data']>>['source'];
   /** Test samples that are scored after each epoch. */
   readonly curve: LabelledPart;
   readonly activations: readonly ReplacementName[];
@@ -43,11 +43,7 @@ export interface Experiment {
   readonly options: ExperimentOptions & OnProvider;
 }
 
-/** Settings of every training. */
-export type ExperimentSettings = ReturnType<typeof settingsOf>;
-
 export const DEFAULT_ACTIVATIONS: readonly ReplacementName[] = ['relu', 'leakyrelu', 'swish', 'mish'];
-const DEFAULT_EPOCHS = 50;
 /** Maximum number of seeds: the runs are listed before the first. */
 const MAX_SEEDS = 10_000;
 const DEFAULT_SEEDS = 3;
@@ -65,7 +61,7 @@ export async function prepareExperiment(
   options: ExperimentOptions & OnProvider,
 ): Promise<Experiment> {
   await options.provider.availability(); // sets `provider.version`, too
-  const settings = settingsOf(options);
+  settingsOf(options); // checks the values before the data are read
   if (options.landscape !== false) {
     const { points = DEFAULT_POINTS, span = DEFAULT_SPAN } = options.landscape ?? {};
     checkLandscape(points, span);
@@ -78,6 +74,7 @@ export async function prepareExperiment(
   const data = await options.data(inputs);
   const test = await options.test?.(inputs);
   const parts = splitData(data, test, { validation: 0, seed: 0 });
+  const settings = await chosenSettings(model, parts.train, options);
   const doubt = options.onDoubt && (await inputScaleDoubt(model, parts.train));
   if (doubt !== undefined) options.onDoubt?.(doubt);
   const { batchNorm, warnings } = normsOf(model, options);
@@ -98,44 +95,13 @@ export async function prepareExperiment(
     keys: seeds.flatMap((seed) => activations.map((activation) => ({ activation, seed }))),
     digest: await experimentDigest({
       ...(options.beta === undefined ? {} : { beta: options.beta }),
-      settings: resolveSettings(settings),
+      settings,
       batchNorm,
       model: await model.fingerprint(),
       sites: architecture.sites.map(({ label }) => label),
       data: [await dataDigest(data), test && (await dataDigest(test)), train.count, tested.count],
     }),
   };
-}
-
-/** Returns the settings of a training with their defaults. Throws `bad-usage` for values that cannot be used. */
-export function settingsOf(options: ExperimentOptions) {
-  const { output, loss, labelSmoothing, rate, schedule, decayEpochs, decay, batch } = options;
-  const {
-    maxGradientNorm,
-    ignoreLabel,
-    augment,
-    optimizer = { kind: 'rmsprop' },
-    epochs = DEFAULT_EPOCHS,
-    warmUp = 0,
-  } = options;
-  const settings = {
-    output,
-    loss,
-    labelSmoothing,
-    rate,
-    schedule,
-    decayEpochs,
-    decay,
-    batch,
-    maxGradientNorm,
-    ignoreLabel,
-    augment,
-    optimizer,
-    epochs,
-    warmUp: warmUp * epochs,
-  };
-  resolveSettings(settings);
-  return settings;
 }
 
 function seedsOf({ seeds = DEFAULT_SEEDS, seed = 0 }: ExperimentOptions): number[] {

@@ -25,7 +25,7 @@ export async function openArm(
   more: {
     readonly teacher?: Teacher | undefined;
     readonly resume?: Uint8Array | undefined;
-    /** Receives advice on each pattern of `freeze` that matches no weight or running statistic, and on a model that couples samples. */
+    /** Receives advice on each pattern of `freeze` that matches no weight or running statistic, on a model that couples samples, and on a choice among outputs. */
     readonly onDoubt?: FinetuneOptions['onDoubt'];
     readonly onStep?: ((step: number, of: number, secondsLeft: number, loss: number) => void) | undefined;
   } = {},
@@ -57,7 +57,10 @@ export async function openArm(
       text: `no weight that could be trained matches '${pattern}'`,
       option: { freeze: null },
     });
-  for (const { code, text } of trainer.remarks) if (code === 'coupled-samples') more.onDoubt?.({ text });
+  for (const { code, text } of trainer.remarks) {
+    if (code === 'coupled-samples') more.onDoubt?.({ text });
+    if (code === 'first-output') more.onDoubt?.({ text, option: { head: null } });
+  }
   return trainer;
 }
 

@@ -60,7 +60,7 @@ export async function finetuneModel(
     warmUp = DEFAULT_WARM_UP_SHARE,
     seed = 0,
   } = given;
-  const options: ArmOptions = {
+  const asked: ArmOptions = {
     ...given,
     epochs,
     warmUp,
@@ -68,8 +68,9 @@ export async function finetuneModel(
     optimizer:
       optimizer.kind === 'rmsprop' ? { ...optimizer, corrected: optimizer.corrected ?? true } : optimizer,
   };
-  const prepared = await prepareFinetune(original, options);
-  const { swap, start, parts, digest, resumed } = prepared;
+  const prepared = await prepareFinetune(original, asked);
+  const { swap, start, parts, loss, digest, resumed } = prepared;
+  const options = { ...asked, loss: loss.loss };
   const secondsBefore = resumed?.seconds ?? 0;
   const seconds = () => secondsBefore + (performance.now() - begin) / 1000;
   const seeds = Array.from({ length: given.seeds ?? 1 }, (_, index) => seed + index);
@@ -119,7 +120,7 @@ export async function finetuneModel(
       units,
       ...facts,
       conclusion: conclude(facts),
-      notes: [...new Set([...remarks, ...start.notes, ...notes])],
+      notes: [...new Set([...(loss.reason ? [loss.reason] : []), ...remarks, ...start.notes, ...notes])],
       seconds: seconds(),
       bytesIn: original.document.source.size,
       bytesOut: output.size,

@@ -1,13 +1,12 @@
 // Prepares a fine-tuning: splits the data, swaps the model and scores it before training.
 import { OnnxMishError } from '../base/error.js';
-import { sha256 } from '../base/sha256.js';
 import { sharedSamples } from '../data/shared-samples.js';
-import { swapChoices } from '../mish/swap-choices.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
-import { digestData } from '../train/digest-data.js';
-import { type ArmOptions, openArm, scoreOf, trainerSettings } from './arm.js';
+import { type ChosenLoss, chooseLoss } from '../train/choose-loss.js';
+import { type ArmOptions, openArm, scoreOf } from './arm.js';
 import type { FinetuneCheckpoint } from './checkpoint.js';
+import { dataDigest, digestOf } from './digest.js';
 import type { LabelledData } from './options.js';
 import type { FinetuneRun, Score } from './report-schema.js';
 import { type DataParts, splitData } from './split-data.js';
@@ -29,6 +28,7 @@ export interface Prepared {
   readonly source: LabelledData['source'];
   readonly swap: PlannedSwap;
   readonly start: Start;
+  readonly loss: ChosenLoss;
   readonly digest: string;
   readonly resumed: FinetuneCheckpoint | undefined;
   /** Scores before training; undefined where the trainings measure them. */
@@ -44,21 +44,24 @@ interface StartScores {
 }
 
 /** Prepares the trainings. Checks the data and the options before the long work. */
-export async function prepareFinetune(original: LoadedModel, options: ArmOptions): Promise<Prepared> {
-  const { seed = 0, validation = DEFAULT_VALIDATION_SHARE } = options;
-  if (validation === 0 && options.patience !== undefined)
+export async function prepareFinetune(original: LoadedModel, given: ArmOptions): Promise<Prepared> {
+  const { seed = 0, validation = DEFAULT_VALIDATION_SHARE } = given;
+  if (validation === 0 && given.patience !== undefined)
     throw new OnnxMishError('bad-usage', 'the patience needs a validation part', {
       fix: 'Give a share for validation, or leave out the patience',
     });
-  const inputs = await withSession(original.file, options, (session) => session.inputs);
+  const inputs = await withSession(original.file, given, (session) => session.inputs);
   if (inputs.length === 0)
     throw new OnnxMishError('bad-usage', 'the model has no inputs', {
       where: original.name,
       fix: 'Give a model that reads samples',
     });
-  const data = await options.data(inputs);
-  const test = await options.test?.(inputs);
+  const data = await given.data(inputs);
+  const test = await given.test?.(inputs);
   const parts = splitData(data, test, { validation, seed });
+  const loss = await chooseLoss(original, parts.train, given);
+  if (loss.reason !== undefined) given.onDoubt?.({ text: loss.reason, option: { loss: null } });
+  const options = { ...given, loss: loss.loss };
   await tellDoubt(original, parts.train, data.source, options);
   const digest = await digestOf(original, options, {
     data: await dataDigest(data),
@@ -75,7 +78,7 @@ export async function prepareFinetune(original: LoadedModel, options: ArmOptions
   const start = await startOf(original, swap, parts, options, resumed);
   const repaired = start.isRepaired ? (await evaluateParts(start.model, parts, options)).test : null;
   const scores = first && plain && { original: first.test, plain, repaired, validation: first.validation };
-  return { parts, source: data.source, swap, start, digest, resumed, scores };
+  return { parts, source: data.source, swap, start, loss, digest, resumed, scores };
 }
 
 /** Facts about the models before training, and about the test part. */
@@ -160,28 +163,4 @@ async function startOf(
     return { model: plain, bytes: bytesOf(plain), isRepaired: false, notes: [] };
   const repaired = await repairedSwap(original, trainedIn, train, plain, options);
   return { ...repaired, bytes: bytesOf(repaired.model) };
-}
-
-/** Returns the digest of labelled data, to which checkpoints belong. */
-export const dataDigest = ({ digest, samples, targets }: LabelledData) =>
-  digest ?? digestData(samples, targets);
-
-/** Returns the SHA-256 of all that decides the result. */
-async function digestOf(model: LoadedModel, options: ArmOptions, data: object): Promise<string> {
-  const { calibrate, freeze, teacher, control, seeds, seed, validation } = options;
-  const facts = {
-    ...swapChoices(options),
-    calibrate,
-    freeze,
-    teacher,
-    control,
-    seeds,
-    seed,
-    validation,
-    data,
-    settings: trainerSettings(options),
-    warmUp: options.warmUp,
-    model: await model.fingerprint(),
-  };
-  return sha256(new TextEncoder().encode(JSON.stringify(facts)));
 }

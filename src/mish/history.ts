@@ -136,13 +136,15 @@ export async function undoDocument(document: OnnxDocument): Promise<Undone> {
   const { source, metadata } = document;
   const record = recordIn(metadata);
   if (record === undefined) {
-    const calibrated = history(document).some(({ operation }) => operation === 'calibrate');
+    const changed = history(document).some(
+      ({ operation }) => operation === 'calibrate' || operation === 'finetune',
+    );
     throw new OnnxMishError('cannot-undo', 'the model has no undo record', {
       where: source.name,
-      fix: calibrated
-        ? 'Its weights were calibrated, and the old ones are gone: go back to the original file'
+      fix: changed
+        ? 'Its weights were calibrated or trained, and the old ones are gone: go back to the original file'
         : 'It was never swapped, or swapped without an undo record',
-      option: calibrated ? undefined : { undo: false },
+      option: changed ? undefined : { undo: false },
     });
   }
   return restored(source, record, document);

@@ -37,8 +37,9 @@ export function lossOutput(document: OnnxDocument, wanted: string | undefined): 
       `the output '${output.name}' has type ${type}, and a loss needs floats`,
       {
         where: source.name,
-        fix: 'Name an output of scores',
-        option: { head: null },
+        ...(floatOutputs(document).length > 0
+          ? { fix: 'Name an output of scores', option: { head: null } }
+          : { fix: 'Export the model with its scores as an output, without an ArgMax at the end' }),
       },
     );
   }

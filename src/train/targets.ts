@@ -179,7 +179,7 @@ function noLabel(label: number | undefined, origin: SampleOrigin | undefined): O
 const oneScore = (origin: SampleOrigin | undefined) =>
   new OnnxMishError('bad-data', 'the output has one score for each sample, and cross-entropy needs two', {
     where: origin?.name,
-    fix: 'For two classes in one score, train with the loss bce',
+    fix: 'For two classes in one score, give labels of 0 and 1 and train with the loss bce; for numbers, train with mse',
     option: { loss: 'bce' },
   });
 
@@ -222,14 +222,30 @@ function checkShares(
 /** Maximum difference of a sum of probabilities from 1: float16 rounds them. */
 const MAX_SUM_ERROR = 0.01;
 
+const isOne = (sum: number) => Math.abs(sum - 1) <= MAX_SUM_ERROR;
+
+/** Returns the sum of the targets of all classes at a place; places are counted through all samples. */
+function sumAt(numbers: ArrayLike<number>, layout: ScoreLayout, place: number): number {
+  const start = placeStart(layout, place);
+  let sum = 0;
+  for (let number = 0; number < layout.classes; number++)
+    sum += numbers[start + number * layout.classStride] ?? 0;
+  return sum;
+}
+
+/** Returns whether targets add up to 1 at each place. */
+export function areProbabilities(numbers: ArrayLike<number>, layout: ScoreLayout): boolean {
+  for (let at = 0; at < numbers.length / layout.classes; at++)
+    if (!isOne(sumAt(numbers, layout, at))) return false;
+  return true;
+}
+
 /** Throws for probabilities that do not add up to 1, which the gradient of cross-entropy requires. */
 function checkSums(numbers: ArrayLike<number>, layout: ScoreLayout, { origin }: TargetChecks): void {
-  const { classes, places, classStride } = layout;
+  const { classes, places } = layout;
   for (let at = 0; at < numbers.length / classes; at++) {
-    const start = placeStart(layout, at);
-    let sum = 0;
-    for (let number = 0; number < classes; number++) sum += numbers[start + number * classStride] ?? 0;
-    if (Math.abs(sum - 1) <= MAX_SUM_ERROR) continue;
+    const sum = sumAt(numbers, layout, at);
+    if (isOne(sum)) continue;
     throw new OnnxMishError(
       'bad-data',
       `the targets of sample ${sampleNumber(origin, Math.floor(at / places))} add up to ${Number(sum.toPrecision(3))}, and cross-entropy needs 1`,

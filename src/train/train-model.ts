@@ -1,13 +1,13 @@
 import { stopIfAborted } from '../base/abort.js';
 import { type Edit, type Spliced, splice } from '../onnx/splice.js';
 import { type LoadedModel, modelFromBytes } from '../providers/loaded-model.js';
+import { chooseLoss } from './choose-loss.js';
 import { trainingDigest } from './digest-training.js';
 import { diverged, divergedLoss, maxLossOf } from './divergence.js';
 import type { Epoch } from './epoch.js';
 import { createEpochRunner } from './epoch-runner.js';
 import type { Evaluation } from './evaluate.js';
 import { evaluateWeights, filtersOf } from './evaluate-weights.js';
-import type { FilterLayout } from './filters.js';
 import { trainingProgress } from './progress.js';
 import { type LabelledSamples, type ProviderTrainerOptions, resolveSettings } from './trainer-options.js';
 import { planTraining, type TrainerRemark } from './training-plan.js';
@@ -37,7 +37,7 @@ export interface ModelTrainer extends AsyncIterable<Epoch> {
   /** Returns the model with the result's weights; all other bytes are the model's. */
   model(): Promise<Spliced>;
   /** Returns the filters of each trained weight that has filters, by name. */
-  filters(): ReadonlyMap<string, FilterLayout>;
+  filters(): ReturnType<typeof filtersOf>;
   /** Runs the result on samples, or other weights and running statistics. Throws `bad-data`, `run-failed`, `aborted`. */
   evaluate(samples: LabelledSamples, weights?: ReadonlyMap<string, Float32Array>): Promise<Evaluation>;
   close(): Promise<void>;
@@ -68,8 +68,10 @@ export async function createTrainer(
   options: ProviderTrainerOptions,
 ): Promise<ModelTrainer> {
   const model = given instanceof Uint8Array ? await modelFromBytes(given) : given;
-  const settings = resolveSettings(options);
+  resolveSettings(options); // checks the values before the model is read
   stopIfAborted(options.signal);
+  const { loss, reason } = await chooseLoss(model, options, options);
+  const settings = resolveSettings({ ...options, loss });
   const plan = await planTraining(model, options, settings);
   const validation = options.validation && plan.check(options.validation);
   const digest = await trainingDigest(model, options, settings, plan, validation);
@@ -110,7 +112,7 @@ export async function createTrainer(
   }
 
   return {
-    remarks: plan.remarks,
+    remarks: [...lossRemarks(reason), ...plan.remarks],
     trained: plan.trained,
     output: plan.output,
     stepSamples: plan.stepSamples,
@@ -131,6 +133,10 @@ export async function createTrainer(
     close: runner.close,
   };
 }
+
+/** Returns a remark on a loss that was chosen by the targets, for a reason. */
+const lossRemarks = (reason: string | undefined): TrainerRemark[] =>
+  reason === undefined ? [] : [{ code: 'loss-chosen', text: reason }];
 
 type Values = ReadonlyMap<string, Float32Array>;
 

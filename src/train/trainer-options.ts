@@ -54,7 +54,7 @@ export interface TrainedCopy {
 export interface TrainerSettings {
   /** The output that the loss is computed from; default: the first of floats. */
   readonly output?: string | undefined;
-  /** Default: cross-entropy. */
+  /** Default: by the targets, cross-entropy for classes and probabilities, `bce` for a label of 0 or 1 for each score, `mse` for other numbers. */
   readonly loss?: LossName | undefined;
   /** Share of the uniform distribution in the targets of cross-entropy; default 0. */
   readonly labelSmoothing?: number | undefined;

@@ -33,7 +33,13 @@ import { type TrainingStep, trainingStep } from './training-step.js';
 
 /** Remark on a training, for people; the code is for programs. */
 export interface TrainerRemark {
-  readonly code: TrainingRemarkCode | 'batch-norm' | 'first-output' | 'ignored-labels' | 'partial-batch';
+  readonly code:
+    | TrainingRemarkCode
+    | 'batch-norm'
+    | 'first-output'
+    | 'ignored-labels'
+    | 'loss-chosen'
+    | 'partial-batch';
   readonly text: string;
 }
 
@@ -175,7 +181,7 @@ async function stepOptions(options: ProviderTrainerOptions, settings: ResolvedSe
 function outputDimsOf({ targets: { dims } }: TrainingStep, output: string, batch: number): readonly number[] {
   if (dims[0] === batch) return dims.slice(1);
   throw new OnnxMishError('bad-data', `the output '${output}' has shape [${dims}] for a batch of ${batch}`, {
-    fix: 'Name an output whose first axis counts samples',
+    fix: 'Name an output whose first axis counts samples, or export the model so that the first axis of its inputs and outputs does (batch_first=True in PyTorch)',
   });
 }
 

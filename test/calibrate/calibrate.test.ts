@@ -363,7 +363,7 @@ describe('the record', () => {
     expect(history.find(({ operation }) => operation === 'calibrate')).toMatchObject({ sites: 2 });
     expect(await failure(undo(bytes))).toMatchObject({
       code: 'cannot-undo',
-      fix: 'Its weights were calibrated, and the old ones are gone: go back to the original file',
+      fix: 'Its weights were calibrated or trained, and the old ones are gone: go back to the original file',
     });
   });
 

@@ -4,6 +4,7 @@ import type { FinetuneOptions, FinetuneStep } from '../../src/finetune/options.j
 import { parseFinetuneReport } from '../../src/finetune/report-schema.js';
 import { approximations } from '../../src/mish/approximations.js';
 import { FORMS } from '../../src/mish/forms.js';
+import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { finetune } from '../../src/node/finetune.js';
 import { toHalf } from '../../src/onnx/scalar.js';
@@ -11,6 +12,7 @@ import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { CLASSES, classified, classifier } from '../support/classified.js';
+import { failure } from '../support/graph.js';
 import { everyNth, isHeavy } from '../support/heavy.js';
 import { ints, node, value } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
@@ -528,6 +530,31 @@ test.each([false, true])(
     ]);
   },
 );
+
+test('the choice of an output is told before the training, and noted', async () => {
+  const nodes = [
+    node('Gemm', ['x', 'w1', 'b1'], ['h']),
+    node('Relu', ['h'], ['a']),
+    node('Gemm', ['a', 'w2', 'b2'], ['scores']),
+  ];
+  const outputs = [value('scores', 1, ['N', CLASSES]), value('a', 1, ['N', 12])];
+  const told: unknown[] = [];
+  const { report } = await finetune(classifier({ nodes, outputs }), {
+    ...{ ...options, epochs: 1, calibrate: false, control: false },
+    onDoubt: ({ text, option }) => told.push([text, option]),
+  });
+  const text = "The loss is computed from the output 'scores', the first of floats; the others are 'a'";
+  expect(told).toEqual([[text, { head: null }]]);
+  expect(report.notes).toContain(text);
+});
+
+test('a trained model without a repair cannot be undone, and the error says why', async () => {
+  const { output } = await finetune(net, { ...options, epochs: 1, calibrate: false, control: false });
+  expect(await failure(undo(await output.bytes()))).toMatchObject({
+    code: 'cannot-undo',
+    fix: 'Its weights were calibrated or trained, and the old ones are gone: go back to the original file',
+  });
+});
 
 test.each([false, true])(
   'a model that couples samples is told of once, and noted once; in turns: %s',

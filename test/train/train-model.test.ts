@@ -431,7 +431,7 @@ describe('a clear error for', () => {
       'the targets have shape [96], but the output has [N, 2]',
     ],
     'probabilities above one': [
-      { targets: { elemType: 'f32', dims: [96, 2], data: new Float32Array(192).fill(2, 3, 4) } },
+      { targets: { elemType: 'f32', dims: [96, 2], data: new Float32Array(192).fill(2, 3, 4) }, loss: 'bce' },
       'bad-data',
       'the target 2 of sample 1 is outside 0 to 1',
     ],
@@ -484,7 +484,8 @@ describe('a clear error for', () => {
 
   test('cross-entropy of one score for each sample, which bce takes', async () => {
     const options = { ...classification, targets: classes };
-    await expect(createTrainer(linearModel(1), options)).rejects.toMatchObject({
+    const named = { ...options, loss: 'cross-entropy' } as const;
+    await expect(createTrainer(linearModel(1), named)).rejects.toMatchObject({
       code: 'bad-data',
       what: 'the output has one score for each sample, and cross-entropy needs two',
       option: { loss: 'bce' },

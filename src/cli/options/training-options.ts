@@ -11,7 +11,7 @@ import { list, number, positive, some } from './options.js';
 export interface TrainingFlags {
   epochs: number;
   batch?: number;
-  loss: LossName;
+  loss?: LossName;
   head?: string;
   optimizer: OptimizerOptions['kind'];
   momentum?: number;
@@ -39,6 +39,10 @@ export function shareBelowOne(text: string): number {
   return value;
 }
 
+/** Says how the loss is chosen by the targets. */
+const LOSS_BY_TARGETS =
+  'by the targets: cross-entropy for classes, bce for a label of 0 or 1 for each score, mse for other numbers';
+
 /** Adds the settings of a training. */
 export function trainingOptions(command: Command, defaults: Pick<TrainingFlags, 'epochs' | 'warmUp'>): void {
   command
@@ -46,9 +50,11 @@ export function trainingOptions(command: Command, defaults: Pick<TrainingFlags, 
     .option('--epochs <number>', 'passes over the training samples', some, defaults.epochs)
     .option('--batch <number>', 'samples in a step (default: 64, or what the model takes)', some)
     .addOption(
-      new Option('--loss <name>', 'the loss')
-        .choices(['cross-entropy', 'bce', 'mse'])
-        .default('cross-entropy'),
+      new Option('--loss <name>', `the loss (default: ${LOSS_BY_TARGETS})`).choices([
+        'cross-entropy',
+        'bce',
+        'mse',
+      ]),
     )
     .option('--head <output>', 'output that the loss is computed from (default: the first of floats)')
     .addOption(

@@ -66,6 +66,21 @@ test('the patience of a configuration is for runs with a validation part', async
   ]);
 });
 
+test('several labels of a sample are trained with bce, and one line says so', async () => {
+  const folder = await tempFolder();
+  await folder.write('m.onnx', classifier());
+  const { x, labels } = classified(96);
+  const several = Uint8Array.from({ length: 96 * CLASSES }, (_, at) =>
+    Number((labels[Math.floor(at / CLASSES)] ?? 0) <= at % CLASSES),
+  );
+  const y = npy('|u1', [96, CLASSES], several);
+  await folder.write('s.npz', zipSync({ 'x.npy': npy('<f4', x.dims, raw(x.data)), 'y.npy': y }));
+  const { code, json, stderr } = await cliJson([...quick, '--no-control', '--json'], { cwd: folder.path });
+  const note = 'The loss is bce, since each score of the model has a label of its own, 0 or 1';
+  expect([code, json.settings.loss, json.notes[0]]).toEqual([0, 'bce', note]);
+  expect(stderr.split('\n')[0]).toBe(`note: ${note} (--loss)`);
+});
+
 test('--images takes a folder for each class', async () => {
   const sharp = (await import('sharp')).default;
   const { mkdir } = await import('node:fs/promises');

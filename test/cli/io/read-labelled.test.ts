@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import { readLabelled } from '../../../src/cli/io/read-labelled.js';
-import { dataDigest } from '../../../src/finetune/prepare.js';
+import { dataDigest } from '../../../src/finetune/digest.js';
 import { splitData } from '../../../src/finetune/split-data.js';
 import { elementCount } from '../../../src/providers/tensor.js';
 import { tempFolder } from '../../support/folder.js';
