@@ -11,7 +11,7 @@ export const dataDigest = ({ digest, samples, targets }: LabelledData) =>
   digest ?? digestData(samples, targets);
 
 /** Returns the SHA-256 of all that decides the result. */
-export async function digestOf(model: LoadedModel, options: ArmOptions, data: object): Promise<string> {
+export async function finetuneDigest(model: LoadedModel, options: ArmOptions, data: object): Promise<string> {
   const { calibrate, freeze, teacher, control, seeds, seed, validation } = options;
   const facts = {
     ...swapChoices(options),

@@ -6,7 +6,7 @@ import { withSession } from '../providers/with-session.js';
 import { type ChosenLoss, chooseLoss } from '../train/choose-loss.js';
 import { type ArmOptions, openArm, scoreOf } from './arm.js';
 import type { FinetuneCheckpoint } from './checkpoint.js';
-import { dataDigest, digestOf } from './digest.js';
+import { dataDigest, finetuneDigest } from './digest.js';
 import type { LabelledData } from './options.js';
 import type { FinetuneRun, Score } from './report-schema.js';
 import { type DataParts, splitData } from './split-data.js';
@@ -63,7 +63,7 @@ export async function prepareFinetune(original: LoadedModel, given: ArmOptions):
   if (loss.reason !== undefined) given.onDoubt?.({ text: loss.reason, option: { loss: null } });
   const options = { ...given, loss: loss.loss };
   await tellDoubt(original, parts.train, data.source, options);
-  const digest = await digestOf(original, options, {
+  const digest = await finetuneDigest(original, options, {
     data: await dataDigest(data),
     test: test && (await dataDigest(test)),
     parts: countsOf(parts),
