@@ -42,7 +42,7 @@ export function sampledFeeds(
   checkShapes(inputs, options);
   const names = Object.keys(arrays).filter((name) => name !== labels);
   const pick = (input: ValueInfo): Tensor =>
-    preparedSamples(input, arrayOf(arrays, names, input, inputs.length), options);
+    preparedSamples(input, arrayOf(arrays, names, input, inputs.length), options, inputs.length);
   const cuts = inputs.map((input) => cut(input, pick(input), options));
   const runs = Math.max(0, ...cuts.map((one) => one.runs));
   const leading = leadingOf(

@@ -211,9 +211,9 @@ function checkResize(resize: number | undefined, { width, height }: Pick<Box, 'w
 function guessLayout([second, , fourth]: readonly (number | undefined)[], shown: string): Layout {
   if (second === 3 && fourth !== 3) return 'nchw';
   if (fourth === 3 && second !== 3) return 'nhwc';
-  if (second === 1 && fourth !== undefined && fourth > 3) return 'nchw';
-  if (fourth === 1 && second !== undefined && second > 3) return 'nhwc';
-  if (second !== 3 && second !== undefined && fourth !== undefined) {
+  if (second === 1 && fourth !== undefined && fourth !== 1) return 'nchw';
+  if (fourth === 1 && second !== undefined && second !== 1) return 'nhwc';
+  if ([second, fourth].every((dim) => dim !== undefined && dim !== 3 && dim !== 1)) {
     throw bad(`${shown} has no dimension of 3 or 1 for the channels`, 'Give arrays', { data: null });
   }
   throw bad(`${shown} does not say which dimension is the channels`, 'Say so: nchw or nhwc', {

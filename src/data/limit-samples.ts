@@ -11,8 +11,8 @@ export function limitSamples(dataset: Dataset<Feeds>, samples: number): Dataset<
   if (!isList(feeds)) return dataset;
   // Where the samples are counted, a run has equally many. Its first input may be one that all samples share.
   const each = dataset.samples && dataset.samples / feeds.length;
-  const rows = feeds.map((feed) => each ?? rowsOf(feed));
-  const batch = Math.max(1, ...rows);
+  const rows = Array.from({ length: feeds.length }, (_, run) => each ?? rowsOf(feeds[run] ?? {}));
+  const batch = rows.reduce((most, many) => Math.max(most, many), 1);
   const count = Math.max(1, Math.floor(samples / batch));
   if (count >= feeds.length) return dataset;
   const picked = new Set(
@@ -23,7 +23,7 @@ export function limitSamples(dataset: Dataset<Feeds>, samples: number): Dataset<
   for (const many of rows) starts.push((starts.at(-1) ?? 0) + many);
   return {
     ...dataset,
-    feeds: feeds.filter(isPicked),
+    feeds: Array.from(picked, (run) => feeds[run] ?? {}),
     samples: rows.filter(isPicked).reduce((sum, many) => sum + many, 0),
     ...labelsIn(
       dataset,

@@ -7,7 +7,7 @@ import type { Layout } from './images.js';
 
 /** Changes that samples need before the model takes them. */
 export interface SampleOptions {
-  /** Factor for the samples of float inputs, such as 1/255 for bytes. */
+  /** Factor for the samples of float inputs, or of the only input, such as 1/255 for bytes. */
   readonly scale?: number | undefined;
   /** Position of the channels in arrays of images; they are transposed if the model has another. */
   readonly dataLayout?: Layout | undefined;
@@ -48,8 +48,9 @@ export function fits(dims: ValueInfo['dims'], shape: readonly number[]): boolean
 }
 
 /**
- * Returns the array for an input: the one with its name. The input of a model with `inputs` of 1 also takes the only array of `names`, or
- * the only one that fits its shape, in either layout; a vector could as well be labels. Throws `bad-data` without one.
+ * Returns the array for an input: the one with its name. If the model has one input, `inputs` being their number, it also takes the only
+ * array of `names`, or the only one that fits its shape, in either layout; a vector could as well be labels. Throws `bad-data` without
+ * an array.
  */
 export function arrayOf(
   arrays: Readonly<Record<string, Tensor>>,
@@ -73,11 +74,20 @@ export function arrayOf(
   });
 }
 
-/** Transposes and scales samples as the options say. Throws `bad-usage` for a layout that does not fit the input. */
-export function preparedSamples(input: ValueInfo, array: Tensor, options: SampleOptions): Tensor {
+/**
+ * Transposes and scales the samples of an input as the options say. `inputs` is the number of the model's inputs: beside others, an input
+ * of integers, such as tokens, is not scaled. Throws `bad-usage` for a layout that does not fit the input.
+ */
+export function preparedSamples(
+  input: ValueInfo,
+  array: Tensor,
+  options: SampleOptions,
+  inputs: number,
+): Tensor {
   const { dataLayout, scale } = options;
   const laidOut = dataLayout === undefined ? array : inModelLayout(input, array, dataLayout);
-  return scaled(laidOut, scale, input.elemType === 'f32' ? 'f32' : 'f64');
+  const isScaled = inputs === 1 || /^b?f\d/.test(input.elemType);
+  return isScaled ? scaled(laidOut, scale, input.elemType === 'f32' ? 'f32' : 'f64') : laidOut;
 }
 
 function inModelLayout(input: ValueInfo, array: Tensor, layout: Layout): Tensor {

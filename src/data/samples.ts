@@ -47,7 +47,8 @@ export function arraySamples(
   const names = Object.keys(arrays);
   const columns = inputs.map((input) => {
     const info = infoOf(input);
-    return columnOf(preparedSamples(info, arrayOf(arrays, names, info, inputs.length), options), input);
+    const array = arrayOf(arrays, names, info, inputs.length);
+    return columnOf(preparedSamples(info, array, options, inputs.length), input);
   });
   const [first, ...others] = columns;
   const count = first?.count ?? 0;

@@ -135,6 +135,8 @@ describe('positions', () => {
     [[1, 3, 3, 3], { layout: 'nhwc' }, { layout: 'nhwc', width: 3 }],
     [[1, 1, 28, 24], {}, { layout: 'nchw', depth: 1, width: 24, height: 28 }],
     [[1, 28, 24, 1], {}, { layout: 'nhwc', depth: 1, width: 24, height: 28 }],
+    [[1, 1, 28, 2], {}, { layout: 'nchw', depth: 1, width: 2, height: 28 }],
+    [[1, 2, 28, 1], {}, { layout: 'nhwc', depth: 1, width: 28, height: 2 }],
   ])('an input [%s] with %o', (dims, options, expected) => {
     expect(imageInput([input(dims)], options)).toMatchObject(expected);
   });
@@ -156,6 +158,7 @@ describe('errors', () => {
       { layout: null, data: null },
     ],
     ['two possible layouts', [input([1, 3, 8, 3])], {}, /nchw or nhwc/, { layout: null }],
+    ['two possible layouts of grey images', [input([1, 1, 8, 1])], {}, /nchw or nhwc/, { layout: null }],
     ['no known layout', [input(['n', '', '', ''])], { size: 8 }, /nchw or nhwc/, { layout: null }],
     ['no known size', [input([1, 3, 'h', 'w'])], {}, /how wide images are/, { size: 224 }],
     ['another size', [NCHW], { size: 8 }, /not 8.*Leave out the size/, { size: 5 }],

@@ -69,3 +69,16 @@ test('an input that all samples share does not count them', () => {
     { seed: 19 },
   );
 });
+
+test('a limit takes a few of very many runs', () => {
+  const count = 300_000;
+  const numbers = Float32Array.from({ length: count }, (_, at) => at);
+  const x = { elemType: 'f32', dims: [count, 1], data: numbers };
+  const dataset = sampledFeeds({ x }, [{ name: 'x', elemType: 'f32', dims: [1, 1] }], {});
+  for (const { samples, ...given } of [dataset, { ...dataset, samples: undefined }]) {
+    const limited = limitSamples(samples === undefined ? given : { ...given, samples }, 3);
+    const taken = (limited.feeds as readonly Tensors[]).map((feed) => feed.x?.data[0]);
+    expect(taken).toEqual([0, count / 3, (2 * count) / 3]);
+    expect(limited.samples).toBe(3);
+  }
+});

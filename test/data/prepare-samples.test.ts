@@ -78,6 +78,35 @@ test('samples are scaled', () => {
   expect(feeds[0]?.x).toEqual({ elemType: 'f32', dims: [2, 2], data: Float32Array.of(0, 0.5, 1, 1.5) });
 });
 
+test('integers beside a float input, such as tokens, are not scaled', () => {
+  const types = fc.constantFrom('i32', 'i64', 'u8', 'i8', 'bool');
+  const scales = fc.constantFrom(255, 1 / 255, -2, 0.5);
+  fc.assert(
+    fc.property(types, scales, fc.constantFrom('f32', 'f64'), (elemType, scale, floatType) => {
+      const floats = { elemType: 'f32', dims: [2, 1], data: Float32Array.of(1, 3) };
+      const ids = { elemType: 'u8', dims: [2, 1], data: Uint8Array.of(1, 0) };
+      const inputs = [
+        { name: 'ids', elemType, dims: ['N', 1] },
+        { name: 'x', elemType: floatType, dims: ['N', 1] },
+      ];
+      const { feeds } = sampledFeeds({ x: floats, ids }, inputs, { dims: { N: 2 }, scale });
+      expect(Array.from(feeds[0]?.ids?.data ?? [], Number)).toEqual([1, 0]);
+      expect(Array.from(feeds[0]?.x?.data ?? [], Number)).toEqual(
+        [1, 3].map((value) => (floatType === 'f32' ? Math.fround(value * scale) : value * scale)),
+      );
+      const sampled = inputs.map(({ name, elemType: type }) => ({ name, elemType: type, inner: [1] }));
+      expect(() => arraySamples({ x: floats, ids }, sampled, { scale })).not.toThrow();
+    }),
+    { seed: 6 },
+  );
+});
+
+test('the only input is scaled, whatever its type', () => {
+  const x = { elemType: 'u8', dims: [2, 1], data: Uint8Array.of(1, 3) };
+  const { feeds } = sampledFeeds({ x }, input(['N', 1], 'i64'), { dims: { N: 2 }, scale: 2 });
+  expect(feeds[0]?.x?.data).toEqual(BigInt64Array.of(2n, 6n));
+});
+
 describe('labels', () => {
   const arrays = (dims: number[], values: number[]) => ({
     x: array([2, 2]),
