@@ -25,10 +25,11 @@ export function toHalf(value: number): number {
   return sign | (((exponent + 15) << 10) + fraction); // a fraction of 1024 carries into the exponent
 }
 
-function roundEven(value: number): number {
+/** Rounds to a whole number, ties to even. */
+export function roundEven(value: number): number {
   const low = Math.floor(value);
   const rest = value - low;
-  return rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
+  return rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low;
 }
 
 /** Converts a bfloat16 bit pattern, the upper half of a float32, to a number. */

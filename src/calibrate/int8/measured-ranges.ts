@@ -12,14 +12,7 @@ import { isSymmetric, type QuantisedValue } from './quantised-values.js';
 import { countValues, type RangeRule, rangeBy, type ValueCounts } from './ranges.js';
 
 /** Operators whose results have a fixed range. */
-const FIXED: ReadonlySet<string> = new Set([
-  'Sigmoid',
-  'Softmax',
-  'LogSoftmax',
-  'Tanh',
-  'HardSigmoid',
-  'Erf',
-]);
+const FIXED: ReadonlySet<string> = new Set(['Sigmoid', 'Softmax', 'Tanh', 'HardSigmoid', 'Erf']);
 
 /** The float tensors whose ranges count. */
 interface RangePlaces {
@@ -35,7 +28,9 @@ function rangePlaces(
   { sites }: Pick<SwapReport, 'sites'>,
 ): RangePlaces {
   const { graph } = model.document;
-  const producers = new Map(graph.nodes.map((node) => [node.outputs[0] ?? '', node]));
+  const producers = new Map(
+    graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)),
+  );
   const fed = new Set(graph.inputs.map(({ name }) => name));
   const origin = (tensor: string): string => {
     let name = tensor;
@@ -57,8 +52,8 @@ function rangePlaces(
 
 /**
  * Returns the ranges of all quantised tensors by a rule. The input of a site gets the upper end of its output: Mish of a large
- * number is that number, so that the input need not hold what the output cannot. Scales that were symmetric stay symmetric
- * where no site is.
+ * number is that number, so that the input need not hold what the output cannot. In `more`, which is for tensors away from sites,
+ * symmetric scales stay symmetric.
  */
 function measuredRanges(
   rule: RangeRule,
@@ -74,8 +69,9 @@ function measuredRanges(
     if (found === undefined || range === undefined) continue;
     byName.set(node.outputs[0] ?? '', range);
     byTensor.set(tensor, range);
-    const even = isSymmetric(quantization.elemType, quantization.zeroPoint);
-    const made = quantizationFor(rangeBy(rule, found, quantization, even) ?? range, quantization);
+    const isEven = isSymmetric(quantization.elemType, quantization.zeroPoint);
+    const kept = isEven ? rangeBy(rule, found, quantization, true) : range;
+    const made = kept && quantizationFor(kept, quantization);
     if (made !== undefined) more.set(node, { scope, quantization: made, dequantizers });
   }
   for (const [output, input] of inputs) {

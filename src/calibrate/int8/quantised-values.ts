@@ -21,6 +21,7 @@ import {
   type StoredTensor,
 } from '../../onnx/document.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
+import { roundEven, roundTo } from '../../onnx/scalar.js';
 import { decodeTensor } from '../../onnx/tensor-data.js';
 import { DataType, type FloatType, floatType } from '../../onnx/types.js';
 import { floatsIn, SIZES } from '../../onnx/weights.js';
@@ -156,16 +157,18 @@ function constantsOf({ graph }: OnnxDocument, index: GraphIndex, node: Node): Co
   return isWhole ? { quantizer, stored, scale, zeroPoint } : undefined;
 }
 
-/** Rounds numbers to integers of given scales. */
+/** Rounds numbers to integers of given scales: those below 32 bits as QuantizeLinear does, from float32 and ties to even. */
 export function toIntegers(
   numbers: ArrayLike<number>,
   { elemType, channelOf }: Pick<StoredIntegers, 'elemType' | 'channelOf'>,
   { scales, zeroPoints }: Pick<StoredIntegers, 'scales' | 'zeroPoints'>,
 ): number[] {
-  const [low, high] = elemType === DataType.INT32 ? [-(2 ** 31), 2 ** 31 - 1] : integersOf(elemType);
+  const isWide = elemType === DataType.INT32;
+  const [low, high] = isWide ? [-(2 ** 31), 2 ** 31 - 1] : integersOf(elemType);
   return Array.from(numbers, (value, at) => {
     const channel = channelOf(at);
-    const steps = Math.round(value / (scales[channel] ?? 1)) + (zeroPoints[channel] ?? 0);
+    const quotient = value / (scales[channel] ?? 1);
+    const steps = roundEven(isWide ? quotient : Math.fround(quotient)) + (zeroPoints[channel] ?? 0);
     return Math.min(high, Math.max(low, steps));
   });
 }
@@ -210,11 +213,11 @@ export async function storedIntegersOf(
   return { node, quantizer, stored, elemType, dims, scale, zeroPoint, values, type, ...parameters };
 }
 
-/** Returns the numbers that stored integers stand for. */
-export function dequantised({ values, scales, zeroPoints, channelOf }: StoredIntegers): Float64Array {
+/** Returns the numbers that stored integers stand for, rounded to the type of the scales as DequantizeLinear does. */
+export function dequantised({ values, scales, zeroPoints, channelOf, type }: StoredIntegers): Float64Array {
   return Float64Array.from({ length: values.length }, (_, at) => {
     const channel = channelOf(at);
-    return Math.fround(((values[at] ?? 0) - (zeroPoints[channel] ?? 0)) * (scales[channel] ?? 0));
+    return roundTo(((values[at] ?? 0) - (zeroPoints[channel] ?? 0)) * (scales[channel] ?? 0), type);
   });
 }
 

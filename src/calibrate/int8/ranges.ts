@@ -74,12 +74,13 @@ export async function countValues(
 /** Shares of a range that are tried. */
 const SHARES = Array.from({ length: 36 }, (_, at) => 1 - at / 50);
 
-/** Returns the squared error of numbers that a range rounds to 8 bits and clips. */
+/** Returns the squared error of numbers that a quantisation with this range rounds and clips. 0 has no error. */
 function errorOf({ bins }: ValueCounts, { least, most }: Range, quantization: Quantization): number {
   const { scale } = quantization;
   const rounding = scale ** 2 / 12;
   let sum = 0;
   for (const { mean, count } of bins) {
+    if (mean === 0) continue;
     const clipped = mean < least ? least - mean : mean > most ? mean - most : 0;
     sum += count * (clipped === 0 ? rounding : clipped ** 2);
   }

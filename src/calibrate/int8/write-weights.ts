@@ -4,6 +4,7 @@ import { type Node, type OnnxDocument, rewriteObstacle, type StoredTensor } from
 import { messageField } from '../../onnx/encode.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
 import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
+import { roundTo } from '../../onnx/scalar.js';
 import type { Edit } from '../../onnx/splice.js';
 import { DataType, type FloatType, floatType } from '../../onnx/types.js';
 import { DATA, dataEdit, floatBytes, readWeight, weightEdit, weightOf } from '../../onnx/weights.js';
@@ -18,6 +19,7 @@ export interface WrittenWeights {
   readonly tensors: number;
 }
 
+/** Operators whose third input is a bias. */
 const LAYERS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
 const BIAS_SLOT = 2;
 const PARTS = ['values', 'scales', 'zeroPoints'] as const;
@@ -110,16 +112,22 @@ function inputScale({ document, index }: Writing, node: Node): number | undefine
   return isDequantizer(source) ? quantizationOf(index, document.graph, source)?.scale : undefined;
 }
 
-/** Returns the scales of a bias: the product of the scales of input and weights, without which ONNX Runtime computes on floats. */
+/**
+ * Returns the scales of a bias: the products of the scales of input and weights, without which ONNX Runtime computes on floats.
+ * Undefined if a scale is unknown, or a product is 0 in the type of the scales.
+ */
 function biasScales(
   writing: Writing,
   node: Node,
   weightScales: readonly number[] | undefined,
+  type: FloatType,
 ): readonly number[] | undefined {
   const scale = inputScale(writing, node);
-  return scale === undefined ? undefined : weightScales?.map((one) => Math.fround(scale * one));
+  const scales = scale === undefined ? undefined : weightScales?.map((one) => roundTo(scale * one, type));
+  return scales?.every((one) => one > 0) ? scales : undefined;
 }
 
+/** Returns the integers of a stored bias for new numbers, with the scales of `biasScales` if there are as many, else with the old. */
 function biasOf(
   writing: Writing,
   node: Node,
@@ -127,7 +135,7 @@ function biasOf(
   numbers: ArrayLike<number>,
   weightScales: readonly number[] | undefined,
 ): NewIntegers {
-  const wanted = biasScales(writing, node, weightScales);
+  const wanted = biasScales(writing, node, weightScales, stored.type);
   const fits = wanted?.length === stored.scales.length || wanted?.length === 1;
   const scales =
     fits && wanted ? stored.scales.map((_, at) => wanted[at % wanted.length] ?? 1) : stored.scales;
@@ -144,7 +152,7 @@ function addBias(
   weightScales: readonly number[] | undefined,
 ): number {
   const { document, writer, inputs } = writing;
-  const scales = biasScales(writing, node, weightScales);
+  const scales = biasScales(writing, node, weightScales, type);
   const { graph } = document;
   const prefix = `${node.outputs[0]}/int8/bias`;
   if (scales === undefined || (scales.length > 1 && scales.length !== numbers.length)) {
@@ -158,7 +166,7 @@ function addBias(
   const dims = scales.length === 1 ? [] : [scales.length];
   const names = [
     writer.define(graph, prefix, integerTensor(values, DataType.INT32, [values.length])),
-    writer.define(graph, `${prefix}/scale`, floatTensor(scales, 'f32', dims)),
+    writer.define(graph, `${prefix}/scale`, floatTensor(scales, type, dims)),
   ];
   const output = writer.fresh(`${prefix}/dequantized`);
   const axis = intAttribute('axis', 0);

@@ -1,5 +1,6 @@
 import type { FloatMatrix } from './gram-matrix.js';
 
+/** The systems (C + λ I) Δ = T, one for each column of T. C is the matrix of moments of n rows, [depth, depth]. */
 export interface ConjugateGradients {
   /** First solution, [depth, columns]. */
   readonly start: Float64Array;
@@ -11,7 +12,7 @@ export interface ConjugateGradients {
   readonly diagonal: Float64Array;
   /** Number λ that is added to the diagonal. */
   readonly ridge: number;
-  /** n times the right side, [depth, columns]. */
+  /** n T, [depth, columns]. */
   readonly target: Float32Array;
   readonly iterations: number;
 }
@@ -43,7 +44,8 @@ export async function conjugateGradients({
   };
   // All is n times as large, which saves divisions and changes no solution.
   const added = n * ridge;
-  const inverse = diagonal.map((value) => 1 / (n * value + added));
+  // Without a ridge, an input that is always 0 has no equation: it keeps its start.
+  const inverse = diagonal.map((value) => (n * value + added > 0 ? 1 / (n * value + added) : 0));
   const first = await times(solution);
   const residual = new Float64Array(start.length);
   const direction = new Float64Array(start.length);

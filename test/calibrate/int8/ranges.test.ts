@@ -82,6 +82,23 @@ test('the least squared error is smaller than that of minmax where few values ar
   expect(error).toBeLessThanOrEqual((minmax ?? 0) * 1.05);
 });
 
+test('zeros, of which a ReLU gives many, do not make the least squared error larger than that of minmax', () => {
+  const shares = fc.array(fc.double({ min: 0.01, max: 1, noNaN: true }), { minLength: 50, maxLength: 200 });
+  fc.assert(
+    fc.property(shares, fc.integer({ min: 0, max: 20_000 }), types, (some, zeros, elemType) => {
+      const values = [...some, ...Array.from({ length: zeros }, () => 0)];
+      const counts = countsOf(values);
+      const [minmax = 0, error = 0] = RANGE_RULES.map((rule) => {
+        const range = counts && rangeBy(rule, counts, quantization(elemType));
+        const made = range && quantizationFor(range, quantization(elemType));
+        return made && errorOf(values, made);
+      });
+      expect(error).toBeLessThanOrEqual(1.6 * minmax);
+    }),
+    { seed: 9, numRuns: 40 },
+  );
+});
+
 test('numbers that are not finite do not count', () => {
   expect(countsOf([Number.NaN, Number.POSITIVE_INFINITY])).toBeUndefined();
   expect(countsOf([1, Number.NaN, -2, Number.NEGATIVE_INFINITY])).toMatchObject({ least: -2, most: 1 });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../../proto/onnx.js';
 import { createRandom, normal } from '../../../src/base/random.js';
@@ -8,11 +9,13 @@ import { dequantised, storedIntegersOf } from '../../../src/calibrate/int8/quant
 import { writeWeights } from '../../../src/calibrate/int8/write-weights.js';
 import { isDequantizer } from '../../../src/mish/quantization.js';
 import { indexGraphs } from '../../../src/onnx/graph-index.js';
+import { roundTo } from '../../../src/onnx/scalar.js';
 import { type Edit, splice } from '../../../src/onnx/splice.js';
 import { readWeight, weightEdit, weightOf } from '../../../src/onnx/weights.js';
 import { type EditableModel, modelFromBytes } from '../../../src/providers/loaded-model.js';
-import { floats, model, node, value } from '../../support/model.js';
+import { floats, halves, model, node, value } from '../../support/model.js';
 import { behindIdentities } from '../../support/quantised.js';
+import { run } from '../../support/run.js';
 
 const folder = fileURLToPath(new URL('../../mish/int8/', import.meta.url));
 const load = (name: string) => Uint8Array.from(readFileSync(`${folder}${name}.onnx`));
@@ -275,6 +278,75 @@ test('a bias beyond 32 bits gets the farthest integer of its sign', async () => 
   const { values = [], step = 0 } = (await layersOf(result.model)).get('y 2') ?? {};
   expect(values[0]).toBeCloseTo((2 ** 31 - 1) * step, 3);
   expect(values[1]).toBeCloseTo(-(2 ** 31) * step, 3);
+});
+
+/** First opset in which scales may be float16. */
+const HALF_SCALES = 19;
+
+/** A Gemm of float16 between quantised tensors, with these scales of its input and its weights. */
+function halfNet(scales: readonly [input: number, weights: number], bias: readonly number[]): Uint8Array {
+  const [input, weights] = scales.map((scale) => roundTo(scale, 'f16')) as [number, number];
+  const pair = (from: string, to: string) => [
+    node('QuantizeLinear', [from, 'sx', 'zx'], [`${from}_q`]),
+    node('DequantizeLinear', [`${from}_q`, 'sx', 'zx'], [to]),
+  ];
+  return model({
+    opset: HALF_SCALES,
+    ir: 9,
+    nodes: [
+      ...pair('x', 'xd'),
+      node('DequantizeLinear', ['w', 'sw', 'zw'], ['wd']),
+      ...(bias.length > 0 ? [node('DequantizeLinear', ['b', 'sb'], ['bd'])] : []),
+      node('Gemm', bias.length > 0 ? ['xd', 'wd', 'bd'] : ['xd', 'wd'], ['h']),
+      ...pair('h', 'y'),
+    ],
+    initializers: [
+      integers('w', [2, 2], [10, -127, 30, 7], DataType.INT8),
+      halves('sw', [], [weights]),
+      integers('zw', [], [0], DataType.INT8),
+      halves('sx', [], [input]),
+      integers('zx', [], [128], DataType.UINT8),
+      ...(bias.length > 0
+        ? [integers('b', [2], bias, DataType.INT32), halves('sb', [], [input * weights])]
+        : []),
+    ],
+    inputs: [value('x', DataType.FLOAT16, ['N', 2])],
+    outputs: [value('y', DataType.FLOAT16, ['N', 2])],
+  });
+}
+
+const scale = fc.double({ min: 0.02, max: 1, noNaN: true });
+
+test('scales of float16: the weights of the own float version change nothing', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.tuple(scale, scale), fc.constantFrom([], [20, -300]), async (scales, bias) => {
+      const original = await modelFromBytes(halfNet(scales, bias));
+      const { edits, tensors } = await writeWeights(original, (await floatVersion(original)).model);
+      expect({ edits, tensors }).toEqual({ edits: [], tensors: 0 });
+    }),
+    { seed: 8, numRuns: 30 },
+  );
+});
+
+test('scales of float16: a layer gets a bias that it lacked, and runs', async () => {
+  const original = await modelFromBytes(halfNet([0.05, 0.02], []));
+  const from = await modelFromBytes(
+    model({
+      opset: HALF_SCALES,
+      ir: 9,
+      nodes: [node('Gemm', ['x', 'w', 'b'], ['h'])],
+      initializers: [halves('w', [2, 2], [0.5, -1, 2, 0.25]), halves('b', [2], [1, -2])],
+      inputs: [value('x', DataType.FLOAT16, ['N', 2])],
+      outputs: [value('h', DataType.FLOAT16, ['N', 2])],
+    }),
+  );
+  const { edits, tensors } = await writeWeights(original, from);
+  expect(tensors).toBe(2);
+  const bytes = await splice(original.document.source, edits).bytes();
+  const { y = [] } = await run(bytes, { x: { type: 'f16', dims: [1, 2], data: [1, 0.5] } });
+  // x W + b, up to a step of the output's scale.
+  for (const [at, wanted] of [2.5, -2.875].entries())
+    expect(Math.abs((y[at] ?? Number.NaN) - wanted)).toBeLessThan(0.06);
 });
 
 test('a layer on floats gets a bias of floats', async () => {

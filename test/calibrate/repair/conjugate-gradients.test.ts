@@ -65,3 +65,45 @@ test('each iteration comes nearer to the solution, by the energy of the differen
     { seed: 3, numRuns: 100 },
   );
 });
+
+test('without a ridge, an input that is always 0 keeps its start, and the others are solved', async () => {
+  await fc.assert(
+    fc.asyncProperty(PROBLEM[0], PROBLEM[1], fc.nat(), async (depth, columns, seed) => {
+      const { given, system, wanted } = problemOf(depth, columns, 40, 0, seed);
+      const exact = solve(system, wanted).to1DArray();
+      const dead = seed % (depth + 1);
+      const insert = (values: ArrayLike<number>, row: readonly number[]) => {
+        const all = Array.from(values);
+        all.splice(dead * columns, 0, ...row);
+        return all;
+      };
+      const remove = (values: ArrayLike<number>) => {
+        const all = Array.from(values);
+        all.splice(dead * columns, columns);
+        return all;
+      };
+      const zeros = Array.from({ length: columns }, () => 0);
+      const kept = zeros.map((_, column) => column + 0.5);
+      const diagonal = Array.from(given.diagonal);
+      diagonal.splice(dead, 0, 0);
+      const found = await conjugateGradients({
+        ...given,
+        start: Float64Array.from(insert(given.start, kept)),
+        target: Float32Array.from(insert(given.target, zeros)),
+        diagonal: Float64Array.from(diagonal),
+        apply: async ({ data }) => {
+          const product = await given.apply({ rows: depth, columns, data: Float32Array.from(remove(data)) });
+          return { rows: depth + 1, columns, data: Float32Array.from(insert(product.data, zeros)) };
+        },
+        iterations: 20 * depth,
+      });
+      expect(Array.from(found.subarray(dead * columns, (dead + 1) * columns))).toEqual(kept);
+      const size = Math.max(1, ...exact.map(Math.abs), ...given.start.map(Math.abs));
+      const others = remove(found);
+      expect(Math.max(...exact.map((value, at) => Math.abs(value - (others[at] ?? 0)))) / size).toBeLessThan(
+        1e-2,
+      );
+    }),
+    { seed: 4, numRuns: 50 },
+  );
+});
