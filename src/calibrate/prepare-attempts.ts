@@ -8,12 +8,13 @@ import { type Attempt, finishAttempt, type SolvedSwap, solveSwap } from './attem
 import type { CalibrateOptions } from './options.js';
 import type { PreparedSamples } from './prepare-samples.js';
 import { type SharpenedOriginal, sharpenedOriginal } from './scale/sharpened.js';
-import { findCandidates, refuseAutoBeta } from './select/candidates.js';
+import { findCandidates } from './select/candidates.js';
 import { affordableSamples, PART_SECONDS } from './work/budget.js';
 
-/** Start of all attempts: the sites to swap, and the original with their sharpness in its weights. */
+/** The sites to swap, the original with their sharpness in its weights, and a function that makes attempts from these. */
 export interface PreparedAttempts {
   readonly swap: SwapReport;
+  /** Form in which attempts are compared, see `Candidates`. */
   readonly measuredIn: FormName;
   /** Advice for each glob that matches no activation. */
   readonly unmatched: readonly Advice[];
@@ -38,7 +39,7 @@ export async function prepareAttempts(
 ): Promise<PreparedAttempts> {
   const { train, validation } = subsets;
   const { seed = 0, rows = DEFAULT_ROWS, provider, session, signal, onProgress } = options;
-  const beta = options.beta === 'auto' ? refuseAutoBeta(options) : options.beta;
+  const beta = options.beta === 'auto' ? undefined : options.beta;
   const {
     report: swap,
     measuredIn,

@@ -6,10 +6,10 @@ import { type Tensor, toNumbers } from '../providers/tensor.js';
 export type PixelRange = 'bytes' | 'unit';
 
 /** Distance of the two best scores from which the answer counts as certain: a probability of 1 in float32. */
-const CERTAIN = 17;
+const CERTAIN_MARGIN = 17;
 /** Smallest share of certain answers to pixels that are too large, and largest share of certain answers to the right pixels. */
-const MOST_CERTAIN = 0.6;
-const FEW_CERTAIN = 0.3;
+const MIN_CERTAIN_SHARE = 0.6;
+const MAX_CERTAIN_SHARE = 0.3;
 /** Smallest share of different answers that the right pixels must keep. A net that was trained on others keeps almost none. */
 const MIN_VARIETY = 0.5;
 /** Smallest median probability of the best class, in multiples of chance, that the right pixels must give. */
@@ -19,13 +19,13 @@ const MIN_COARSE_CONFIDENCE = 1.6;
 const MIN_COARSE_PROBABILITY = 0.5;
 /** Largest shares, among coarse answers to the right pixels, of certain answers and of the most frequent answer. */
 const MAX_COARSE_CERTAIN = 0.4;
-const MAX_EQUAL = 0.95;
+const MAX_EQUAL_SHARE = 0.95;
 /** Largest share of coarse answers that may be the same in both ranges. A net without biases always gives the same. */
 const MAX_AGREEMENT = 0.97;
 /** Largest number of classes of a place; more channels are features. */
 const MAX_PLACE_CLASSES = 32;
 /** Number of places of a sample that are looked at. */
-const PLACES = 16;
+const MAX_PLACES = 16;
 /** Distance of these places in shares of all: the golden ratio spreads them evenly. */
 const PLACE_STEP = 0.6180339887;
 
@@ -64,7 +64,7 @@ export function coarseAnswersOf(outputs: readonly Tensor[]): Answer[] {
     if (numbers === undefined || rows < 1 || width < 1 || width > MAX_PLACE_CLASSES || places < 1) continue;
     if (places === 1 ? width > 2 : inner.length < 2) continue;
     if (width === 1 && !areShares(numbers)) continue;
-    const looked = Math.min(PLACES, places);
+    const looked = Math.min(MAX_PLACES, places);
     return Array.from({ length: rows * looked }, (_, at) => {
       const [row, place] = [Math.floor(at / looked), Math.floor(places * (((at % looked) * PLACE_STEP) % 1))];
       const scores = Array.from(
@@ -104,22 +104,25 @@ function answerIn(row: readonly number[]): Answer {
 export type Answers = readonly Answer[];
 
 const certainShare = (answers: Answers) =>
-  answers.filter(({ margin }) => margin >= CERTAIN).length / answers.length;
+  answers.filter(({ margin }) => margin >= CERTAIN_MARGIN).length / answers.length;
 
 /** Returns the number of different answers. */
 export const varietyOf = (answers: Answers) => new Set(answers.map(({ best }) => best)).size;
 
 /** Returns whether a classifier is certain of nearly all answers, as on pixels that are too large. */
-export const isSaturated = (answers: Answers) => certainShare(answers) >= MOST_CERTAIN;
+export const isSaturated = (answers: Answers) => certainShare(answers) >= MIN_CERTAIN_SHARE;
 
-/** Returns whether a classifier gives far fewer answers than to the same samples in the other range. */
+/** Returns whether a classifier gives far fewer different answers than to the same samples in the other range, `scaled`. */
 export const isFlat = (given: Answers, scaled: Answers) => varietyOf(given) < MIN_VARIETY * varietyOf(scaled);
 
-/** Returns whether answers look like those of a trained classifier to samples that it knows. */
+/**
+ * Returns whether answers look like those of a trained classifier to samples that it knows. `given` are the answers to the same
+ * samples as they are, which have the range `range`.
+ */
 export function looksTrained(answers: Answers, given: Answers, range: PixelRange): boolean {
   const leastVariety = range === 'bytes' ? MIN_VARIETY * varietyOf(given) : 0;
   return (
-    certainShare(answers) <= FEW_CERTAIN &&
+    certainShare(answers) <= MAX_CERTAIN_SHARE &&
     varietyOf(answers) >= Math.max(2, leastVariety) &&
     median(answers.map(({ confidence }) => confidence)) >= MIN_CONFIDENCE
   );
@@ -131,13 +134,13 @@ export function looksTrained(answers: Answers, given: Answers, range: PixelRange
  */
 export function areCoarselyWrong(given: Answers, scaled: Answers): boolean {
   const count = given.length;
-  if (count === 0 || certainShare(given) < MOST_CERTAIN || certainShare(scaled) > MAX_COARSE_CERTAIN)
+  if (count === 0 || certainShare(given) < MIN_CERTAIN_SHARE || certainShare(scaled) > MAX_COARSE_CERTAIN)
     return false;
   const counts = new Map<number, number>();
   for (const { best } of scaled) counts.set(best, (counts.get(best) ?? 0) + 1);
   const agreement = scaled.filter(({ best }, at) => best === given[at]?.best).length / count;
   return (
-    Math.max(...counts.values()) <= MAX_EQUAL * count &&
+    Math.max(...counts.values()) <= MAX_EQUAL_SHARE * count &&
     agreement <= MAX_AGREEMENT &&
     median(scaled.map(({ confidence }) => confidence)) >= MIN_COARSE_CONFIDENCE &&
     median(scaled.map(({ probability }) => probability)) >= MIN_COARSE_PROBABILITY

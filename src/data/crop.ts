@@ -1,6 +1,9 @@
 // Imports nothing from Node: a page crops its images with the same code.
 
-/** Returns the size before the crop: the shorter side as given, the longer side rounded down. */
+/**
+ * Returns the size before the crop, from the size of the image: the smallest that covers the crop, or that whose shorter side is
+ * `resize`. Rounds the longer side down.
+ */
 export function sizeBefore(
   from: { width: number; height: number },
   { width, height, resize }: { width: number; height: number; resize?: number | undefined },

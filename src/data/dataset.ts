@@ -1,6 +1,6 @@
 import { OnnxMishError } from '../base/error.js';
 import type { OptionHint } from '../base/option-hint.js';
-import { plural } from '../base/plural.js';
+import { integer, plural } from '../base/plural.js';
 import { createRandom, normal, type Random } from '../base/random.js';
 import { toBfloat16, toHalf } from '../onnx/scalar.js';
 import { CONTAINER_TYPE } from '../providers/ort-types.js';
@@ -117,7 +117,7 @@ function checkSize(inputs: readonly ValueInfo[], settled: ShapeOptions, count: n
     if (total <= MAX_NOISE_ELEMENTS) continue;
     throw new OnnxMishError(
       'bad-data',
-      `${plural(count, 'run')} of noise with the shape [${dims}] for input '${input.name}' are more than ${MAX_NOISE_ELEMENTS} elements`,
+      `${plural(count, 'run')} of noise with the shape [${dims}] for input '${input.name}' are more than ${integer(MAX_NOISE_ELEMENTS)} elements`,
       { fix: 'Give fewer runs, or smaller sizes', option: { dims: null, shapes: null } },
     );
   }

@@ -19,7 +19,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** Number of elements of a column-major array to move between calls of `breathe`. */
-const BLOCK = 2 ** 16;
+const BLOCK_ELEMENTS = 2 ** 16;
 
 /**
  * Reads a NumPy array file (format 1 to 3, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
@@ -127,7 +127,7 @@ function rowMajor({ data, dims, elemType }: ArrayTensor): { data: TypedArray; fi
 function* filled(out: TypedArray, data: TypedArray, dims: readonly number[]): Generator<void> {
   const index = dims.map(() => 0);
   for (let to = 0; to < data.length; to++) {
-    if (to % BLOCK === 0) yield;
+    if (to % BLOCK_ELEMENTS === 0) yield;
     let from = 0;
     for (let axis = dims.length - 1; axis >= 0; axis--) from = from * (dims[axis] ?? 1) + (index[axis] ?? 0);
     out[to] = data[from] ?? 0;

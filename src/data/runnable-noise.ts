@@ -5,8 +5,8 @@ import { type Dataset, type Feeds, firstFeed } from './dataset.js';
 
 /**
  * Returns noise with which the model runs: that of the first attempt at sizes of free dimensions whose first run does not fail. Noise of
- * given sizes, and other data, are returned as they are, without a run. Throws `run-failed` of the first attempt if all
- * fail, and `aborted`.
+ * given sizes, and other data, are returned as they are, without a run. Throws the error of the first attempt
+ * if all fail: `run-failed`, or `bad-data` for too much noise. Throws `aborted`.
  *
  * @example
  * const dataset = await runnableNoise(session, seededFeeds(session.inputs, {}));

@@ -85,9 +85,8 @@ export async function scaleDoubt(
     await scaled.add(tensors);
     if (restoresBetter(scaled.residuals, given.residuals)) return advice(REASONS.restored[range]);
   }
-  if (range === 'unit') {
-    if (given.answers.length === 0 || varietyOf(given.answers) > MAX_FEW_ANSWERS) return undefined;
-  }
+  const mayBeFlat = given.answers.length > 0 && varietyOf(given.answers) <= MAX_FEW_ANSWERS;
+  if (range === 'unit' && !mayBeFlat) return undefined;
   for (const tensor of tensors) {
     await given.add([tensor]);
     await scaled.add([tensor]);
@@ -146,7 +145,7 @@ export async function firstPixels(
     if (tensor === undefined || others.length > 0 || !isFloat(tensor)) return undefined;
     only = name;
     tensors.push(tensor);
-    if (countFor(tensors, MAX_SAMPLES) < tensors.length || rowsOf(tensors) >= MAX_SAMPLES) break;
+    if (rowsOf(tensors) >= MAX_SAMPLES) break;
   }
   const range = rangeOf(tensors);
   return range === undefined || only === undefined ? undefined : { name: only, tensors, range };
@@ -196,7 +195,7 @@ function watchRuns(
   const spread = norm && spreadMeter(norm.variance);
   return {
     answers,
-    /** Answers that are fewer than three, or one at each place of a sample. */
+    /** Answers of fewer than three classes, or at places of a sample. */
     coarse,
     residuals,
     varianceRatio: () => spread?.ratio() ?? Number.NaN,

@@ -2,7 +2,7 @@ import { lazyArray } from '../base/lazy-array.js';
 import type { Tensor, Tensors } from '../providers/tensor.js';
 import type { Feeds } from './dataset.js';
 
-/** Splits each run into parts of equally many samples. Every run needs at least as many samples as parts. */
+/** Splits each run into parts whose numbers of samples differ by at most one. Every run needs at least as many samples as parts. */
 export function splitRuns(feeds: Feeds, parts: number): Feeds {
   if (parts <= 1) return feeds;
   const length = feeds.length * parts;

@@ -13,7 +13,7 @@ export interface StoredNorm {
   readonly variance: Float64Array;
 }
 
-/** Finds the first batch normalisation of the main graph with a stored variance. */
+/** Returns the first batch normalisation of the main graph; undefined if it stores no variance. */
 export async function firstNorm({ document, openData }: LoadedModel): Promise<StoredNorm | undefined> {
   const node = document.graph.nodes.find(
     ({ opType, domain, inputs }) => opType === 'BatchNormalization' && domain === '' && inputs.length >= 5,

@@ -20,12 +20,13 @@ const IN_ZIP64 = 0xffffffff;
 const ZIP64 = 1;
 const UTF8 = 0x800;
 
-interface Record {
+/** Start of a record of the archive: its first four bytes, and the number of bytes that every such record has. */
+interface RecordKind {
   readonly signature: number;
   readonly length: number;
 }
 
-const holdsAt = (view: DataView, at: number, { signature, length }: Record) =>
+const holdsAt = (view: DataView, at: number, { signature, length }: RecordKind) =>
   at >= 0 && at + length <= view.byteLength && view.getUint32(at, true) === signature;
 
 /** Returns the packed data of an entry. Throws an Error if the data is outside the archive. */
@@ -40,7 +41,7 @@ export function packedData(bytes: Uint8Array, { name, local, size }: Entry): Uin
 /** Yields the entries of an archive's directory. Throws an Error that says what is wrong. */
 export function* readDirectory(bytes: Uint8Array): Generator<Entry> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const holds = (at: number, record: Record) => holdsAt(view, at, record);
+  const holds = (at: number, record: RecordKind) => holdsAt(view, at, record);
   const long = (at: number) => Number(view.getBigUint64(at, true));
 
   let end = bytes.length - END.length;

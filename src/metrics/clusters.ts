@@ -4,8 +4,8 @@ import { type ShareInterval, wilsonInterval } from './wilson.js';
 
 /**
  * Returns the 95 % interval of the share of correct predictions, where samples are independent and the predictions of a sample are not.
- * It is Wilson's interval with the effective number of predictions (L. Kish, 1965): so many independent ones would give the share the
- * same variance, which is that of a ratio of two sums over samples (W. G. Cochran, Sampling Techniques, 1977, section 2.11). Samples without
+ * It is Wilson's interval with the effective number of predictions (L. Kish, 1965): as many independent predictions would give the share
+ * the same variance, which is that of a ratio of two sums over samples (W. G. Cochran, Sampling Techniques, 1977, section 2.11). Samples without
  * predictions do not count; with one prediction each, it is Wilson's interval itself.
  */
 export function clusteredInterval(correct: ArrayLike<number>, counted: ArrayLike<number>): ShareInterval {
@@ -26,8 +26,8 @@ export function clusteredInterval(correct: ArrayLike<number>, counted: ArrayLike
 
 /**
  * Returns a value of each sample whose mean is the share of correct predictions, or the mean of another sum over predictions. The
- * variance of the values is that of the ratio of two sums: a sample that is as right as all together is that share, however many
- * predictions it has. With one prediction each, the values are the sums themselves. Samples without predictions are left out.
+ * variance of the values is that of the ratio of two sums: the value of a sample with the share of all samples is that share, however
+ * many predictions the sample has. With one prediction each, the values are the sums themselves. Samples without predictions are left out.
  */
 export function sharesOfClusters(sums: ArrayLike<number>, counted: ArrayLike<number>): Float64Array {
   const samples = samplesThatCount(counted);

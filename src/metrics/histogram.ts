@@ -22,6 +22,7 @@ export interface HistogramMeter {
 /** Number of low bits of a float32 that counting ignores: sign, exponent and five bits of the mantissa remain. */
 const DROPPED_BITS = 18;
 const MANTISSA_BITS = 5;
+/** First code of negative numbers. */
 const NEGATIVE = 2 ** 13;
 /** Lowest code whose exponent means infinite or NaN. */
 const NOT_FINITE = 255 << MANTISSA_BITS;
@@ -30,6 +31,7 @@ const MAX_BINS = 64;
 const maxBinsFor = (n: number) => Math.min(MAX_BINS, Math.max(8, Math.ceil(2 * Math.cbrt(n))));
 /** Maximum share of elements to leave outside the bins on each side, where that makes the bins finer. */
 const MAX_TAIL_SHARE = 0.0005;
+/** Largest finite float32. */
 const LARGEST = 2 ** 128 - 2 ** 104;
 
 /**

@@ -18,22 +18,22 @@ export interface F1Meter {
 
 /** Creates a meter for so many labels of each sample. */
 export function f1Meter(labels: number): F1Meter {
-  // F1 is 2 · right / (positive + predicted), where `right` are those that are both.
+  // F1 is 2 · right / marked, where `marked` is the number of positive targets plus the number of positive predictions.
   const right = new Float64Array(labels);
-  const either = new Float64Array(labels);
+  const marked = new Float64Array(labels);
   return {
     add(position, target, prediction) {
-      either[position] = (either[position] ?? 0) + target + prediction;
+      marked[position] = (marked[position] ?? 0) + target + prediction;
       if (target === 1 && prediction === 1) right[position] = (right[position] ?? 0) + 1;
     },
     value() {
       let [rights, all, sum, present] = [0, 0, 0, 0];
       for (let at = 0; at < labels; at++) {
-        const [both = 0, any = 0] = [right[at], either[at]];
-        if (any === 0) continue;
-        rights += both;
-        all += any;
-        sum += (2 * both) / any;
+        const [hits = 0, marks = 0] = [right[at], marked[at]];
+        if (marks === 0) continue;
+        rights += hits;
+        all += marks;
+        sum += (2 * hits) / marks;
         present++;
       }
       return present === 0

@@ -23,7 +23,7 @@ export interface McNemar {
   readonly midP: number;
 }
 
-/** Probability of the t outside of a 95 % interval. */
+/** Probability outside a 95 % interval. */
 const OUTSIDE = 0.05;
 
 /** Compares which samples two models classify correctly. Each value is 1 for correct, 0 for wrong. */

@@ -3,10 +3,12 @@ import type { Random } from '../base/random.js';
 
 export { median, quantile, quantilesOf } from '../base/quantile.js';
 
+/** Returns the mean; NaN without values. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+/** Ratio of two medians with its interval. */
 export interface Ratio {
   readonly value: number;
   /** Lower end of the 95 % interval. */

@@ -50,7 +50,7 @@ function incompleteBeta(a: number, b: number, x: number): number {
 
 /** Returns the probability that a t with `freedom` degrees of freedom is further from 0 than |t|. */
 export function tailsOfT(t: number, freedom: number): number {
-  if (freedom === Number.POSITIVE_INFINITY) return tailsOfT(t, MAX_FREEDOM);
+  if (freedom > MAX_FREEDOM) return tailsOfT(t, MAX_FREEDOM);
   return incompleteBeta(freedom / 2, 0.5, freedom / (freedom + t * t));
 }
 

@@ -8,7 +8,7 @@ import type { ProviderRow, Report } from './report-schema.js';
 /** Maximum characters of an output's name. */
 const MAX_NAME = 80;
 
-/** Maximum ratio of the ends of an interval of times that goes without saying. */
+/** Maximum ratio of the ends of an interval of times for which the sentence leaves the interval out. */
 const MAX_SURE_SPREAD = 1.25;
 
 /** Facts of a report that its conclusion is drawn from. */
@@ -21,7 +21,7 @@ type Concluded = Pick<Report, 'data'> & {
 
 /**
  * Returns the result of a validation as a sentence: how accuracy or outputs changed, on which samples, and how the time of a run
- * changed. Accuracy and outputs are those of the first provider that ran, since the others have parity beside them.
+ * changed. Accuracy and outputs are those of the first provider that ran: the report's parity compares the others with the CPU.
  */
 export function conclusionOf({ data, providers }: Concluded): string {
   const [first, ...others] = providers.filter(({ status }) => status === 'ran');

@@ -26,8 +26,11 @@ export interface ModelLayerOptions extends PassLimits {
 
 /** A tensor that both models have. */
 export interface SharedTensor {
+  /** Label of the node that computes it in the first model. */
   readonly node: string;
   readonly op: string;
+  /** Name of the tensor. */
   readonly output: string;
+  /** Whether it is the output of a site of either model. */
   readonly site: boolean;
 }

@@ -17,7 +17,7 @@ import { inPasses, MAX_FIRST_TENSORS } from './tensor-passes.js';
  * As many tensors at a time as fit into memory become outputs of copies of the models. Each pass costs a run.
  * ONNX Runtime cannot fuse away a tensor that is an output. With `optimisation: 'disabled'` every operator runs as
  * written; the default keeps the remaining fusions, whose kernels may be wrong. A tensor that makes a pass fail gets
- * a row with the reason. Throws `run-failed` if the models themselves fail, `aborted`.
+ * a row with the reason. Throws `bad-data` without feeds, `run-failed` if the models themselves fail, `aborted`.
  */
 export async function compareModelLayers(options: ModelLayerOptions): Promise<LayerComparison> {
   const { a, b, feeds, copies = false, sitesOnly = false, signal, onProgress } = options;

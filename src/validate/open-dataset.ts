@@ -7,7 +7,7 @@ import type { Both } from './compare.js';
 import type { ValidationOptions } from './options.js';
 
 /**
- * Makes the data set for two models, noise of sizes with which the original runs, and calls `use`. An error of a run on noise
+ * Makes the data set for two models, and calls `use`. Noise has sizes with which the original runs. An error of a run on noise
  * gets the advice to give samples or shapes. Throws what `data` and `use` throw, `bad-data` unless the models have the same inputs, and
  * `run-failed`.
  */

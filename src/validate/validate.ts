@@ -18,7 +18,7 @@ import { floatsOf } from './tolerance.js';
  * Compares a swapped model with its original on each provider: kernel error, drift of every output,
  * parity with the CPU, labelled accuracy, latency. A provider that is missing or fails gets a row with the reason.
  * Throws `bad-data` if feeds and models do not fit, `run-failed` if a model does not run on the CPU,
- * `bad-usage` for a threshold that is not a finite number, `aborted`.
+ * `bad-usage` for a threshold that is not finite or out of range, `aborted`.
  */
 export async function validateModels(options: ValidationOptions): Promise<Report> {
   const { original, swapped, cpu, thresholds = {}, onProgress = () => {} } = options;

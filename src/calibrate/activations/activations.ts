@@ -94,18 +94,19 @@ export async function measureActivations(
   const all = dataset.feeds.length;
   const batch = await samplesOfRun(dataset);
   const limit = Math.min(all, Math.max(1, Math.floor(samples / batch)));
-  const feeds = limit < all ? splitFeeds(dataset.feeds, [1], { seed, limit })[0]?.feeds : dataset.feeds;
+  const [drawn] = limit < all ? splitFeeds(dataset.feeds, [1], { seed, limit }) : [dataset];
+  const { feeds } = drawn ?? dataset;
 
   const measured = await measureTensors(
     places.filter((place) => place.why === undefined),
-    { feeds: feeds ?? [], runs: limit },
+    { feeds, runs: limit },
     model,
     options,
   );
   const sites: SiteActivations[] = [];
   const unmeasured: UnmeasuredSite[] = [];
   for (const place of places) {
-    const { scope, beta, ...site } = siteReport({ ...place.site, beta: 1 });
+    const { scope, beta, ...site } = siteReport({ ...place.site, beta: 1 }); // no β is written
     const result = measured.get(place);
     const why =
       place.why ?? result?.why ?? (result === undefined ? 'no run reached the activation' : undefined);
@@ -123,7 +124,7 @@ export async function measureActivations(
       runs: limit,
       of: all,
       shapes,
-      samples: await countSamples(dataset, feeds ?? []),
+      samples: await countSamples(dataset, feeds),
     },
     sites,
     unmeasured,
@@ -146,13 +147,13 @@ function placeOf(site: Site, index: GraphIndex): Place {
   const made = index.producer(scope, input) !== undefined;
   const slope = kind === 'relu' ? 0 : kind === 'leakyrelu' && typeof alpha === 'number' ? alpha : undefined;
   const meter = () => activationMeter(unitAxis(index, scope, input), slope);
-  return { site, input, fed: !made, meter, why: obstacle(site, made) };
+  return { site, input, fed: !made, meter, why: obstacle(site, input, made) };
 }
 
-function obstacle({ scope, ...site }: Site, made: boolean): string | undefined {
+/** Returns why the input of a site cannot be measured; undefined if it can be. `made` says whether a node computes it. */
+function obstacle({ scope }: Site, input: string, made: boolean): string | undefined {
   if (scope.kind === 'function') return 'tensors in a function cannot become outputs';
   if (scope.parent !== undefined) return 'tensors in the body of a node cannot become outputs';
-  const input = inputOf(site);
   if (!made && scope.initializers.has(input)) return 'the input is a constant of the model';
   return undefined;
 }

@@ -10,6 +10,7 @@ import { inPasses, type PassLimits } from '../../validate/tensor-passes.js';
 
 /** A tensor of the main graph, and a function that returns its meter. */
 export interface MeasuredTensor<Meter extends TensorMeter> {
+  /** Name of the tensor, such as the input of an activation. */
   readonly input: string;
   /** Whether the tensor is an input of the model. */
   readonly fed: boolean;
@@ -101,7 +102,7 @@ async function runPart<Place extends MeasuredTensor<TensorMeter>>(
     });
   await withExposed(model, inside, undefined, measure);
   for (const { place, meter, dims } of rows) {
-    results.set(place, dims === undefined ? { why: 'no run returned the input' } : { meter, dims });
+    results.set(place, dims === undefined ? { why: 'no run returned the tensor' } : { meter, dims });
   }
   return largest;
 }

@@ -1,4 +1,3 @@
-// The samples of a measurement.
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
@@ -15,7 +14,11 @@ interface TryOutOptions extends OnProvider {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Runs the unchanged model once, so that errors of the model or the data are not blamed on a site. */
+/**
+ * Makes the data set of a measurement and runs the unchanged model on its first feed, so that errors of the model or the data are not
+ * blamed on a site. Returns the data set, and the dimensions of that feed by input. Throws `bad-data` without feeds, `run-failed`,
+ * `aborted`.
+ */
 export async function tryOut(
   { file }: LoadedModel,
   options: TryOutOptions,

@@ -36,7 +36,7 @@ export interface LinearLayer extends LayerUse {
 export interface LinearLayers {
   readonly layers: readonly LinearLayer[];
   readonly leftAlone: readonly SkippedLayer[];
-  /** Nodes that cannot, since something else reads their weights or bias as well. */
+  /** Nodes that cannot be repaired, since something else reads their weights or bias as well. */
   readonly sharing: readonly SharingNode[];
 }
 
@@ -102,7 +102,7 @@ interface FoundLayer extends LinearLayer {
   readonly users: number;
 }
 
-/** Joins nodes with the same weights into layers. Nodes without all others that apply these weights are `parts`. */
+/** Joins nodes with the same weights into layers, `whole`. If some node that applies the weights was not found, the others are `parts`. */
 function joined(found: readonly FoundLayer[], graph: Scope): { whole: LinearLayer[]; parts: LinearLayer[] } {
   const groups = new Map<string, FoundLayer[]>();
   for (const layer of found) {

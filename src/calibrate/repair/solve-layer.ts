@@ -11,7 +11,8 @@ import { solveFromMoments } from './solve-moments.js';
 import { solveFromRows } from './solve-rows.js';
 import { storableRows, storedRowsMeter } from './stored-rows.js';
 
-export interface SolveOptions extends GatherOptions {
+/** Options for solving a layer. */
+export interface SolveOptions extends Omit<GatherOptions, 'modelOf'> {
   readonly multiplier: Multiplier;
   /** Ridge of every layer; default: the validation samples choose. */
   readonly ridge?: number | undefined;
@@ -29,7 +30,10 @@ const MAX_WIDTH = 4000;
 const MIN_ITERATIONS = 10;
 const MAX_ITERATIONS = 100;
 
-/** Gathers the rows of a layer, and solves each group of its channels. */
+/**
+ * Gathers the rows of a layer, and solves each group of its channels. `old` has the linear map of each group. With `edits`, `swapped`
+ * is the network as repaired so far. Throws as `gather` does.
+ */
 export async function solveLayer(
   layer: LinearLayer,
   old: readonly Linear[],
@@ -70,7 +74,7 @@ function isLarge(layer: LinearLayer): boolean {
   return depth > MAX_DEPTH || depth + outputs > MAX_WIDTH;
 }
 
-/** Returns the number of iterations of each large layer, for which all of them together have time, or a share of it. */
+/** Returns the number of iterations of each large layer for which the time for large layers suffices, or a share of that time. */
 export function iterationsFor(layers: readonly LinearLayer[], rows: number, share: number): number {
   const works = layers.filter(isLarge).map((layer) => {
     const { groups, depth, outputs } = geometryOf(layer);

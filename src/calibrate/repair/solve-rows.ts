@@ -208,7 +208,7 @@ function outputFactors(given: FloatMatrix, target: FloatMatrix): Float64Array {
   });
 }
 
-/** Returns the squared error of outputs times their factors, less an offset: mean over rows, sum over outputs. */
+/** Returns the squared error of outputs times their factors plus an offset: mean over rows, sum over outputs. */
 function lossOf(got: FloatMatrix, wanted: FloatMatrix, factors: Float64Array, offset?: Float64Array): number {
   let loss = 0;
   for (let at = 0; at < got.data.length; )

@@ -1,5 +1,5 @@
-// Scales of single channels. A site's share of inputs on the bend stays as it is; channels that cost the next layers much get more of
-// the sharpness, and the others less.
+// Scales of single channels. A site's share of inputs on the bend, where the new activation is curved, stays as it is; channels that cost
+// the next layers much get more of the sharpness, and the others less.
 import type { ChannelSamples } from './channel-samples.js';
 
 /** A site whose channels may get scales of their own. */
@@ -30,7 +30,7 @@ const FACTORS = Array.from({ length: 21 }, (_, at) => 8 ** (at / 10 - 1));
 const MIN_CHANNEL_SHARE = 0.5;
 /** Maximum share of the error that is left where scales of channels are worth it. */
 const MAX_ERROR_SHARE = 0.95;
-/** Maximum of the factor for all channels that makes up for the steps between `FACTORS`, and its reciprocal. */
+/** Maximum of the factor that all scales get in the end, since `FACTORS` has only steps; its reciprocal is the minimum. */
 const MAX_COMMON_FACTOR = 2;
 const HALVINGS = 40;
 
@@ -127,7 +127,7 @@ function half({ values, count }: ChannelSamples, odd: number): ChannelSamples {
   return { values: some, count: kept };
 }
 
-/** Multiplies all scales by the largest factor with which each site keeps its share on the bend. */
+/** Multiplies all scales by the largest factor with which each site keeps its share on the bend. All are 1 if no factor does. */
 function withShares(
   scales: Float64Array,
   sites: readonly ChannelSite[],

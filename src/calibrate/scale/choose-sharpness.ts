@@ -96,13 +96,14 @@ function scaled(sharpness: number, factor: number): number {
 
 /** Slope up to which a sharper activation is nearer to LeakyReLU. */
 const MAX_SHARP_SLOPE = 0.065;
-/** Factor of the sharpness for larger slopes, with the power of the slope. HardSwish, which is 0 below -3, bends most. */
+/** Factor of the sharpness for larger slopes, divided by the slope to the power of 0.7. HardSwish, which is 0 below -3, bends most. */
 const LEAKY_FACTOR = { mish: 0.068, swish: 0.068, gelu: 0.068, hardswish: 0.1 } as const;
 const LEAKY_POWER = -0.7;
 
 /**
- * Returns by which factor to lower the sharpness for LeakyReLU that becomes an activation itself, not a mixture. A sharp one loses
- * the slope, a soft one the kink. The factor is near the best for normally distributed inputs and a linear layer after the site.
+ * Returns the factor, at most 1, of the sharpness for a LeakyReLU that becomes an activation itself, not a mixture; 0 for a slope that
+ * is negative or NaN. A sharp activation loses the slope, a soft one the kink. The factor is near the best for normally distributed
+ * inputs and a linear layer after the site.
  */
 export function leakySharpness(slope: number, to: SharpActivation): number {
   if (!(slope >= 0)) return 0;

@@ -21,7 +21,7 @@ import { computesSame, type SameOutputsOptions } from './computes-same.js';
 /** A site that is swapped, with samples of its input. */
 export interface SampledSite {
   readonly site: Site;
-  /** Slope that the new activation keeps, of a mixture. */
+  /** Slope of a mixture; undefined for an activation itself. */
   readonly leak: number | undefined;
   /** Samples of its input in the given model; undefined if the input was not measured. */
   readonly samples: ChannelSamples | undefined;
@@ -138,6 +138,7 @@ async function scalesFor(
   });
   const [first] = all;
   if (first === undefined) return undefined;
+  // The first site stands for the class: the variances only weigh layers.
   const variances = channelVariances(first.samples, size, first.from);
   for (const { weight, down, places } of around) {
     if (places.down === undefined || down.every((span) => span.number !== number)) continue;

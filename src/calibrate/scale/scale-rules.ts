@@ -25,7 +25,7 @@ export interface Visitor extends PinnedSets {
 const JOINT: ReadonlySet<string> = new Set(['Add', 'Sub', 'Max', 'Min', 'Sum', 'Mean', 'Concat']);
 /** Operators whose output has the product of the scales of their first two inputs, and the scale of their third. */
 const PRODUCTS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Mul']);
-/** Further operators that are positively homogeneous in their first input; a swap that folds β ends at them. */
+/** Operators that are positively homogeneous in their first input and that `isHomogeneous` does not know. */
 const HOMOGENEOUS: ReadonlySet<string> = new Set([
   ...['Gather', 'GatherElements', 'GatherND', 'ReverseSequence', 'Neg', 'Abs', 'CumSum', 'Trilu'],
   ...['ReduceL1', 'ReduceL2', 'LpPool', 'GlobalLpPool'],
@@ -99,7 +99,7 @@ export function visitNode(visitor: Visitor, node: Node): (() => void)[] {
   return [];
 }
 
-/** Returns whether a node gives floats of another type, or of the same as Keras writes them. */
+/** Returns whether a node casts to floats. Keras also writes casts to the type that a tensor has. */
 function isFloatCast(node: Node): boolean {
   return node.opType === 'Cast' && floatType(attribute(node, 'to')?.i) !== undefined;
 }

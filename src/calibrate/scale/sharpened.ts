@@ -35,7 +35,9 @@ export interface SharpenedOriginal {
 }
 
 export interface SharpenedOptions extends Omit<ChooseOptions, 'share' | 'activation' | 'seed'> {
+  /** Sharpness of all sites, which leaves nothing to fold; else the inputs choose it. */
   readonly beta?: number | 'auto' | undefined;
+  /** Share of a site's inputs at which the new activation is curved; default 0.75. */
   readonly curved?: number | undefined;
   readonly seed?: number | undefined;
 }

@@ -45,9 +45,9 @@ function unmatchedIn({ notes, noteOptions = {} }: SwapReport): Advice[] {
   });
 }
 
-/** Throws `bad-usage` unless Mish is written: only its sharpness can be searched. Returns undefined. */
-export function refuseAutoBeta({ to = 'mish' }: Pick<SwapOptions, 'to'>): undefined {
-  if (to === 'mish') return undefined;
+/** Throws `bad-usage` unless Mish is written: only its sharpness can be searched. */
+export function refuseAutoBeta({ to = 'mish' }: Pick<SwapOptions, 'to'>): void {
+  if (to === 'mish') return;
   throw new OnnxMishError('bad-usage', `the search for β is for Mish, and ${to} is to be written`, {
     fix: 'Leave beta out, or write mish',
     option: { beta: null },

@@ -33,9 +33,9 @@ export interface RefineOptions<T> {
 const FACTORS = [1, 1.5, 2.5, 4] as const;
 
 /**
- * Multiplies the sharpness of all sites by the smallest factor with which a budget holds after repair: first by 1, then
- * by two of three others without gradient steps, then by the chosen one with steps. A share holds if the lower end of
- * its 95 % interval is within the limit, where the samples suffice to show that.
+ * Multiplies the sharpness of all sites by the smallest factor with which a budget holds after repair: 1, 1.5, 2.5 or 4. It tries
+ * 1, then 2.5, and 1.5 if 2.5 holds. These two make no gradient steps; the chosen factor does. A share holds if the lower end of its
+ * 95 % interval is within the limit, where the samples suffice to show that.
  */
 export async function refineSharpness<T extends { readonly repaired: Spliced }>(
   input: RefineOptions<T>,

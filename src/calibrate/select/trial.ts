@@ -1,7 +1,7 @@
 import { stopIfAborted } from '../../base/abort.js';
 import { OnnxMishError } from '../../base/error.js';
 import { ownProperty } from '../../base/own.js';
-import { integer, plural } from '../../base/plural.js';
+import { plural } from '../../base/plural.js';
 import { sha256 } from '../../base/sha256.js';
 import { countSamples, type Dataset, type Feeds, samplesOfRun } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
@@ -196,10 +196,8 @@ function labelsByRun(dataset: Dataset<Feeds>): ((run: number) => SampleLabels | 
   if (Number.isInteger(rows)) return (run) => labelsOf(labelsIn(dataset, [[run * rows, (run + 1) * rows]]));
   throw new OnnxMishError(
     'bad-data',
-    `the number of labels must be a multiple of the ${plural(feeds.length, 'run')}, got ${integer(labels.values.length)}`,
-    {
-      fix: 'Give one label for each sample',
-    },
+    `${plural(labels.values.length, 'label')} cannot be divided equally among ${plural(feeds.length, 'run')}`,
+    { fix: 'Give one label for each sample' },
   );
 }
 

@@ -4,7 +4,7 @@ import type { Tensors } from '../../providers/tensor.js';
 import { withSession } from '../../providers/with-session.js';
 import { secondsFor } from './budget.js';
 
-/** Time of the runs that are timed after the first: other programs interrupt some of many short runs. */
+/** Time of all runs after the first. Other programs interrupt some of many short runs, which a mean over this time smooths. */
 const TIMED_MS = 400;
 const MAX_TIMED_RUNS = 200;
 /** A first run of this time is not repeated. */

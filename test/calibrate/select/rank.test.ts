@@ -352,7 +352,7 @@ describe('labels', () => {
 
   test.each([
     [[0, 1, 4, 0], /label 4 of sample 2 is outside the 4 classes \(0 to 3\)/],
-    [[0, 1, 2], /multiple of the 4 runs, got 3/],
+    [[0, 1, 2], /3 labels cannot be divided equally among 4 runs/],
     [[0, 0, 1, 1, 2, 2, 3, 3], /4 rows for 8 labels/],
   ])('%j do not fit', async (labels, message) => {
     const dataset = samplesOf(normals(4), labels);
