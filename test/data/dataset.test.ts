@@ -102,7 +102,9 @@ test('too much noise is rejected before any is created', () => {
   const inputs = [{ name: 'x', elemType: 'f32', dims: ['n', 3, 'h', 'h'] }];
   const dims = { n: 1, h: 1e9 };
   expect(() => seededFeeds(inputs, { dims })).toThrow(expect.objectContaining({ code: 'bad-data' }));
-  expect(() => seededFeeds(inputs, { dims: { n: 1, h: 8 }, count: 2 ** 24 })).toThrow(/more than 268,435,456/);
+  expect(() => seededFeeds(inputs, { dims: { n: 1, h: 8 }, count: 2 ** 24 })).toThrow(
+    /more than 268,435,456/,
+  );
 });
 
 test('samples are counted in runs of any sizes, and parts of the runs add up to all', async () => {

@@ -29,7 +29,9 @@ function rangePlaces(
 ): RangePlaces {
   const { graph } = model.document;
   const producers = new Map(
-    graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)),
+    graph.nodes.flatMap((node) =>
+      node.outputs.flatMap((name) => (name === '' ? [] : [[name, node] as const])),
+    ),
   );
   const fed = new Set(graph.inputs.map(({ name }) => name));
   const origin = (tensor: string): string => {
