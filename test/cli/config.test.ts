@@ -1,6 +1,7 @@
 import { chmod, chown, mkdir, truncate } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { Command } from 'commander';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { command as calibrate } from '../../src/cli/commands/calibrate.js';
 import { command as doctor } from '../../src/cli/commands/doctor.js';
@@ -20,6 +21,10 @@ import { defineConfig } from '../../src/cli/config/define-config.js';
 import { loadConfig } from '../../src/cli/config/load-config.js';
 import committed from '../../src/cli/config.schema.json' with { type: 'json' };
 import { nearest } from '../../src/cli/text/nearest.js';
+import { readFactor } from '../../src/data/factor.js';
+import { hasSharpness } from '../../src/metrics/curved-share.js';
+import { REPLACEMENTS } from '../../src/mish/activation-kinds.js';
+import { replacementFor } from '../../src/mish/replacements.js';
 import { cli, cliJson } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { failure, ops, reluModel } from '../support/graph.js';
@@ -118,6 +123,11 @@ test('samples of the command line take the place of the configuration’s, with 
   }
   const targets = ['--config', 'arrays.json', '--targets', 't'];
   expect(await stderr('finetune', 'models/m.onnx', ...targets)).toMatch(/a\.npz: .*not exist/);
+  const page = { ...arrays, report: 'r.html', keep: ['sqnr>=1'] };
+  await folder.write('page.json', JSON.stringify({ swap: page }));
+  const auto = ['swap', 'models/m.onnx', '--config', 'page.json', '--beta', 'auto'];
+  expect(await stderr(...auto)).toMatch(/a\.npz: .*not exist/); // a report is for swaps without --beta auto
+  expect(await stderr(...auto, '--report', 'r.html')).toContain('--report is for --keep without --beta auto');
   // Samples of the configuration are for swaps with --keep.
   expect(await stderr('swap', 'models/m.onnx', '--config', 'arrays.json', '--dry-run')).toBe('');
 });
@@ -133,9 +143,162 @@ test('the factor of samples is a number or a quotient, as on the command line', 
     const { code, stderr } = await folder.run(['validate', 'models/m.onnx', '--config', 'c.json']);
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(/validate\.scale has to be a number, or a quotient/),
+      expect.stringMatching(/validate\.scale has to be a number other than 0, or a quotient/),
     ]);
   }
+});
+
+/** What the configuration gives a command with these arguments. */
+async function optionsWith(make: () => Command, section: Record<string, unknown>, args: readonly string[]) {
+  const folder = await tempFolder();
+  const called = make().exitOverride();
+  await folder.write('c.json', JSON.stringify({ [called.name()]: section }));
+  called.action(() => {});
+  called.parse(['m.onnx', ...args, '--config', folder.at('c.json')], { from: 'user' });
+  await applyConfig(called);
+  return called;
+}
+
+const COMMANDS = { swap, inspect, validate, calibrate, finetune, experiment, rank };
+/** Values of options that exclude others. */
+const GIVEN: Readonly<Record<string, string | boolean | number>> = {
+  ...{ form: 'exp', target: 'wasm', to: 'gelu', int8: 'exact', alpha: 0.1, beta: 2, leaky: 'mish' },
+  ...{ top: 3, estimate: true, fold: true, images: 'set', labels: 'y', data: 'a.npz', outDir: 'dist' },
+};
+const LISTS = ['only', 'include', 'exclude', 'keep'];
+
+test('an option disables the options of the configuration that it conflicts with', async () => {
+  let pairs = 0;
+  for (const make of Object.values(COMMANDS)) {
+    const { options } = make();
+    const section = configSchema.shape[make().name() as 'swap'].unwrap().shape;
+    const rivals = new Map<string, Set<string>>();
+    for (const option of options) {
+      const { conflictsWith } = option as unknown as { conflictsWith: string[] };
+      for (const other of conflictsWith)
+        for (const [
+          given,
+          configured,
+        ] of [[option.attributeName(), other], [other, option.attributeName()]] as const) // biome-ignore format: one line
+          if (configured in section) rivals.set(given, (rivals.get(given) ?? new Set()).add(configured));
+    }
+    for (const [given, others] of rivals) {
+      const value = LISTS.includes(given) ? 'relu' : (GIVEN[given] ?? 'f');
+      const flag = options.find((option) => option.attributeName() === given)?.long ?? given;
+      // A configuration has a form or a target.
+      for (const names of [
+        [...others].filter((name) => name !== 'target'),
+        others.has('target') ? ['target'] : [],
+      ]) {
+        const configured = names.map((name) => [name, LISTS.includes(name) ? ['relu'] : GIVEN[name]]);
+        const args = value === true ? [flag] : [flag, String(value)];
+        const called = await optionsWith(make, Object.fromEntries(configured), args);
+        for (const name of names)
+          expect(called.getOptionValueSource(name), `${called.name()} ${flag}, ${name}`).not.toBe('config');
+        pairs += names.length;
+      }
+    }
+  }
+  expect(pairs).toBeGreaterThan(30);
+});
+
+test.each([
+  ['calibrate', '--beta 1', { beta: 'auto', keep: ['sqnr>=30'] }, {}],
+  ['calibrate', '--beta auto', { beta: 1, keep: ['sqnr>=30'] }, { keep: ['sqnr>=30'] }],
+  ['calibrate', '--beta auto', { curved: 0.5 }, { curved: 0.5 }],
+  ['calibrate', '--beta 2', { curved: 0.5 }, {}],
+  ['calibrate', '--curved 0.5', { beta: 2 }, {}],
+  ['calibrate', '--curved 0.5', { beta: 'auto', keep: ['sqnr>=30'] }, { beta: 'auto', keep: ['sqnr>=30'] }],
+  ['calibrate', '--fold', { int8: 'exact' }, {}],
+  ['swap', '--beta 4', { keep: ['sqnr>=30'], fold: true }, { keep: ['sqnr>=30'], fold: true }],
+  ['swap', '--int8 exact', { fold: true }, { fold: true }],
+  ...(['swap', 'inspect', 'validate', 'calibrate', 'rank'] as const).map(
+    (name) => [name, '--data random', { labels: 'y', scale: 2, dataLayout: 'nhwc' }, {}] as const,
+  ),
+  ['finetune', '--optimizer adam', { optimizer: 'sgd', momentum: 0.9 }, {}],
+  ['finetune', '--optimizer sgd', { momentum: 0.9 }, { momentum: 0.9 }],
+  ['calibrate', '--to gelu', { beta: 1, form: 'exp' }, { beta: 1 }],
+  ['calibrate', '--to gelu', { beta: 'auto', keep: ['sqnr>=30'] }, {}],
+  ['rank', '--data b.npz', { data: 'a.npz', labels: 'y', scale: 2 }, { labels: 'y', scale: 2 }],
+] as const)('%s %s takes of %j only what goes with it', async (name, args, section, rest) => {
+  const called = await optionsWith(COMMANDS[name], section, args.split(' '));
+  const taken = Object.keys(section).filter((name) => called.getOptionValueSource(name) === 'config');
+  expect(taken).toEqual(Object.keys(rest));
+});
+
+test.each(['swap', 'calibrate'] as const)(
+  'of the options of an activation, %s --to takes those of a configuration that the activation has',
+  async (name) => {
+    const section = configSchema.shape[name].unwrap().shape;
+    const all = Object.entries({ form: 'exp', leaky: 'mixture', alpha: 0.1, beta: 2, curved: 0.5 });
+    const known = all.filter(([option]) => option in section);
+    const hasOption = (to: string, option: string, value: unknown) =>
+      option === 'curved'
+        ? hasSharpness(to === 'silu' ? 'swish' : to)
+        : !throws(() => replacementFor(to, { [option]: value }));
+    for (const to of [...REPLACEMENTS, 'silu']) {
+      const called = await optionsWith(COMMANDS[name], Object.fromEntries(known), ['--to', to]);
+      for (const [option, value] of known)
+        expect(called.getOptionValueSource(option) === 'config', `${to} ${option}`).toBe(
+          hasOption(to, option, value),
+        );
+    }
+    for (const to of ['mish', 'leakyrelu', 'gelu'])
+      for (const [option, value] of known) {
+        const called = await optionsWith(COMMANDS[name], { to }, [`--${option}`, `${value}`]);
+        expect(called.getOptionValueSource('to') === 'config', `${to} ${option}`).toBe(
+          hasOption(to, option, value),
+        );
+      }
+  },
+);
+
+function throws(work: () => unknown): boolean {
+  try {
+    work();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+test('the factor of a configuration is one that the command line takes', async () => {
+  const { scale } = configSchema.shape.validate.unwrap().shape;
+  const part = fc.constantFrom('1', '255', '0', '0.5', '-1', '1e-3', '2.5', '', 'x', ' 4 ');
+  fc.assert(
+    fc.property(fc.array(part, { minLength: 2, maxLength: 3 }), (parts) => {
+      const text = parts.join('/');
+      expect(scale.safeParse(text).success, text).toBe(readFactor(text) !== undefined);
+    }),
+    { seed: 11, numRuns: 200 },
+  );
+  for (const number of [0, -0, 1, -2, 0.5])
+    expect(scale.safeParse(number).success, `${number}`).toBe(readFactor(`${number}`) !== undefined);
+});
+
+test('a configuration takes no number that the command line refuses', () => {
+  const numbers = [-300, -1, 0, 0.3, 1, 1.5, 2, 3, 255, 1e6];
+  const values = numbers.flatMap((number) => [number, [number, number, number]]);
+  const taken: string[] = [];
+  for (const make of Object.values(COMMANDS)) {
+    const called = make();
+    const shape: Readonly<Record<string, { safeParse(value: unknown): { success: boolean } }>> =
+      configSchema.shape[called.name() as 'swap'].unwrap().shape;
+    for (const option of called.options) {
+      const type = shape[option.attributeName()];
+      const { parseArg, long } = option;
+      if (type === undefined || parseArg === undefined) continue;
+      for (const value of values.filter((one) => type.safeParse(one).success)) {
+        const text = `${called.name()} ${long} ${value}`;
+        expect(
+          throws(() => parseArg(String(value), undefined)),
+          text,
+        ).toBe(false);
+        taken.push(text);
+      }
+    }
+  }
+  expect(taken.length).toBeGreaterThan(300);
 });
 
 test('models and paths are relative to the configuration’s folder, wherever the command runs', async () => {

@@ -176,7 +176,8 @@ async function run(
   const input = chosen.one;
   const { beta, ...rest } = given;
   if (beta === 'auto') {
-    if (given.report !== undefined) {
+    // The report of a configuration is for other runs.
+    if (command.getOptionValueSource('report') === 'cli') {
       throw new OnnxMishError('bad-usage', '--report is for --keep without --beta auto', {
         fix: 'Leave out --report; calibrate --beta auto has a report',
       });

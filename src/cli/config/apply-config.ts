@@ -1,6 +1,7 @@
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readFactor } from '../../data/factor.js';
+import { NOISE } from '../options/noise.js';
 import { clean } from '../text/text.js';
 import type { Config } from './config-schema.js';
 import { configsIn, findConfig } from './find-config.js';
@@ -9,7 +10,7 @@ import { configsIn, findConfig } from './find-config.js';
 const PATHS = ['outDir', 'swappedDir', 'data', 'images', 'test', 'report', 'junit', 'browser'];
 
 /** Values of these keys that are not paths: noise, and standard output. */
-const NO_PATHS = ['random', '-'];
+const NO_PATHS = [NOISE, '-'];
 
 /** Options that only images have. */
 const OF_IMAGES = ['images', 'size', 'resize', 'mean', 'std', 'layout', 'channels', 'limit'];
@@ -27,7 +28,6 @@ const EXCLUSIVE = [
   ['int8', 'to'],
   ['int8', 'plan'],
   ['report', 'html'],
-  ['beta', 'curved'],
   ['samples', 'runs'],
   ['samples', 'limit'],
   ['estimate', 'top'],
@@ -35,6 +35,41 @@ const EXCLUSIVE = [
     'plan',
     name,
   ]),
+];
+
+/** Pair of options that exclude each other for some values or in one command, in the order of the values. */
+interface Rivals {
+  readonly pair: readonly [string, string];
+  readonly exclude?: (first: unknown, second: unknown) => boolean;
+  /** Name of the command; absent for all. */
+  readonly command?: string;
+}
+
+/** Activations to write that have the option: a sharpness, one that `curved` chooses, and optimisers with a momentum. */
+const WITH_BETA: readonly unknown[] = ['mish', 'swish', 'silu'];
+const WITH_CURVED: readonly unknown[] = [...WITH_BETA, 'gelu', 'hardswish'];
+const WITH_MOMENTUM: readonly unknown[] = ['rmsprop', 'sgd'];
+
+const SOME_EXCLUSIVE: readonly Rivals[] = [
+  ...['labels', 'targets', 'scale', 'dataLayout'].map(
+    (name): Rivals => ({
+      pair: ['data', name],
+      exclude: (data) => data === NOISE,
+    }),
+  ),
+  { pair: ['beta', 'curved'], exclude: (beta) => beta !== 'auto' },
+  { pair: ['beta', 'keep'], exclude: (beta) => beta !== 'auto', command: 'calibrate' },
+  { pair: ['int8', 'fold'], command: 'calibrate' },
+  { pair: ['to', 'form'], exclude: (to) => to !== 'mish' },
+  { pair: ['to', 'leaky'], exclude: (to) => to !== 'mish' },
+  { pair: ['to', 'keep'], exclude: (to) => to !== 'mish', command: 'calibrate' },
+  { pair: ['to', 'alpha'], exclude: (to) => to !== 'leakyrelu' },
+  {
+    pair: ['to', 'beta'],
+    exclude: (to, beta) => (beta === 'auto' ? to !== 'mish' : beta !== 1 && !WITH_BETA.includes(to)),
+  },
+  { pair: ['to', 'curved'], exclude: (to) => !WITH_CURVED.includes(to) },
+  { pair: ['optimizer', 'momentum'], exclude: (optimizer) => !WITH_MOMENTUM.includes(optimizer) },
 ];
 
 /**
@@ -52,14 +87,34 @@ export async function applyConfig(command: Command): Promise<void> {
   for (const other of others) sayNotTaken(other, `'${path}' is beside it`);
   const section = config[command.name() as Exclude<keyof Config, '$schema'>] ?? {};
   const folder = dirname(path);
-  const given = (name: string) => command.getOptionValueSource(name) === 'cli';
   for (const [name, value] of Object.entries(section)) {
-    const rival = EXCLUSIVE.some(
-      (pair) => pair.includes(name) && pair.some((other) => other !== name && given(other)),
-    );
-    if (value === undefined || given(name) || rival) continue;
+    if (value === undefined || isGiven(command, name) || hasRival(command, name, value)) continue;
     command.setOptionValueWithSource(name, optionValue(name, value, folder), 'config');
   }
+}
+
+/** Returns whether the command line has an option. */
+const isGiven = (command: Command, name: string) => command.getOptionValueSource(name) === 'cli';
+
+/** Returns whether the command line has an option that excludes this one of the configuration. */
+function hasRival(command: Command, name: string, value: unknown): boolean {
+  const always = EXCLUSIVE.some(
+    (pair) => pair.includes(name) && pair.some((other) => other !== name && isGiven(command, other)),
+  );
+  return always || SOME_EXCLUSIVE.some((rivals) => applies(rivals, command, name, value));
+}
+
+function applies(
+  { pair: [first, second], exclude = () => true, command: only }: Rivals,
+  command: Command,
+  name: string,
+  value: unknown,
+): boolean {
+  const other = name === first ? second : name === second ? first : undefined;
+  if (other === undefined || !isGiven(command, other) || (only ?? command.name()) !== command.name())
+    return false;
+  const given: unknown = command.getOptionValue(other);
+  return name === first ? exclude(value, given) : exclude(given, value);
 }
 
 /** Returns the path of the nearest configuration, or false. Prints a line about one that is not trusted. */

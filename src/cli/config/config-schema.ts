@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { inWords } from '../../base/in-words.js';
 import { AUGMENTATIONS } from '../../data/augment.js';
+import { readFactor } from '../../data/factor.js';
 import { LAYOUTS } from '../../data/images.js';
 import { KINDS, REPLACEMENTS } from '../../mish/activation-kinds.js';
 import { FORMS, TARGETS } from '../../mish/forms.js';
@@ -24,7 +25,7 @@ const some = (about: string) => z.int().min(1).optional().describe(about);
 const count = (about: string) => z.int().min(0).optional().describe(about);
 const choice = <const T extends string>(names: readonly T[], about: string) =>
   z.enum(names).optional().describe(about);
-const rgb = (about: string) => z.tuple([z.number(), z.number(), z.number()]).optional().describe(about);
+const rgb = (value: z.ZodNumber, about: string) => z.tuple([value, value, value]).optional().describe(about);
 
 const formNames = Object.keys(FORMS) as (keyof typeof FORMS)[];
 const sharpness = z.union([z.number().positive(), z.literal('auto')], 'has to be a number above 0, or auto');
@@ -74,12 +75,12 @@ const output = {
 const labelled = {
   data: text('Samples: an .npz, an .npy, a folder with input_0.pb and output_0.pb, or random'),
   labels: text('Array of the .npz with the classes'),
-  ignoreLabel: number('Label that does not count, such as 255 in masks'),
+  ignoreLabel: z.int().optional().describe('Label that does not count, such as 255 in masks'),
   images: text('Folder of images, a subfolder for each class'),
   size: some('Width and height of the images'),
   resize: some('Length of the shorter side before the crop'),
-  mean: rgb('Mean to subtract from pixels of 0 to 1'),
-  std: rgb('Standard deviation to divide the difference by'),
+  mean: rgb(z.number().min(-1).max(1), 'Mean to subtract from pixels of 0 to 1'),
+  std: rgb(z.number().positive().max(2), 'Standard deviation to divide the difference by'),
   layout: choice(LAYOUTS, 'Position of the channels'),
   channels: choice(['rgb', 'bgr'], 'Their order'),
   limit: some('Earlier name of `samples`, for images'),
@@ -95,13 +96,18 @@ const data = {
   dim: z.record(z.string(), z.int().min(0)).optional().describe('Sizes of symbolic dimensions'),
 };
 
-/** A quotient of two numbers above 0. */
-const QUOTIENT = /^[1-9]\d*(\.\d+)?\/[1-9]\d*(\.\d+)?$/;
-const NO_FACTOR = 'has to be a number, or a quotient such as 1/255';
+const NO_FACTOR = 'has to be a number other than 0, or a quotient such as 1/255';
+const isQuotient = (text: string) => text.includes('/') && readFactor(text) !== undefined;
 
 const arrays = {
   scale: z
-    .union([z.number(), z.string().regex(QUOTIENT, NO_FACTOR)], NO_FACTOR)
+    .union(
+      [
+        z.number().refine((factor) => factor !== 0, NO_FACTOR),
+        z.string().regex(/\//, NO_FACTOR).refine(isQuotient, NO_FACTOR),
+      ],
+      NO_FACTOR,
+    )
     .optional()
     .describe('Factor for the samples of `data`: a number, or a quotient such as 1/255'),
   dataLayout: choice(LAYOUTS, 'Position of the channels in `data`, if the model has another'),
