@@ -11,7 +11,7 @@ import type { InspectedModel, ValidationOptions } from '../validate/options.js';
 import type { ModelInfo, Report } from '../validate/report-schema.js';
 import { validateModels } from '../validate/validate.js';
 import { hashModel, host } from './host.js';
-import { withModel } from './load-model.js';
+import { type LoadOptions, withModel } from './load-model.js';
 import { getProvider, requireRuntimes } from './provider-by-name.js';
 
 /** A model to validate, with its description. */
@@ -36,7 +36,12 @@ export function fileCandidate(
   name = path,
   signal?: AbortSignal | undefined,
 ): Promise<Candidate> {
-  return withModel(path, (model) => candidateOf(model, name), { signal });
+  return candidateAt(path, name, { signal });
+}
+
+/** Describes a model file as `fileCandidate` does, with the access to data files that the session has. */
+export function candidateAt(path: string, name: string, options: LoadOptions): Promise<Candidate> {
+  return withModel(path, (model) => candidateOf(model, name), options);
 }
 
 /**
@@ -138,8 +143,8 @@ export async function validateFiles(
   return validate({
     ...options,
     data: options.data ?? noise,
-    original: typeof original === 'string' ? await fileCandidate(original, original, signal) : original,
-    swapped: typeof swapped === 'string' ? await fileCandidate(swapped, swapped, signal) : swapped,
+    original: typeof original === 'string' ? await candidateAt(original, original, options) : original,
+    swapped: typeof swapped === 'string' ? await candidateAt(swapped, swapped, options) : swapped,
     providers,
     cpu: getProvider('cpu'),
     host: host(),

@@ -1,9 +1,12 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { cli, cliJson } from '../support/cli.js';
 import { BIAS_BYTES, externalModel } from '../support/external.js';
 import { type Folder, tempFolder } from '../support/folder.js';
 import { model, node } from '../support/model.js';
 import { REAL_MODELS } from '../support/models.js';
+import { withDataOutside } from '../support/quantised.js';
 import { normals, rankedModel, samplesFile } from '../support/ranked.js';
 
 async function prepared(): Promise<Folder> {
@@ -127,6 +130,30 @@ test('swap --keep takes a model with external data', async () => {
   const { code } = await cli(['swap', 'm.onnx', ...KEEP, 'sqnr>=1'], { cwd: folder.path });
   expect(code).toBe(0);
   expect(await folder.list()).toEqual(['m.mish.onnx', 'm.onnx', 's.npz', 'w.bin']);
+});
+
+test.each([
+  ['--int8 exact --keep sqnr>=-100', 'test/mish/int8/u8.onnx'],
+  ['--beta 4 --fold --keep sqnr>=-100', 'models/lenet5.onnx'],
+  ['--beta auto --fold --keep sqnr>=-100', 'models/lenet5.onnx'],
+])('swap %s does the same with weights in a data file, also with --dry-run', async (args, name) => {
+  const folder = await tempFolder();
+  const inside = await readFile(fileURLToPath(new URL(`../../${name}`, import.meta.url)));
+  const outside = withDataOutside(inside, 'w.bin');
+  await folder.write('inside.onnx', inside);
+  await folder.write('outside.onnx', outside.model);
+  await folder.write('w.bin', outside.data);
+  for (const dry of [['--dry-run'], []]) {
+    const [one, other] = await Promise.all(
+      ['inside.onnx', 'outside.onnx'].map(async (model) => {
+        const all = ['swap', model, '--data', 'random', '--samples', '6', ...args.split(' '), ...dry];
+        const { code, json } = await cliJson(all, { cwd: folder.path });
+        expect([code, json.error, json.sites?.length > 0]).toEqual([0, undefined, true]);
+        return json.sites;
+      }),
+    );
+    expect(other).toEqual(one);
+  }
 });
 
 test('a model without sites is copied', async () => {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
 import { createRandom } from '../../src/base/random.js';
@@ -7,7 +7,8 @@ import { withDocument } from '../../src/files/with-document.js';
 import { inspect } from '../../src/mish/inspect.js';
 import { inspectDocument } from '../../src/mish/inspect-document.js';
 import { swapFile, undoFile } from '../../src/node/transform-file.js';
-import { cli } from '../support/cli.js';
+import { candidateAt } from '../../src/node/validate-files.js';
+import { cli, cliJson } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { ops, swapped } from '../support/graph.js';
 import { type ModelParts, model } from '../support/model.js';
@@ -46,13 +47,13 @@ const EXPRESSIONS: readonly Expression[] = [
 const ALL = ['relu', 'leakyrelu', 'swish', 'elu', 'relu6', 'hardswish', 'gelu', 'prelu'];
 
 /** A model, and the same with the data of its initializers in a file, each at an offset of its own. */
-function both(parts: ModelParts) {
+function both(parts: ModelParts, location = 'm.data') {
   const inside = (parts.initializers ?? []).map((one) => ({ ...one, dims: [] }));
   const data = new Uint8Array(64 * inside.length);
   const outside = inside.map(({ rawData, ...one }, at): onnx.ITensorProto => {
     const bytes = rawData ?? new Uint8Array();
     data.set(bytes, 64 * at);
-    const entries = { location: 'm.data', offset: 64 * at, length: bytes.length };
+    const entries = { location, offset: 64 * at, length: bytes.length };
     const externalData = Object.entries(entries).map(([key, value]) => ({ key, value: String(value) }));
     return { ...one, dataLocation: 1, externalData };
   });
@@ -99,6 +100,27 @@ test('numbers in a data file tell as much as numbers in the model', async () => 
     await undoFile(folder.at('o.onnx'), { output: folder.at('u.onnx'), force: true });
     expect(await folder.read('u.onnx'), name).toEqual(outside);
   }
+});
+
+test('numbers in a file outside of the folder tell as much where that is allowed, to each that describes a model', async () => {
+  const folder = await tempFolder();
+  const random = createRandom(3);
+  const parts = spell(EXPRESSIONS[0] ?? x, { type: 'f32', opset: 17, random, vary: false });
+  const { outside, data } = both(parts, '../m.data');
+  await mkdir(folder.at('in'));
+  await folder.write('in/m.onnx', outside);
+  await folder.write('m.data', data);
+  const count = async (...args: string[]) => {
+    const { json } = await cliJson(['inspect', ...args, '--only', ALL.join()], { cwd: folder.at('in') });
+    return json.mish.length;
+  };
+  const models = [['m.onnx'], ['m.onnx', '--shard', '1/1']];
+  for (const model of models) expect(await count(...model), model.join(' ')).toBe(0);
+  for (const model of models) expect(await count(...model, '--allow-outside-data'), model.join(' ')).toBe(1);
+  const described = (allowOutsideData: boolean) =>
+    candidateAt(folder.at('in/m.onnx'), 'm', { session: { allowOutsideData } });
+  expect((await described(false)).info.mish).toEqual([]);
+  expect((await described(true)).info.mish).toHaveLength(1);
 });
 
 test('numbers that cannot be read stay unknown', async () => {

@@ -27,7 +27,7 @@ export async function inspectWithData(
   describe: (inspection: Inspection) => string,
 ): Promise<void> {
   const { samples, seed, report, force, all = false } = flags;
-  await checkViews({ html: report, force }, [path, flags.data, flags.labels]); // fail before the long run, not after
+  await checkViews({ html: report, force }, [path, flags.data]); // fail before the long run, not after
   const signal = interruptible();
   const { measured, inspection } = await whileUnchanged((await isPiped(path)) ? [] : [path], async () => {
     const { model, inspection } = await readModel(path, flags, signal);
@@ -58,7 +58,7 @@ export async function inspectWithData(
   await writeTextTo(report, await renderHtmlActivations(measured, basename(path)), { force });
 }
 
-/** Returns a model for ONNX Runtime: its path, or the bytes of standard input. */
+/** Returns a model for ONNX Runtime (its path, or the bytes of a pipe) and its inspection. Throws `external-data` for such data in a pipe. */
 async function readModel(path: string, flags: Flags, signal: AbortSignal) {
   const source = await modelArgument(path, signal);
   try {

@@ -18,7 +18,7 @@ export async function inspectMany(many: Patterns, flags: Flags): Promise<void> {
     {
       async run({ input }) {
         const file = await openModel(input);
-        const work = async () => inspectDocument(await scanFile(input, file), flags);
+        const work = async () => inspectDocument(await scanFile(input, file, flags), flags);
         return checkedBy(file.checkUnchanged, work).finally(() => file.close());
       },
       document: (inspection) => inspection,

@@ -78,7 +78,7 @@ async function run(models: readonly string[], flags: Flags, command: Command): P
   const source = await modelArgument(path);
   try {
     const inspection = await checkedBy(source.checkUnchanged, async () =>
-      inspectDocument(await scanFile(path, source), flags),
+      inspectDocument(await scanFile(path, source, flags), flags),
     );
     if (flags.json) sayJson({ model: path, ...inspection });
     else say(describe(path, inspection, flags.all ?? false));

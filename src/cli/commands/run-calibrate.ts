@@ -13,7 +13,7 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import { renderCalibration } from '../../render/calibration.js';
 import { readInBatches } from '../io/batches.js';
 import { EXIT, interruptible } from '../io/exit.js';
-import { isPiped, outputArgument, piped, runnable } from '../io/files.js';
+import { isPiped, outputArgument, piped, withRunnable } from '../io/files.js';
 import { requireSamples } from '../io/read-data.js';
 import { checkViews, writeTextTo } from '../io/views.js';
 import type { DataFlags } from '../options/data-options.js';
@@ -95,7 +95,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   checkFlags(input, flags);
   requireSamples(flags, 'calibrate');
   const target = output ?? outputName(input, tag);
-  await checkViews({ html, force }, [input, flags.data, flags.labels], target); // fail before the long run, not after
+  await checkViews({ html, force }, [input, flags.data], target); // fail before the long run, not after
   const from = await outputOfPipe(input, output);
   const matches = globs(flags.layers);
   const { fold, int8, seed } = flags;
@@ -138,7 +138,7 @@ export async function run(input: string, flags: Flags): Promise<void> {
   const files = { output, force, signal, allowOutsideData, externalData } as const;
   const { report, ...written } = await (from === undefined
     ? transformFile(input, files, tag, (document) => withScannedModel(input, document, work, session))
-    : piped(input, from, files, async (document) => work(await runnable(document, undefined, session)))
+    : piped(input, from, files, (document) => withRunnable(document, undefined, session, work))
   ).finally(bar.end);
   if (beta === undefined && flags.curved === undefined && (report.curved?.folded.length ?? 0) > 0)
     sayNote(DEFAULT_CHANGED);

@@ -7,6 +7,7 @@ import {
   type KeepProgress,
   swapModelWithinBudget,
 } from '../../calibrate/select/swap-within-budget.js';
+import type { DataAccess } from '../../files/external-data.js';
 import { checkedBy } from '../../files/unchanged.js';
 import { withDocument } from '../../files/with-document.js';
 import { checkTarget } from '../../files/write-atomically.js';
@@ -15,10 +16,10 @@ import { activationTag, swapDocument } from '../../mish/swap.js';
 import { swapChoices } from '../../mish/swap-choices.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { outputName, swapFile } from '../../node/transform-file.js';
-import type { OnnxDocument } from '../../onnx/document.js';
 import { scan } from '../../onnx/scan.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
 import { interruptible } from '../io/exit.js';
-import { isPiped, modelArgument, runnable } from '../io/files.js';
+import { isPiped, modelArgument, withRunnable } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
 import { sayDoubts } from '../io/say-doubts.js';
 import { runTransformation } from '../io/transform.js';
@@ -49,9 +50,8 @@ export async function runKeep(
   const signal = interruptible();
   const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
 
-  const search = async (document: OnnxDocument, path?: string): Promise<BudgetResult> => {
-    const session = { allowOutsideData: flags.allowOutsideData };
-    const model = await runnable(document, path, session);
+  const session = { allowOutsideData: flags.allowOutsideData };
+  const search = async (model: LoadedModel): Promise<BudgetResult> => {
     await sayDoubts(model, data, flags, session);
     const bar = steps();
     const kept = await swapModelWithinBudget(
@@ -70,7 +70,7 @@ export async function runKeep(
     ).finally(bar.end);
     if (kept.of === 0 || kept.sites.length > 0) return kept;
     throw new OnnxMishError('over-budget', nothingKept(kept), {
-      where: document.source.name,
+      where: model.name,
       fix: 'Nothing was written. Loosen the budget, or come closer to the original with --beta 4',
     });
   };
@@ -82,19 +82,14 @@ export async function runKeep(
   const writePage = () => result && writePageOf(result, basename(input), flags);
 
   if (dryRun) {
-    const source = await modelArgument(input, signal);
-    try {
-      const planned = await checkedBy(source.checkUnchanged, async () => {
-        const document = await scan(source);
-        const kept = await search(document, (await isPiped(input)) ? undefined : input);
-        const { report } = await swapDocument(document, { ...flags, plan: kept.plan });
-        return withKept(report, kept);
-      });
-      sayDryRun(input, planned, flags.json ?? false, describeReport(planned, flags));
-      return await writePage();
-    } finally {
-      await source.close();
-    }
+    const planned = await withArgument(input, session, signal, async (model) => {
+      const kept = await search(model);
+      const choices = { ...flags, plan: kept.plan, openData: model.openData };
+      const { report } = await swapDocument(model.document, choices);
+      return withKept(report, kept);
+    });
+    sayDryRun(input, planned, flags.json ?? false, describeReport(planned, flags));
+    return writePage();
   }
   await runTransformation<Omit<Flags, 'plan' | 'keep'>, KeptReport>(input, flags, {
     async file(path, options) {
@@ -102,18 +97,35 @@ export async function runKeep(
         options.output ?? outputName(path, activationTag({ to: flags.to })),
         options.force ?? false,
       ); // fail before the long run, not after
-      const kept = await withDocument(path, (document) => search(document, path));
+      const kept = await withDocument(path, (document) => withRunnable(document, path, session, search));
       const written = await swapFile(path, { ...options, plan: kept.plan });
       return { ...written, report: withKept(written.report, kept) };
     },
     async document(document, options) {
-      const kept = await search(document);
+      const kept = await withRunnable(document, undefined, session, search);
       const { output, report } = await swapDocument(document, { ...options, plan: kept.plan });
       return { output, report: withKept(report, kept) };
     },
     describe: (report) => describeReport(report, flags),
   });
   await writePage();
+}
+
+/** Calls `use` with the model of an argument, to run. Throws as `scan` does, and `io` if the file changes meanwhile. */
+async function withArgument<T>(
+  input: string,
+  access: DataAccess,
+  signal: AbortSignal,
+  use: (model: LoadedModel) => Promise<T>,
+): Promise<T> {
+  const source = await modelArgument(input, signal);
+  try {
+    const path = (await isPiped(input)) ? undefined : input;
+    const work = async () => withRunnable(await scan(source), path, access, use);
+    return await checkedBy(source.checkUnchanged, work);
+  } finally {
+    await source.close();
+  }
 }
 
 /** Describes a report: the swap, the budget, and then the details. */

@@ -9,9 +9,9 @@ import { activationTag, swapDocument } from '../../mish/swap.js';
 import { swapChoices } from '../../mish/swap-choices.js';
 import { onCpu } from '../../node/calibrate-files.js';
 import { outputName, swapFile } from '../../node/transform-file.js';
-import type { OnnxDocument } from '../../onnx/document.js';
+import type { LoadedModel } from '../../providers/loaded-model.js';
 import { interruptible } from '../io/exit.js';
-import { runnable } from '../io/files.js';
+import { withRunnable } from '../io/files.js';
 import { allOfNoise, DEFAULT_NOISE_RUNS, readData, requireSamples } from '../io/read-data.js';
 import { sayDoubts } from '../io/say-doubts.js';
 import { runTransformation } from '../io/transform.js';
@@ -40,9 +40,8 @@ export async function runSharpen(input: string, flags: Flags): Promise<void> {
   const budget = parseBudget(keep);
   const signal = interruptible();
   const data = await readData(flags, samples ?? DEFAULT_NOISE_RUNS, { signal });
-  const search = async (document: OnnxDocument, path?: string) => {
-    const session = { allowOutsideData: flags.allowOutsideData };
-    const model = await runnable(document, path, session);
+  const session = { allowOutsideData: flags.allowOutsideData };
+  const search = async (model: LoadedModel) => {
     await sayDoubts(model, data, flags, session);
     const bar = steps();
     const options = { ...swapChoices(flags), beta: undefined, budget, data, seed, signal };
@@ -57,12 +56,13 @@ export async function runSharpen(input: string, flags: Flags): Promise<void> {
   };
 
   if (dryRun) {
-    return withDocument(input, async (document) => {
-      const { plan, sharpness } = await search(document, input);
-      const { report } = await swapDocument(document, { ...flags, plan });
+    const work = async (model: LoadedModel) => {
+      const { plan, sharpness } = await search(model);
+      const { report } = await swapDocument(model.document, { ...flags, plan, openData: model.openData });
       const result = { ...report, sharpness };
       sayDryRun(input, result, flags.json ?? false, lines(result));
-    });
+    };
+    return withDocument(input, (document) => withRunnable(document, input, session, work));
   }
   await runTransformation<Omit<Flags, 'plan' | 'keep'>, SharpenedReport>(input, flags, {
     async file(path, options) {
@@ -70,12 +70,14 @@ export async function runSharpen(input: string, flags: Flags): Promise<void> {
         options.output ?? outputName(path, activationTag({ to: flags.to })),
         options.force ?? false,
       ); // fail before the long run, not after
-      const { plan, sharpness } = await withDocument(path, (document) => search(document, path));
+      const { plan, sharpness } = await withDocument(path, (document) =>
+        withRunnable(document, path, session, search),
+      );
       const written = await swapFile(path, { ...options, plan });
       return { ...written, report: { ...written.report, sharpness } };
     },
     async document(document, options) {
-      const { plan, sharpness } = await search(document);
+      const { plan, sharpness } = await withRunnable(document, undefined, session, search);
       const { output, report } = await swapDocument(document, { ...options, plan });
       return { output, report: { ...report, sharpness } };
     },

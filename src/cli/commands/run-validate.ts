@@ -4,7 +4,7 @@ import { isStream } from '../../files/read-stream.js';
 import { whileUnchanged } from '../../files/unchanged.js';
 import { type FormOptions, swapDocument } from '../../mish/swap.js';
 import { withModel } from '../../node/load-model.js';
-import { bytesCandidate, type Candidate, fileCandidate, validateFiles } from '../../node/validate-files.js';
+import { bytesCandidate, type Candidate, candidateAt, validateFiles } from '../../node/validate-files.js';
 import { isPath } from '../../providers/provider.js';
 import { renderTerminal } from '../../render/terminal.js';
 import type { Report } from '../../validate/report-schema.js';
@@ -55,7 +55,7 @@ export async function run(
   flags: Flags,
 ): Promise<void> {
   const views = { html: flags.report, junit: flags.junit, force: flags.force };
-  await checkViews(views, [originalPath, swappedPath, flags.data, flags.labels]); // fail before the long run, not after
+  await checkViews(views, [originalPath, swappedPath, flags.data]); // fail before the long run, not after
   const bar = steps();
   const report = await compareModels(originalPath, swappedPath, flags, {
     signal: interruptible(),
@@ -96,11 +96,11 @@ async function compareFiles(
   flags: Flags,
   watch: Watch,
 ): Promise<Report> {
-  const { signal } = watch;
-  const original = await fileCandidate(originalPath, basename(originalPath), signal);
+  const options = { signal: watch.signal, session: { allowOutsideData: flags.allowOutsideData } };
+  const original = await candidateAt(originalPath, basename(originalPath), options);
   const compare = (swapped: Candidate) => compareCandidates(original, swapped, flags, watch);
   if (swappedPath === undefined) return withSwapped(original, flags, compare);
-  return compare(await fileCandidate(swappedPath, basename(swappedPath), signal));
+  return compare(await candidateAt(swappedPath, basename(swappedPath), options));
 }
 
 async function compareCandidates(
@@ -152,15 +152,16 @@ async function withSwapped<T>(
   { form, target, beta, allowOutsideData }: Flags,
   use: (swapped: Candidate) => Promise<T>,
 ): Promise<T> {
+  const session = { allowOutsideData };
   return withModel(
     model,
     async ({ document, withEdited }) => {
       const { output, report } = await swapDocument(document, { form, target, beta });
       const name = `${info.name} (swapped in memory, ${report.form} form)`;
       return withEdited(output, async (copy) =>
-        use(isPath(copy) ? await fileCandidate(copy, name) : await bytesCandidate(copy, name)),
+        use(isPath(copy) ? await candidateAt(copy, name, { session }) : await bytesCandidate(copy, name)),
       );
     },
-    { session: { allowOutsideData } },
+    { session },
   );
 }

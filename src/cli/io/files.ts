@@ -8,7 +8,7 @@ import { statOf } from '../../files/same-file.js';
 import { checkTarget, isDevice } from '../../files/write-atomically.js';
 import { streamModel, writeModel } from '../../files/write-model.js';
 import { withSink } from '../../files/write-stream.js';
-import { loadedModel } from '../../node/load-model.js';
+import { loadedModel, withScannedModel } from '../../node/load-model.js';
 import { withMovedData } from '../../node/move-data.js';
 import type { MoveOptions, Written } from '../../node/transform-file.js';
 import type { OnnxDocument } from '../../onnx/document.js';
@@ -16,7 +16,7 @@ import { scan } from '../../onnx/scan.js';
 import { type ByteSource, toSource } from '../../onnx/source.js';
 import type { Spliced } from '../../onnx/splice.js';
 import type { LoadedModel } from '../../providers/loaded-model.js';
-import { giveStandardOutput } from '../text/say.js';
+import { giveOutputToModel } from '../text/say.js';
 import { standardOutput } from '../text/stdout.js';
 
 /** Opens the model of an argument: a file, or standard input for `-`. The caller closes it. */
@@ -31,14 +31,16 @@ export async function modelArgument(
   return { ...toSource(bytes, name), close: async () => {}, checkUnchanged: async () => {} };
 }
 
-/** Returns a scanned model to run: from its path, or from memory without a path. */
-export async function runnable(
+/** Calls `use` with a scanned model: that of a path while its data files are open, or the one in memory without a path. */
+export async function withRunnable<T>(
   document: OnnxDocument,
   path: string | undefined,
   access: DataAccess,
-): Promise<LoadedModel> {
+  use: (model: LoadedModel) => Promise<T>,
+): Promise<T> {
+  if (path !== undefined) return withScannedModel(path, document, use, access);
   const { source } = document;
-  return loadedModel(path ?? source.bytes ?? (await source.read(0, source.size)), document, access);
+  return use(loadedModel(source.bytes ?? (await source.read(0, source.size)), document, access));
 }
 
 /** Returns whether a model is read from or written to a pipe: `-`, or the path of a pipe, a device or a file descriptor. */
@@ -74,7 +76,7 @@ export async function outputArgument(input: string, output: string | undefined):
     });
   }
   const toStdout = chosen !== undefined && isStdout(chosen);
-  if (toStdout) giveStandardOutput();
+  if (toStdout) giveOutputToModel();
   return toStdout ? '-' : chosen;
 }
 

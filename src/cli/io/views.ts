@@ -7,7 +7,7 @@ import { checkTarget } from '../../files/write-atomically.js';
 import { writeText as writeFile } from '../../files/write-model.js';
 import { withSink } from '../../files/write-stream.js';
 import type { Report } from '../../validate/report-schema.js';
-import { giveStandardOutputToText } from '../text/say.js';
+import { giveOutputToReport } from '../text/say.js';
 import { print } from '../text/stdout.js';
 import { interruptible } from './exit.js';
 import { isStdout } from './files.js';
@@ -30,7 +30,7 @@ export async function checkViews(
 ): Promise<void> {
   for (const path of [html, junit]) {
     if (path === undefined) continue;
-    if (isStdout(path)) giveStandardOutputToText();
+    if (isStdout(path)) giveOutputToReport();
     if (isStdout(path) || (await isStream(path))) continue;
     await withoutOutput(() => checkTarget(path, force));
     for (const input of inputs) {

@@ -2,16 +2,17 @@ import { OnnxMishError } from '../../base/error.js';
 import { print, printError } from './stdout.js';
 import { clean, cleanJson } from './text.js';
 
-let isGiven = false;
+/** Whether a model or a report goes to standard output, and text to standard error. */
+let isOutputTaken = false;
 /** Whether the JSON document of --json is printed. There is only one, also if an error follows. */
-let isTold = false;
+let isJsonPrinted = false;
 let isQuiet = false;
 let onOneLine = false;
 
 /** Resets this module for another command in the same process: text goes to standard output, JSON has several lines. */
 export function renewWords(): void {
-  isGiven = false;
-  isTold = false;
+  isOutputTaken = false;
+  isJsonPrinted = false;
   isQuiet = false;
   onOneLine = false;
 }
@@ -25,13 +26,13 @@ export function beQuiet(): void {
 export const isSilent = (): boolean => isQuiet;
 
 /** Sends all further text to standard error, because a report goes to standard output. */
-export function giveStandardOutputToText(): void {
-  isGiven = true;
+export function giveOutputToReport(): void {
+  isOutputTaken = true;
 }
 
 /** Sends all further text to standard error, because a model goes to standard output. Throws `bad-usage` on a terminal. */
-export function giveStandardOutput(): void {
-  isGiven = true;
+export function giveOutputToModel(): void {
+  isOutputTaken = true;
   if (!process.stdout.isTTY) return;
   throw new OnnxMishError('bad-usage', 'a model is binary, and standard output is a terminal', {
     fix: 'Redirect standard output, or name a file with -o',
@@ -49,7 +50,7 @@ export function say(text: string): void {
 }
 
 function output(text: string): void {
-  if (isGiven) printError(`${text}\n`);
+  if (isOutputTaken) printError(`${text}\n`);
   else print(`${text}\n`);
 }
 
@@ -65,11 +66,11 @@ export function jsonText(document: unknown): string {
 
 /** Prints a JSON document of --json. */
 export function sayJson(document: unknown): void {
-  isTold = true;
+  isJsonPrinted = true;
   output(jsonText(document));
 }
 
 /** Prints an error as the JSON document of --json, except after the document of the result. */
 export function sayErrorJson(error: unknown): void {
-  if (!isTold || onOneLine) sayJson({ error });
+  if (!isJsonPrinted || onOneLine) sayJson({ error });
 }
