@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, lstat, open, realpath } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
 import type { OnnxDocument } from '../onnx/document.js';
@@ -146,8 +146,13 @@ export async function withDataFiles<T>(
       const opened = files.get(location);
       if (opened !== undefined) return opened;
       checking ??= check();
-      const beside = (await checking).get(location);
-      const file = await (beside === undefined ? openModel(join(folder, location)) : openDataFile(beside));
+      const checkedFile = (await checking).get(location);
+      if (checkedFile === undefined) {
+        throw new OnnxMishError('external-data', `no tensor of the model has its data in '${location}'`, {
+          where: path,
+        });
+      }
+      const file = await openDataFile(checkedFile);
       files.set(location, file);
       return file;
     };

@@ -109,14 +109,22 @@ function imagesAmong(paths: readonly string[]): string[] {
   });
 }
 
-/** Lists the images of a folder as `listImages` does; without images in subfolders, those in the folder, without labels. */
+/**
+ * Lists the images of a folder as `listImages` does; without images in subfolders, those in the folder, without labels. `onLeftOut`
+ * receives the number of images in the folder that are left out because subfolders have images.
+ */
 export async function listSamples(
   folder: string,
+  onLeftOut: (count: number) => void = () => {},
 ): Promise<readonly { readonly path: string; readonly label?: number }[]> {
   const { images } = await readFolder(folder);
-  if (images.length > 0) return images;
   const entries = await onFile(folder, () => readdir(folder, { withFileTypes: true }));
   const files = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.'));
+  if (images.length > 0) {
+    const beside = files.filter(({ name }) => isImage(name)).length;
+    if (beside > 0) onLeftOut(beside);
+    return images;
+  }
   const plain = imagesAmong(files.map(({ name }) => join(folder, name)));
   if (plain.length > 0) return plain.map((path) => ({ path }));
   throw new OnnxMishError('bad-data', 'the folder contains no images', {
@@ -143,8 +151,8 @@ export interface DecodeOptions {
 
 /**
  * Decodes an image, resizes it and crops the centre to `width` x `height`. With `resize`, the shorter side gets this
- * length, which is at least that of the crop’s longer side; without `resize`, the image just covers the crop. The filter is a triangle, scaled
- * with the image. The EXIF orientation is applied, colours become sRGB with 8 bits, gray becomes three equal channels,
+ * length, which must not be below the longer side of the crop; without `resize`, the image just covers the crop. The filter is a
+ * triangle, scaled with the image. The EXIF orientation is applied, colours become sRGB with 8 bits, gray becomes three equal channels,
  * transparency becomes black, and an animation is reduced to its first frame. Of 16 bits the upper 8 are kept. CMYK is converted
  * by its colour profile or a usual one.
  *

@@ -5,6 +5,8 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, test, vi } from 'vitest';
 import type { OnnxMishError } from '../../src/base/error.js';
 import { integer } from '../../src/base/plural.js';
+import { withDataFiles } from '../../src/files/external-data.js';
+import { withDocument } from '../../src/files/with-document.js';
 import { retargetFile, swapFile, undoFile } from '../../src/node/index.js';
 import { getProvider } from '../../src/node/provider-by-name.js';
 import { transformFile } from '../../src/node/transform-file.js';
@@ -185,6 +187,19 @@ test('a link within the folder is followed, and its target copied', async () => 
   const { output } = await swapFile(folder.input, { output: folder.at('out/net.onnx') });
   await rm(folder.at('in'), { recursive: true });
   expectMish(await runFile(output));
+});
+
+test('no file is opened that the model does not name', async () => {
+  const folder = await modelFolder();
+  await folder.write('secret.bin', BIAS_BYTES);
+  await folder.write('in/other.bin', BIAS_BYTES);
+  await withDocument(folder.input, (document) =>
+    withDataFiles(folder.input, document, async (open) => {
+      expect((await open('net.bin')).size).toBe(BIAS_BYTES.length);
+      for (const location of ['../secret.bin', 'other.bin', folder.at('secret.bin'), ''])
+        expect(await failure(open(location)), location).toMatchObject({ code: 'external-data' });
+    }),
+  );
 });
 
 test('names that only resemble `..` are valid', async () => {

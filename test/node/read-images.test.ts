@@ -86,6 +86,24 @@ describe('the list', () => {
     ]);
   });
 
+  test('tells how many images beside those of the classes are left out', async () => {
+    for (const [inside, beside] of [
+      [0, 3],
+      [2, 0],
+      [1, 1],
+      [1, 4],
+    ] as const) {
+      // biome-ignore format: one line
+      const names = Array.from({ length: beside }, (_, at) => `${at}.png`);
+      const classes = Array.from({ length: inside }, (_, at) => `c/${at}.png`);
+      const folder = await folderOf('c/', 'readme.txt', '.hidden.png', ...names, ...classes);
+      const told: number[] = [];
+      const images = await listSamples(folder.path, (count) => told.push(count));
+      expect(images).toHaveLength(inside === 0 ? beside : inside);
+      expect(told).toEqual(inside > 0 && beside > 0 ? [beside] : []);
+    }
+  });
+
   test('is the same below a hidden folder', async () => {
     const folder = await folderOf('.cache/set/a/1.png', '.cache/set/b/.x/2.png');
     const { images } = await listImages(folder.at('.cache/set'));

@@ -170,7 +170,7 @@ async function weightsOf<T extends Tried>({
     estimateSamples: ESTIMATE_SAMPLES,
     top: 0,
     onProgress: ({ site, sites }) =>
-      options.onProgress?.('estimating the degradation by each site', site, sites),
+      options.onProgress?.('estimating the degradation by each site', site - 1, sites),
   });
   const noises = plan.sites.map(({ scope, output }) => {
     const site = ranking.sites.find((one) => one.scope === scope && one.output === output);

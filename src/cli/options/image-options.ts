@@ -1,9 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { OnnxMishError } from '../../base/error.js';
+import { plural } from '../../base/plural.js';
 import type { Dataset, LazyFeeds } from '../../data/dataset.js';
 import { type ImageOptions, imageFeeds, LAYOUTS, type Layout, type Rgb } from '../../data/images.js';
 import type { ShapeOptions } from '../../data/shapes.js';
 import type { ValueInfo } from '../../providers/provider.js';
+import { sayNote } from '../text/say.js';
 import { GROUPS } from './groups.js';
 import { imageDecoder } from './image-decoder.js';
 import { some } from './options.js';
@@ -53,7 +55,8 @@ export function imageOptions(command: Command): Command {
 }
 
 /**
- * Lists the images of `--images`, and returns a function that makes feeds of them; undefined without `--images`. Throws
+ * Lists the images of `--images`, and returns a function that makes feeds of them; undefined without `--images`. Prints a note
+ * about images that are left out. Throws
  * `bad-usage` for another option of `imageOptions` without `--images`, and `io` or `bad-data` for the folder.
  */
 export async function readImages(
@@ -64,7 +67,11 @@ export async function readImages(
   if (folder === undefined) return undefined;
   const options = optionsIn(flags);
   const { listSamples } = await import('../../node/read-images.js');
-  const images = await listSamples(folder);
+  const images = await listSamples(folder, (count) =>
+    sayNote(
+      `${plural(count, 'image')} of '${folder}' ${count === 1 ? 'is' : 'are'} left out, because its subfolders have the images of the classes`,
+    ),
+  );
   const labels = images.flatMap(({ label }) => label ?? []);
   const source = {
     labels: labels.length === 0 ? undefined : labels,

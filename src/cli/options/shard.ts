@@ -16,7 +16,7 @@ interface Source {
   readonly count?: string;
   /** Number of the first part, or the variable that has it. */
   readonly first: number | string;
-  /** Variable with the distance of two numbers; default: 1. */
+  /** Variable with the difference between the numbers of consecutive parts; default: 1. */
   readonly step?: string;
   /** Variable with the number of the last part. */
   readonly last?: string;
@@ -90,6 +90,12 @@ function automatic(stated: number | undefined, environment: Environment): Shard 
     throw new InvalidArgumentError(`${lacks}. Write it: auto/5.`);
   }
   const parts = stated ?? number(count ?? '');
+  // With too many parts, no machine would do the last ones.
+  if (typeof first === 'number' && count !== undefined && isSet(count) && number(count) !== parts) {
+    throw new InvalidArgumentError(
+      `${count} of ${name} is ${number(count)}, not ${parts}. Write auto, or part/parts: 1/5.`,
+    );
+  }
   const start = typeof first === 'number' ? first : isSet(first) ? number(first) : 1;
   const distance = step !== undefined && isSet(step) ? number(step) : 1;
   if (typeof first === 'string') {

@@ -70,11 +70,16 @@ function flagsIn(option: Hint): string[] {
     if (typeof value === 'string') return `${flag} ${quoted(value)}`;
     if (typeof value !== 'object' || value === null) return flag;
     if (name === 'swap' || name === 'retarget') return [flag, ...flagsIn(value as Hint)].join(' ');
-    return Object.entries(value).map(([key, size]) => `${flag} '${key}=${[size].flat().join('x')}'`);
+    return Object.entries(value).map(
+      ([key, size]) => `${flag} ${inQuotes(`${key}=${[size].flat().join('x')}`)}`,
+    );
   });
 }
 
-const quoted = (text: string) => (/^[\w.,-]+$/.test(text) ? text : `'${text}'`);
+const quoted = (text: string) => (/^[\w.,-]+$/.test(text) ? text : inQuotes(text));
+
+/** Quotes text for a shell, which takes it as one word whatever is in it. */
+const inQuotes = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** Appends the flags of `option` to a sentence, in parentheses. */
 export function withFlags(sentence: string, option: Hint | undefined): string {
@@ -83,8 +88,8 @@ export function withFlags(sentence: string, option: Hint | undefined): string {
 }
 
 /** Appends to each note the flags of its options. */
-export function notesWithFlags<Notes extends readonly string[] | undefined>(
-  notes: Notes,
+export function notesWithFlags(
+  notes: readonly string[] | undefined,
   options: Readonly<Record<string, Hint>> | undefined,
 ): string[] {
   return (notes ?? []).map((note) =>

@@ -82,7 +82,13 @@ describe('--beta auto', () => {
   test('returns, without repair, a plan within the budget, or throws', async () => {
     const bytes = net('Relu');
     const original = { model: bytes, document: await scan(bytes) };
-    const { plan, sharpness } = await sharpenSwap(original, { data, budget: sqnr(30) });
+    const steps: number[][] = [];
+    const { plan, sharpness } = await sharpenSwap(original, {
+      ...{ data, budget: sqnr(30) },
+      onProgress: (_, done, of) => steps.push([done, of]),
+    });
+    expect(steps).toContainEqual([0, 2]);
+    expect(steps.filter(([done = 0, of = 0]) => done >= of)).toEqual([]);
     expect(sharpness.kept).toBe(true);
     const { report } = await swap(bytes, { plan });
     expect(report.sites.map(({ beta }) => beta)).toEqual(plan.sites.map(({ beta }) => beta));

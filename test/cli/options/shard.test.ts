@@ -76,6 +76,21 @@ describe('--shard auto', () => {
     );
   });
 
+  test.each(Object.entries(ENVIRONMENTS).filter(([name]) => !name.startsWith('Slurm')))(
+    'refuses another number of parts than %s has, since nothing would do the others',
+    (_, environment) => {
+      const parts = fc.integer({ min: 1, max: 9 });
+      fc.assert(
+        fc.property(parts, parts, fc.nat(8), (count, stated, at) => {
+          const parse = () => parseShard(`auto/${stated}`, environment(at % count, count));
+          if (stated === count) expect(parse()).toEqual({ index: (at % count) + 1, count });
+          else expect(parse).toThrow(/ is \d, (not \d\. Write auto|which is outside)/);
+        }),
+        { seed: 19, numRuns: 40 },
+      );
+    },
+  );
+
   test('needs the number of parts on Kubernetes, because an Indexed Job does not give it', () => {
     expect(parseShard('auto/5', { JOB_COMPLETION_INDEX: '4' })).toEqual({ index: 5, count: 5 });
     expect(() => parseShard('auto', { JOB_COMPLETION_INDEX: '4' })).toThrow(

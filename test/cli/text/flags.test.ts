@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { OptionHint } from '../../../src/base/option-hint.js';
 import { FLAGS, notesWithFlags, reportWithFlags, withFlags } from '../../../src/cli/text/flags.js';
@@ -50,7 +52,7 @@ describe('advice on options', () => {
     [{ output: null, force: null }, 'Do it (-o, --force)'],
     [{ output: undefined, force: null }, 'Do it (--force)'],
     [{ form: 'exp' }, 'Do it (--form exp)'],
-    [{ only: "it's" }, `Do it (--only 'it's')`],
+    [{ only: "it's" }, `Do it (--only 'it'\\''s')`],
     [{ dims: { N: 1 }, shapes: { x: [1, 3] } }, "Do it (--dim 'N=1', --shape 'x=1x3')"],
     [{ retarget: { target: 'webgl' } }, 'Do it (retarget --target webgl)'],
     [{ swap: { opset: 7, undo: false } }, 'Do it (swap --opset 7 --no-undo)'],
@@ -58,6 +60,16 @@ describe('advice on options', () => {
     [{}, 'Do it'],
   ])('%j is written behind the sentence', (option, text) => {
     expect(withFlags('Do it', option)).toBe(text);
+  });
+
+  test('a shell reads the advised values as they are, whatever is in them', ({ skip }) => {
+    skip(process.platform === 'win32', 'no shell');
+    const name = fc.string({ unit: fc.constantFrom(...`a'"$\`\\ ;&|>*?~!#=(){}\n`), maxLength: 8 });
+    const advice = fc.sample(fc.record({ only: name, key: name }), { seed: 7, numRuns: 100 });
+    const words = advice.flatMap(({ only, key }) => ['--only', only, '--dim', `${key}=1`]);
+    const text = advice.map(({ only, key }) => withFlags('', { only, dims: { [key]: 1 } }).slice(2, -1));
+    const script = `printf '%s\\0' ${text.map((flags) => flags.replace(', --dim', ' --dim')).join(' ')}`;
+    expect(execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\0').slice(0, -1)).toEqual(words);
   });
 
   test('a report’s option without a flag is left out', () => {
