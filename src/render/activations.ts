@@ -1,7 +1,7 @@
 import { integer, plural } from '../base/plural.js';
 import type { Activations, SiteActivations } from '../calibrate/activations/activations.js';
 import { clean as cleanText } from './clean.js';
-import { figure, hintText, joinSections, mapText, percent, short, tellApart } from './figures.js';
+import { figure, hintText, joinSections, percent, safeText, short, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
 export interface ActivationsText {
@@ -27,7 +27,7 @@ export function renderActivations(
   activations: Activations,
   { clean = cleanText, most = Number.POSITIVE_INFINITY, hint }: ActivationsText = {},
 ): string {
-  const safe = mapText(activations, (text) => short(clean(text), MAX_CHARACTERS));
+  const safe = safeText(activations, clean);
   const { sites, unmeasured } = safe;
   const shown = sites.slice(0, most);
   const more = hintText(hint);
@@ -45,8 +45,6 @@ export function renderActivations(
   return joinSections(sections);
 }
 
-/** Maximum characters of any text from the model. */
-const MAX_CHARACTERS = 600;
 /** Maximum characters of a name in the table, which has to fit into 100 columns. */
 const MAX_NAME_CHARACTERS = 28;
 /** With fewer elements per unit than this, “never above 0” may be chance. */

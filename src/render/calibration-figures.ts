@@ -11,6 +11,7 @@ import type { Calibration, LayerRepair, ModelComparison } from '../node/calibrat
 import { accuracyMeasures, figure, percent, short, sqnrOf } from './figures.js';
 import { inForm } from './written-name.js';
 
+/** Returns what was swapped: `19 sites → Mish in the exp form, β = 2.` */
 export function describeSwap({ to, sites, form, beta, sharpness, curved, leaky, int8 }: Calibration): string {
   const isSeparate = beta === null && (sharpness !== null || (curved ?? null) !== null);
   const each = sites.length === 1 ? 'each channel' : 'each';
@@ -26,7 +27,7 @@ export function describeSwap({ to, sites, form, beta, sharpness, curved, leaky, 
 
 /** Says why LeakyReLUs became mixtures. Reports of earlier versions lack the entry. */
 function describeLeaky(leaky: Calibration['leaky'] | undefined): string {
-  if ((leaky ?? null) === null || !leaky) return '';
+  if (!leaky) return '';
   const { sites, measure, mish, mixture } = leaky;
   const text = (value: number | null) => (measure === 'sqnr' ? `${figure(value)} dB` : percent(value));
   return ` MIXTURES at ${integer(sites)} LeakyRelu: with Mish the repair reached ${measure} ${text(mish)} on validation samples, with αx + (1 − α)·Mish ${text(mixture)}. The choice mish for LeakyRelu writes Mish all the same.`;
@@ -39,6 +40,7 @@ const SOURCES = {
   images: 'images',
 } as const;
 
+/** Returns the number of samples in each subset. */
 export function describeSamples({ source, seed, fit, held, judged }: Calibration['samples']): string {
   return `${integer(fit)} ${SOURCES[source]} to fit weights, ${integer(held)} to choose between fits, ${integer(judged)} to test the result (seed ${seed})`;
 }
@@ -70,6 +72,7 @@ export function errorText(error: number | null): string {
   return error > MAX_ERROR ? `> ${percent(MAX_ERROR)}` : percent(error);
 }
 
+/** Names the method that a layer was solved by. */
 export function describeMethod({ method, ridge }: LayerRepair): string {
   if (method === 'none') return 'not changed';
   return ridge === null ? method : `${method}, ridge ${figure(ridge)}`;
@@ -104,6 +107,7 @@ export function siteLegend({ to = 'mish' }: Partial<Pick<Calibration, 'to'>>): s
     : `${activationLabel(to)} has no sharpness β, and where it bends is not measured.`;
 }
 
+/** Describes the gradient steps; nothing without them. */
 export function describeTuning({ tuning }: Calibration): string[] {
   if (tuning === null) return [];
   const { steps, before, after } = tuning;
@@ -120,6 +124,7 @@ export function describeVerdict({ measure, value, low }: LimitVerdict): string {
   return `${measure} ${figure(value, 4)}${end}`;
 }
 
+/** Describes the search for the sharpness; nothing without a search. */
 export function describeSharpness({ sharpness, sites }: Calibration): string[] {
   if (sharpness === null) return [];
   const { budget, trials, kept, verdicts } = sharpness;
@@ -192,7 +197,7 @@ export function describeFold({ to, fold }: Calibration): string[] {
   ];
 }
 
-/** Names the swap without repair: with β chosen for each site, it is not what the command swap writes. That of `int8` is. */
+/** Names the swap without repair. It is not the plain one of the command swap where β was chosen for each site, except with `int8`. */
 export function nameOfSwap({
   curved,
   sharpness,
@@ -257,6 +262,7 @@ export function describeDifference({ original, calibrated: { difference } }: Cal
   ];
 }
 
+/** Says which model was written, and why. */
 export function describeResult(calibration: Calibration): string {
   const { kept, samples, seconds, sites } = calibration;
   const time = `${figure(seconds)} s`;

@@ -24,7 +24,7 @@ import {
   siteLegend,
 } from './calibration-figures.js';
 import { clean as cleanText } from './clean.js';
-import { hintText, joinSections, mapText, short, tellApart } from './figures.js';
+import { hintText, joinSections, safeText, short, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
 export interface CalibrationText {
@@ -51,7 +51,7 @@ export function renderCalibration(
   calibration: Calibration,
   { clean = cleanText, all = false, hint }: CalibrationText = {},
 ): string {
-  const safe = mapText(calibration, (text) => short(clean(text), MAX_CHARACTERS));
+  const safe = safeText(calibration, clean);
   const { layers, leftAlone, sites, samples, sharpness } = safe;
   const sections = [
     [describeSwap(safe), `${describeSamples(samples)}.`],
@@ -80,8 +80,7 @@ export function renderCalibration(
   return joinSections(sections);
 }
 
-/** Maximum characters of any text, and of a name in a table, which has to fit into 100 columns. */
-const MAX_CHARACTERS = 600;
+/** Maximum characters of a name in a table, which has to fit into 100 columns. */
 const MAX_NAME_CHARACTERS = 34;
 /** Maximum layers and sites listed, unless all are wanted. */
 const MAX_LISTED = 40;

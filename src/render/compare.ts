@@ -97,7 +97,7 @@ function warnings(a: Report, b: Report): string[] {
   ];
 }
 
-/** Tells whether a provider gave the same model other accuracies. The hash of the data is that of the inputs. */
+/** Returns whether a provider gave the same model another accuracy. The hash of the data does not cover the labels. */
 function hasOtherAccuracy(a: Report, b: Report): boolean {
   return a.providers.some(({ provider, accuracy }) => {
     const other = b.providers.find((row) => row.provider === provider)?.accuracy;

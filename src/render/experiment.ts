@@ -5,7 +5,7 @@ import { amountText } from '../finetune/compare-arms.js';
 import { MAX_UNIT_SAMPLES } from '../finetune/limits.js';
 import { activationLabel } from '../mish/activations.js';
 import { clean as cleanText } from './clean.js';
-import { figure, joinSections, mapText, percent, short } from './figures.js';
+import { figure, joinSections, percent, safeText } from './figures.js';
 import { accuracyText, durationText } from './finetune-figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
@@ -23,7 +23,7 @@ export function renderExperiment(
   report: ExperimentReport,
   { clean = cleanText }: Pick<TerminalOptions, 'clean'> = {},
 ): string {
-  const safe = mapText(report, (text) => short(clean(text), MAX_CHARACTERS));
+  const safe = safeText(report, clean);
   const sections = [
     safe.warnings.map((warning) => `WARNING: ${warning}`),
     [safe.conclusion],
@@ -37,8 +37,6 @@ export function renderExperiment(
   return joinSections(sections);
 }
 
-/** Maximum characters of any text. */
-const MAX_CHARACTERS = 600;
 /** Maximum number of missing runs that are listed. */
 const MAX_MISSING = 20;
 

@@ -223,6 +223,14 @@ export function mapText(value: unknown, change: (text: string) => string): unkno
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [change(key), mapText(item, change)]));
 }
 
+/** Maximum characters of any text: enough for a conclusion on every activation, and for a message of ONNX Runtime. */
+const MAX_TEXT_CHARACTERS = 2000;
+
+/** Makes all text in a report safe for a terminal with `clean`, and shortens what is very long. */
+export function safeText<T>(report: T, clean: (text: string) => string): T {
+  return mapText(report, (text) => short(clean(text), MAX_TEXT_CHARACTERS));
+}
+
 /** Escapes characters that XML forbids, unpaired surrogates, and characters that change the direction of text. */
 export function printable(text: string): string {
   return text.replace(

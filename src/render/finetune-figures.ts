@@ -84,7 +84,7 @@ export function armName(arm: FinetuneRun['arm'], to: string): string {
 
 export const UNITS_HEAD = ['site', 'units', 'before', 'after', 'control'];
 
-/** Returns the sites that have such units, and a row with the sums of all sites. */
+/** Returns a row for each site with units that are never positive, and a row with the sums of all sites. */
 export function unitRows({ units }: FinetuneReport): (string | number | null)[][] {
   const sum = (value: (row: FinetuneReport['units'][number]) => number | null) =>
     units.reduce((total, row) => total + (value(row) ?? 0), 0);

@@ -3,7 +3,7 @@ import { MAX_UNIT_SAMPLES } from '../finetune/limits.js';
 import type { FinetuneReport } from '../finetune/report-schema.js';
 import { samplesOfScore } from '../finetune/samples-of-score.js';
 import { clean as cleanText } from './clean.js';
-import { figure, hintText, joinSections, mapText, percent, short, tellApart } from './figures.js';
+import { figure, hintText, joinSections, percent, safeText, tellApart } from './figures.js';
 import {
   armName,
   describeParts,
@@ -41,7 +41,7 @@ export function renderFinetune(
   report: FinetuneReport,
   { clean = cleanText, all = false, hint }: FinetuneText = {},
 ): string {
-  const safe = mapText(report, (text) => short(clean(text), MAX_CHARACTERS));
+  const safe = safeText(report, clean);
   const most = all ? Number.POSITIVE_INFINITY : MAX_LISTED;
   const sections = [
     [describeSites(safe), describeParts(safe), describeTraining(safe)],
@@ -58,8 +58,7 @@ export function renderFinetune(
   return joinSections(sections);
 }
 
-/** Maximum characters of any text, and of a name in a table, which has to fit into 100 columns. */
-const MAX_CHARACTERS = 600;
+/** Maximum characters of a name in a table, which has to fit into 100 columns. */
 const MAX_NAME_CHARACTERS = 44;
 /** Maximum rows of a table, unless all are wanted. */
 const MAX_LISTED = 8;

@@ -14,9 +14,9 @@ import {
   firstMeasures,
   joinSections,
   judgedOutput,
-  mapText,
   mishName,
   percent,
+  safeText,
   short,
   signalText,
   verdictText,
@@ -87,7 +87,7 @@ export function renderTerminal(
   { colour = false, clean = cleanText }: TerminalOptions = {},
 ): string {
   const paint = createColors(colour);
-  const safe = mapText(report, (text) => short(clean(text), MAX_CHARACTERS));
+  const safe = safeText(report, clean);
   const { models, host, data } = safe;
   const mish = models.swapped.mish.map(({ count, elemType, ...one }) => {
     return `${integer(count)} ${mishName(one, elemType)}`;
@@ -130,7 +130,7 @@ export function renderComparison(
   { colour = false, clean = cleanText }: TerminalOptions = {},
 ): string {
   const paint = createColors(colour);
-  const { warnings, general, providers } = mapText(comparison, (text) => short(clean(text), MAX_CHARACTERS));
+  const { warnings, general, providers } = safeText(comparison, clean);
   const sections = [
     { title: 'report', changes: general },
     ...providers.map(({ provider, changes }) => ({ title: provider, changes })),
@@ -144,9 +144,6 @@ export function renderComparison(
   });
   return [...warnings.map((warning) => `${paint.yellow('differs')}  ${warning}`), ...sections].join('\n\n');
 }
-
-/** Maximum characters of any text, enough for a message of ONNX Runtime. */
-const MAX_CHARACTERS = 600;
 
 type Paint = ReturnType<typeof createColors>;
 
@@ -166,7 +163,7 @@ function failures({ providers, verdicts }: Report, paint: Paint): string[] {
   ];
 }
 
-/** Colours a verdict; nothing else is coloured. */
+/** Colours a verdict. */
 function painted(paint: Paint, word: string): string {
   if (word === 'pass') return paint.green(word);
   if (word === 'FAIL' || word === 'failed') return paint.red(word);

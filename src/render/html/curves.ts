@@ -1,3 +1,5 @@
+import { figure } from '../figures.js';
+import { accuracyText } from '../finetune-figures.js';
 import { colourBy, draw, legendOf, tip } from './draw.js';
 import type { TabledChart } from './parts.js';
 
@@ -15,7 +17,7 @@ export interface CurvePoint {
   readonly value: number;
 }
 
-export interface CurveOptions {
+interface CurveOptions {
   readonly title: string;
   readonly unit?: string;
   readonly caption: string;
@@ -25,8 +27,29 @@ export interface CurveOptions {
   readonly text: (value: number) => string;
 }
 
+/** Figure of an epoch’s score; null where there is none. */
+export type ScoreFigure = (score: {
+  readonly loss: number;
+  readonly accuracy: number | null;
+}) => number | null;
+
+/** Draws the curves of losses and of accuracies, if there are any; `points` returns the points of a figure. */
+export async function scoreCharts(
+  points: (value: ScoreFigure) => readonly CurvePoint[],
+  options: Pick<CurveOptions, 'series' | 'caption'>,
+): Promise<TabledChart[]> {
+  const losses = points(({ loss }) => loss);
+  const accuracies = points(({ accuracy }) => (accuracy === null ? null : 100 * accuracy));
+  const inPercent = { unit: '%', text: (value: number) => accuracyText(value / 100) };
+  const charts = await Promise.all([
+    curveChart(losses, { ...options, title: 'Loss', text: (loss) => figure(loss, 4) }),
+    curveChart(accuracies, { ...options, title: 'Accuracy', ...inPercent }),
+  ]);
+  return charts.filter((chart) => chart !== undefined);
+}
+
 /** Draws a line for each run and part over the epochs, dotted for training; undefined without finite points. */
-export async function curveChart(
+async function curveChart(
   given: readonly CurvePoint[],
   { title, unit, caption, series, text }: CurveOptions,
 ): Promise<TabledChart | undefined> {

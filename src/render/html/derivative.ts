@@ -10,11 +10,11 @@ export interface NamedDerivative {
   readonly derivative: Derivative;
 }
 
-/** Share of the inputs, and derivative. */
 const LEGEND = [
   { name: 'share of the inputs', colour: colour(0) },
   { name: 'first derivative', colour: colour(1) },
 ];
+/** Slopes that the axis always includes. */
 const MIN_SLOPE_RANGE = [-0.2, 1.2] as const;
 
 /** Draws a chart for each activation; all have the same scales. */

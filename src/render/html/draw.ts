@@ -49,8 +49,8 @@ export interface Canvas {
 }
 
 /**
- * Draws a Vega-Lite specification, its data included, as an SVG document. The first call loads Vega. Without a DOM,
- * Vega overestimates the width of text, so that this function sets the room for labels.
+ * Draws a Vega-Lite specification, its data included, as an SVG document; with `alone`, as HTML with a narrow and a wide one. The
+ * first call loads Vega. Without a DOM, Vega overestimates the width of text, so that this function sets the room for labels.
  */
 export async function draw(spec: object, { alone = false, ...canvas }: Canvas): Promise<string> {
   const narrow = await drawAt(WIDTH, spec, canvas);

@@ -12,19 +12,16 @@ import {
   runRows,
 } from '../experiment.js';
 import { figure } from '../figures.js';
-import { accuracyText } from '../finetune-figures.js';
-import { type CurvePoint, curveChart } from './curves.js';
+import { type CurvePoint, type ScoreFigure, scoreCharts } from './curves.js';
 import { derivativeCharts } from './derivative.js';
 import { htmlDocument } from './document.js';
 import { Landscapes } from './landscape.js';
-import { ChartCard, FactList, Name, Table, type TabledChart } from './parts.js';
+import { Charts, FactList, Name, Table } from './parts.js';
 import { SURFACE_SCRIPT } from './surface-script.js';
 
 /** Returns an HTML page with the report of an experiment. The text in `report` must be printable. */
 export async function experimentPage(report: ExperimentReport): Promise<string> {
-  const curves = [await lossChart(report), await accuracyChart(report)].filter(
-    (chart) => chart !== undefined,
-  );
+  const curves = await scoreCharts((value) => pointsOf(report, value), curvesOf(report));
   const derivatives = await derivativeCharts(
     report.runs.flatMap(({ activation, derivative }) =>
       derivative === undefined ? [] : { name: activationLabel(activation), derivative },
@@ -38,9 +35,9 @@ export async function experimentPage(report: ExperimentReport): Promise<string> 
     <>
       <Head report={report} />
       <Results report={report} />
-      <Cards title="Curves" charts={curves} />
+      <Charts title="Curves" charts={curves} />
       <Landscapes landscapes={landscapes} />
-      <Cards title="Derivatives over the inputs of the activations" charts={derivatives} />
+      <Charts title="Derivatives over the inputs of the activations" charts={derivatives} />
       <Initial report={report} />
     </>,
     landscapes.length === 0 ? '' : SURFACE_SCRIPT,
@@ -112,20 +109,6 @@ function Results({ report }: Props) {
   );
 }
 
-function Cards({ title, charts }: { title: string; charts: readonly TabledChart[] }) {
-  if (charts.length === 0) return null;
-  return (
-    <>
-      <h2>{title}</h2>
-      <div class="grid">
-        {charts.map((chart) => (
-          <ChartCard chart={chart} />
-        ))}
-      </div>
-    </>
-  );
-}
-
 function Initial({ report }: Props) {
   const { rule, gains, weights, kept } = report.initial;
   return (
@@ -138,7 +121,7 @@ function Initial({ report }: Props) {
           rows={gains.map(({ activation, gain }) => [activationLabel(activation), figure(gain, 4)])}
         />
         <p class="soft">
-          {weights} weights were initialised anew.
+          {plural(weights, 'weight')} {weights === 1 ? 'was' : 'were'} initialised anew.
           {kept.length > 0 && ` Trained from the model’s values: ${kept.join(', ')}.`} Exchanged:{' '}
           {report.sites.join(', ')}.
         </p>
@@ -156,10 +139,7 @@ function Initial({ report }: Props) {
 }
 
 /** Returns the points of all runs; `value` takes the figure of an epoch's part. */
-function pointsOf(
-  { runs }: ExperimentReport,
-  value: (score: { loss: number; accuracy: number | null }) => number | null,
-): CurvePoint[] {
+function pointsOf({ runs }: ExperimentReport, value: ScoreFigure): CurvePoint[] {
   return runs.flatMap(({ activation, seed, epochs }) => {
     const series = activationLabel(activation);
     const point = (part: 'training' | 'test', epoch: number, score: ExperimentRun['test']) => {
@@ -177,17 +157,3 @@ const curvesOf = ({ settings, data }: ExperimentReport) => ({
   series: settings.activations.map(activationLabel),
   caption: `By epoch: whole lines on ${plural(data.curve, 'test sample')}, dotted lines on the training batches.`,
 });
-
-function lossChart(report: ExperimentReport): Promise<TabledChart | undefined> {
-  return curveChart(
-    pointsOf(report, ({ loss }) => loss),
-    { ...curvesOf(report), title: 'Loss', text: (loss) => figure(loss, 4) },
-  );
-}
-
-function accuracyChart(report: ExperimentReport): Promise<TabledChart | undefined> {
-  return curveChart(
-    pointsOf(report, ({ accuracy }) => (accuracy === null ? null : 100 * accuracy)),
-    { ...curvesOf(report), title: 'Accuracy', unit: '%', text: (value) => accuracyText(value / 100) },
-  );
-}

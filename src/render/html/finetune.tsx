@@ -1,8 +1,6 @@
 import { MAX_UNIT_SAMPLES } from '../../finetune/limits.js';
 import type { FinetuneReport } from '../../finetune/report-schema.js';
-import { figure } from '../figures.js';
 import {
-  accuracyText,
   armName,
   COMPARISON_HEAD,
   comparisonRows,
@@ -17,15 +15,13 @@ import {
   UNITS_HEAD,
   unitRows,
 } from '../finetune-figures.js';
-import { type CurvePart, type CurvePoint, curveChart } from './curves.js';
+import { type CurvePart, type CurvePoint, type ScoreFigure, scoreCharts } from './curves.js';
 import { htmlDocument } from './document.js';
-import { ChartCard, FactList, Name, Table, type TabledChart } from './parts.js';
+import { Charts, FactList, Name, Table } from './parts.js';
 
 /** Returns an HTML page with the report of a fine-tuning. The text in `report` must be printable. */
 export async function finetunePage(report: FinetuneReport): Promise<string> {
-  const charts = [await lossChart(report), await accuracyChart(report)].filter(
-    (chart) => chart !== undefined,
-  );
+  const charts = await scoreCharts((value) => pointsOf(report, value), curvesOf(report));
   return htmlDocument(
     `Fine-tuning of ${report.model}`,
     <>
@@ -47,12 +43,7 @@ export async function finetunePage(report: FinetuneReport): Promise<string> {
         ))}
       </div>
       <Scores report={report} />
-      <h2>Curves</h2>
-      <div class="grid">
-        {charts.map((chart) => (
-          <ChartCard chart={chart} />
-        ))}
-      </div>
+      <Charts title="Curves" charts={charts} />
       {report.units.length > 0 && <Units report={report} />}
       <Moved report={report} />
     </>,
@@ -117,13 +108,10 @@ function Moved({ report }: Props) {
 }
 
 /** Returns the points of all runs; `value` takes the figure of an epoch's part. */
-function pointsOf(
-  { runs, to }: FinetuneReport,
-  value: (score: { loss: number; accuracy: number | null }) => number | null,
-): CurvePoint[] {
+function pointsOf({ runs, to }: FinetuneReport, value: ScoreFigure): CurvePoint[] {
   return runs.flatMap(({ arm, seed, before, epochs }) => {
     const series = armName(arm, to);
-    const point = (part: CurvePart, epoch: number, score: Parameters<typeof value>[0] | null) => {
+    const point = (part: CurvePart, epoch: number, score: Parameters<ScoreFigure>[0] | null) => {
       const figure = score === null ? null : value(score);
       return figure === null ? [] : [{ series, run: `${series}, seed ${seed}`, part, epoch, value: figure }];
     };
@@ -139,17 +127,3 @@ const curvesOf = ({ to }: FinetuneReport) => ({
   series: [armName('swapped', to), armName('original', to)],
   caption: 'By epoch: whole lines on the validation part, dotted lines on the training batches.',
 });
-
-function lossChart(report: FinetuneReport): Promise<TabledChart | undefined> {
-  return curveChart(
-    pointsOf(report, ({ loss }) => loss),
-    { ...curvesOf(report), title: 'Loss', text: (loss) => figure(loss, 4) },
-  );
-}
-
-function accuracyChart(report: FinetuneReport): Promise<TabledChart | undefined> {
-  return curveChart(
-    pointsOf(report, ({ accuracy }) => (accuracy === null ? null : 100 * accuracy)),
-    { ...curvesOf(report), title: 'Accuracy', unit: '%', text: (value) => accuracyText(value / 100) },
-  );
-}

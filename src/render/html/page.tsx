@@ -14,7 +14,7 @@ import { SOFTWARE, summarise } from '../summary.js';
 import { htmlDocument } from './document.js';
 import { driftChart, kernelChart, layersChart } from './error-charts.js';
 import { latencyChart, ratioChart } from './latency-charts.js';
-import { ChartCard, FactList, Name, Pill, Table, type TabledChart } from './parts.js';
+import { Charts, FactList, Name, Pill, Table } from './parts.js';
 import { profileCharts } from './profile-charts.js';
 import { ProviderCard } from './provider.js';
 
@@ -35,12 +35,12 @@ export async function reportPage(report: Report): Promise<string> {
       <div class="wide">
         {report.providers.length === 0 ? <p>No provider was requested.</p> : <SummaryTable report={report} />}
       </div>
-      {speed.length > 0 && <Charts title="Speed" charts={speed} />}
-      {outputs.length > 0 && <Charts title="Outputs" charts={outputs} />}
+      <Charts title="Speed" charts={speed} />
+      <Charts title="Outputs" charts={outputs} />
       <Accuracy report={report} />
-      {kernels.length > 0 && <Charts title="Kernels" charts={kernels} />}
-      {layers.length > 0 && <Charts title="Inside the models" charts={layers} />}
-      {profiles.length > 0 && <Charts title="Where the time goes" charts={profiles} />}
+      <Charts title="Kernels" charts={kernels} />
+      <Charts title="Inside the models" charts={layers} />
+      <Charts title="Where the time goes" charts={profiles} />
       {report.providers.length > 0 && <h2>Providers</h2>}
       <div class="grid">
         {report.providers.map((row, index) => (
@@ -83,19 +83,6 @@ async function drawAll(report: Report) {
     layers: await Promise.all(report.layers.map(layersChart)),
     profiles: profiles.flat(),
   };
-}
-
-function Charts({ title, charts }: { title: string; charts: readonly TabledChart[] }) {
-  return (
-    <>
-      <h2>{title}</h2>
-      <div class="grid">
-        {charts.map((chart) => (
-          <ChartCard key={chart.title} chart={chart} />
-        ))}
-      </div>
-    </>
-  );
 }
 
 function Head({ report }: { report: Report }) {

@@ -116,7 +116,7 @@ export interface TabledChart {
   readonly title: string;
   readonly caption: string;
   readonly legend: readonly LegendEntry[];
-  /** SVG document that `draw` returns; null if there is nothing to draw. */
+  /** Markup that `draw` returns; null if there is nothing to draw. */
   readonly svg: string | null;
   readonly head: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
@@ -149,6 +149,21 @@ export function ChartCard({ chart }: { chart: TabledChart }) {
         <Table head={head} rows={rows} />
       </details>
     </figure>
+  );
+}
+
+/** Shows charts under a title; nothing without charts. */
+export function Charts({ title, charts }: { title: string; charts: readonly TabledChart[] }) {
+  if (charts.length === 0) return null;
+  return (
+    <>
+      <h2>{title}</h2>
+      <div class="grid">
+        {charts.map((chart) => (
+          <ChartCard key={chart.title} chart={chart} />
+        ))}
+      </div>
+    </>
   );
 }
 

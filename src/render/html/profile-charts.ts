@@ -81,7 +81,7 @@ async function barChart(bars: readonly Bar[]): Promise<Pick<TabledChart, 'captio
       ];
     }),
   );
-  const alone = shown.every(({ original }) => original === null);
+  const isSwappedOnly = shown.every(({ original }) => original === null);
   const svg = await draw(
     {
       data: { values },
@@ -100,19 +100,19 @@ async function barChart(bars: readonly Bar[]): Promise<Pick<TabledChart, 'captio
           scale: { paddingInner: 0.3 },
           axis: numberedAxis,
         },
-        ...(alone ? {} : { yOffset: modelOffset }),
+        ...(isSwappedOnly ? {} : { yOffset: modelOffset }),
         color: modelColour,
         description: tip,
       },
     },
-    { height: shown.length * (alone ? 22 : 30), labels },
+    { height: shown.length * (isSwappedOnly ? 22 : 30), labels },
   );
   return {
     caption:
       bars.length > shown.length
         ? `The first ${integer(shown.length)} of ${integer(bars.length)}.`
         : 'Time of one run of the model.',
-    legend: alone ? [] : MODEL_LEGEND,
+    legend: isSwappedOnly ? [] : MODEL_LEGEND,
     svg: values.length === 0 ? null : svg,
   };
 }
