@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 
 /**
  * Waits until the operating system has stored a file. Yarn's Plug'n'Play exchanges Node's file handles for handles that cannot
- * do so: the file's number does. Throws as the system does.
+ * do so; `fsync` then does it by the file's number. Throws as the system does.
  */
 export async function flush(handle: FileHandle, what: 'sync' | 'datasync' = 'sync'): Promise<void> {
   try {

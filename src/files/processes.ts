@@ -1,4 +1,4 @@
-// Processes of this machine, as other processes know them from a file.
+// Identities of processes that are noted in files, and whether these processes still run.
 import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -6,8 +6,9 @@ import { type DataAccess, withDataFiles } from './external-data.js';
 import { isStream } from './read-stream.js';
 
 /**
- * Scans the opened model at a path, `-` for standard input. Also reads the numbers that are in its data files: those outside of its
- * folder stay unknown unless that is allowed, as do those of a model from a pipe. Throws as `scan` does.
+ * Scans the opened model at a path, `-` for standard input. Also reads the tensors of one number that are in its data files, which
+ * tell what nodes compute. Those outside of its folder stay unknown unless `access` allows them, and those of a model from a pipe
+ * always do. Throws as `scan` does.
  */
 export async function scanFile(
   path: string,

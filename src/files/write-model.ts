@@ -200,8 +200,8 @@ export async function writeExactly(
 }
 
 /**
- * Writes a spliced model to a stream, in order and no faster than the stream is read. Writes nothing if the
- * digest is not the expected one.
+ * Writes a spliced model to a stream, in order and no faster than the stream is read; `name` is for messages. `force` and
+ * `verify` have no effect. Throws `io`, `aborted`, and `cannot-undo` for a wrong digest, before anything is written.
  *
  * @example
  * import { swap } from 'onnx-mish';

@@ -41,7 +41,7 @@ interface SentError {
   readonly option?: OptionHint | undefined;
 }
 
-/** Returns an error as a message has it. */
+/** Converts an error to data for a message. */
 export function sentError(error: unknown): SentError {
   if (!(error instanceof OnnxMishError)) return { code: 'run-failed', what: String(error) };
   const { code, what, where, fix, option } = error;
@@ -59,7 +59,7 @@ export interface ProcessOptions {
 
 /** Milliseconds after which a process that was told to end is killed. */
 const MAX_END_MS = 10_000;
-/** Number of processes that a run may lose before the experiment fails. */
+/** Number of lost processes with which a run fails. */
 const MAX_LOST = 2;
 
 /**

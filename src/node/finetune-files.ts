@@ -1,4 +1,4 @@
-import { type Finetuned, type FinetuneHost, finetuneModel } from '../finetune/finetune.js';
+import { type Finetuned, finetuneModel } from '../finetune/finetune.js';
 import type { FinetuneOptions } from '../finetune/options.js';
 import type { RunnableModel } from '../providers/provider.js';
 import { onCpu } from './calibrate-files.js';
@@ -24,11 +24,6 @@ import { withModel } from './load-model.js';
  */
 export function finetune(model: RunnableModel, options: FinetuneOptions): Promise<Finetuned> {
   const work = (loaded: Parameters<typeof finetuneModel>[0]) =>
-    finetuneModel(loaded, { ...onCpu(options), host: hostFacts() });
+    finetuneModel(loaded, { ...onCpu(options), host: host() });
   return withModel(model, work, options);
-}
-
-/** Returns the facts about this machine for the report of a fine-tuning. */
-export function hostFacts(): FinetuneHost {
-  return host();
 }

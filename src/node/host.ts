@@ -43,7 +43,7 @@ export async function hashModel(model: RunnableModel): Promise<string> {
   return isPath(model) ? hashFile(model) : sha256(model);
 }
 
-/** Calculates the SHA-256 of bytes, in hexadecimal. */
+/** Calculates the SHA-256 of bytes, in hexadecimal, without waiting. */
 export function hashBytes(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

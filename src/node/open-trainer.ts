@@ -1,3 +1,4 @@
+import type { LoadedModel } from '../providers/loaded-model.js';
 import type { RunnableModel } from '../providers/provider.js';
 import { createTrainer, type ModelTrainer } from '../train/train-model.js';
 import type { TrainerOptions } from '../train/trainer-options.js';
@@ -20,23 +21,13 @@ import { withModel } from './load-model.js';
  */
 export function openTrainer(model: RunnableModel, options: TrainerOptions): Promise<ModelTrainer> {
   return new Promise((resolve, reject) => {
-    const open = withModel(
-      model,
-      async (loaded) => {
-        const trainer = await createTrainer(loaded, onCpu(options));
-        await new Promise<void>((release) =>
-          resolve(
-            closing(
-              trainer,
-              () => release(),
-              () => open,
-            ),
-          ),
-        );
-      },
-      options,
-    );
-    open.catch(reject);
+    // The files are open as long as this function runs, so that it ends with the trainer.
+    const use = async (loaded: LoadedModel) => {
+      const trainer = await createTrainer(loaded, onCpu(options));
+      await new Promise<void>((release) => resolve(closing(trainer, release, () => done)));
+    };
+    const done = withModel(model, use, options);
+    done.catch(reject);
   });
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { classNumbers } from '../../src/data/class-folders.js';
 import { finetuneModel } from '../../src/finetune/finetune.js';
 import { labelledArrays } from '../../src/finetune/labelled-arrays.js';
-import { hostFacts } from '../../src/node/finetune-files.js';
+import { host } from '../../src/node/host.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
@@ -190,7 +190,7 @@ test.each<[string, number, readonly number[], RegExp]>([
     const given = { name: 'train.npz', blob: new Blob([archive as Uint8Array<ArrayBuffer>]) };
     const makers = await labelledMakers({ kind: 'npz', file: given, labels: 'y', test: null });
     const model = await modelFromBytes(classifier(), 'net.onnx');
-    const options = { ...makers, provider: nodeProvider('cpu'), host: hostFacts(), epochs: 1, batch: 8 };
+    const options = { ...makers, provider: nodeProvider('cpu'), host: host(), epochs: 1, batch: 8 };
     await expect(finetuneModel(model, options)).rejects.toMatchObject({
       where: 'train.npz',
       what: expect.stringMatching(message),

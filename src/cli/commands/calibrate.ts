@@ -19,8 +19,8 @@ import {
 import type { Flags } from './run-calibrate.js';
 
 const HELP = `
-Samples are split, by --seed: three quarters to solve weights from, an eighth to decide which to keep, and an eighth by
-which original, unrepaired swap and result are compared in the end (of many samples: up to a quarter, until it has 1000).
+Samples are split, by --seed: three quarters to solve weights from, an eighth to decide which to keep, and an eighth (of
+more than 512 samples a quarter, up to 1,000) by which original, unrepaired swap and result are compared in the end.
 If the result is further from the original than the unrepaired swap with the same β, the unrepaired swap is written, and
 the report says so. Layers are solved in the order in which they run (ridge regression), then gradient steps move all of
 them together.
@@ -30,14 +30,14 @@ says so. Otherwise, and where the model's input has a fixed size, images stay wh
 
 The same seed and --steps give the same file on the same machine.
 
-β = 1 is Mish, and the larger β is, the nearer is Mish to ReLU. By default each site gets the largest β at which three
-quarters of its inputs still lie where Mish bends (|βx| < 4), at least 1, in the weights before and after the site; no node
+β = 1 is Mish, and the larger β is, the nearer is Mish to ReLU. By default each site gets the largest β, at least 1, at which
+three quarters of its inputs still lie where Mish bends (|βx| < 4). β goes into the weights before and after the site; no node
 is added. With --to, Swish (|βx| < 4), HardSwish (|βx| < 3) and GELU (|βx| < 2) get such a β as well: f(βx)/β; LeakyReLU and ELU have
 none. Where the weights cannot take β, the site keeps β = 1. --beta 1 is the unscaled function. --beta auto, for Mish, raises these
 β further until the budget of --keep holds. The report says for each site its β and the share of inputs for which it bends:
 where that is small, Mish is ReLU in all but name.
 
-The mixture for LeakyRelu (--leaky) is αx + (1 − α)·Mish, which is no Mish either.
+The mixture for LeakyRelu (--leaky) is αx + (1 − α)·Mish, which is not Mish itself.
 
 Quantised models (--int8): the model without its QuantizeLinear and DequantizeLinear nodes is swapped and repaired, then quantised
 anew: weights, biases, and the tensors between layers, whose ranges come from samples. exact and qlinear write what swap --int8

@@ -81,6 +81,9 @@ Examples:
     });
 }
 
+/** Opset of the kernels that are run: the first with the operator Mish. */
+const KERNEL_OPSET = 18;
+
 /** Returns the text of a diagnosis, without advice that an earlier diagnosis has given. */
 function withoutRepeated({ says, fix }: Diagnosis, earlier: readonly Diagnosis[]): string {
   const isRepeated = fix !== null && earlier.some((other) => other.fix === fix);
@@ -98,7 +101,7 @@ async function diagnose(name: ProviderName, settings: BrowserSettings): Promise<
     }
     const target = TARGETS.find((known) => known === name.replace('-native', ''));
     const form = target === undefined ? 'softplus' : FORM_FOR[target];
-    const result = await sweep(provider, { kind: 'mish', form, beta: 1 }, 'f32', 18);
+    const result = await sweep(provider, { kind: 'mish', form, beta: 1 }, 'f32', KERNEL_OPSET);
     const { maxScaled, problem, runtime } = result;
     if (problem !== null) return { provider: name, works: false, says: problem, fix: null };
     const right = maxScaled !== null && maxScaled < toleranceFor(name, 'f32').kernel;

@@ -107,6 +107,9 @@ export async function run(input: string, flags: Flags): Promise<void> {
   await writeTextTo(html, await renderHtmlFinetune(report), { force });
 }
 
+/** Share of the original’s outputs in the targets, with --teacher alone. */
+const DEFAULT_TEACHER_SHARE = 0.5;
+
 function optionsOf(flags: Flags, checkpoint: CheckpointFile) {
   const { calibrate, control, seeds, seed, validation, freeze, bn, teacher, patience } = flags;
   return {
@@ -125,7 +128,6 @@ function optionsOf(flags: Flags, checkpoint: CheckpointFile) {
   };
 }
 
-const DEFAULT_TEACHER_SHARE = 0.5;
 function showProgress(update: (step: string) => void) {
   return (work: string, share: number, secondsLeft: number | undefined) => {
     const left = secondsLeft === undefined ? '' : `, about ${durationText(Math.ceil(secondsLeft))} left`;

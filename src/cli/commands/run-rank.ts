@@ -158,7 +158,7 @@ function describe(name: string, { data, sites, skipped, spearman, to, form, beta
     ...(beta === 1 && int8 === undefined ? [] : [`  ${writtenActivation({ to, form, beta, int8 })}`]),
     ...(spearman === null ? [] : [`  estimate and measurement rank alike: Spearman ${spearman.toFixed(2)}`]),
     ...(unmeasured > 0 && unmeasured < sites.length
-      ? [`  the last ${plural(unmeasured, 'site')} ranked by the estimate only`]
+      ? [`  ranked by the estimate only: the last ${plural(unmeasured, 'site')}`]
       : []),
     ...(noise ? ['  note: ranked on noise; on real samples the order may differ'] : []),
   ].join('\n');

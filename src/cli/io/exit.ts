@@ -28,10 +28,10 @@ export function reportError(thrown: unknown, argv: readonly string[]): void {
   if (isClosedPipe(error)) return;
   if (argv.includes('--json')) sayErrorJson(errorDocument(error));
   const debug = argv.includes('--debug');
-  if (error instanceof CommanderError) annotate('error', error.message.replace(/^error: /, ''));
-  if (!(error instanceof CommanderError))
-    sayError(error, { debug }); // commander has printed its errors already
-  else if (debug) console.error(error);
+  if (error instanceof CommanderError) {
+    annotate('error', error.message.replace(/^error: /, '')); // commander has printed the error already
+    if (debug) console.error(error);
+  } else sayError(error, { debug });
 }
 
 /** Prints an error to standard error: place (or the name of the input), problem and advice. */
@@ -83,6 +83,8 @@ export function errorDocument(thrown: unknown) {
   return { code: 'defect', what: messageOf(error), fix: 'Report what --debug prints' };
 }
 
+let interruption: AbortSignal | undefined;
+
 /** Returns a signal that aborts on SIGINT, SIGTERM or SIGHUP, so that the command can clean up. */
 export function interruptible(): AbortSignal {
   if (interruption !== undefined) return interruption;
@@ -94,5 +96,3 @@ export function interruptible(): AbortSignal {
 
 /** Throws `aborted` after a signal that `interruptible` waits for. */
 export const stopIfInterrupted = (): void => stopIfAborted(interruption);
-
-let interruption: AbortSignal | undefined;

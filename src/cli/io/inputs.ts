@@ -97,7 +97,7 @@ function wasWritten(
   return below || tagged;
 }
 
-/** Returns whether a path is a folder itself or is inside it. */
+/** Returns whether a path is the folder or lies inside it. */
 function isBelow(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return !isAbsolute(way) && way.split(sep)[0] !== '..';

@@ -15,7 +15,7 @@ import { interruptible } from './exit.js';
 
 /**
  * Prints advice, with flags, if the model draws random numbers, or if the samples do not look like those that the model was trained
- * on. Noise never does.
+ * on. Of noise, which never looks like them, it does not say so.
  */
 export async function sayDoubts(
   model: LoadedModel,

@@ -53,7 +53,7 @@ function wholeNumber(text: string): number {
   throw new InvalidArgumentError('Give a whole number.');
 }
 
-/** Options that need samples; `seed` and `ignoreLabel` are among the idle options. */
+/** Options that need samples, but `seed` and `ignoreLabel`, which `refuseIdleOptions` refuses. */
 const OF_SAMPLES = [
   ...(['data', 'labels', 'images', 'shape', 'dim', 'samples', 'report', 'scale', 'dataLayout'] as const),
   ...(['size', 'resize', 'mean', 'std', 'layout', 'channels', 'limit'] as const),

@@ -42,6 +42,7 @@ export function manyOptions(command: Command, { writes = true, pipes = true } = 
     .option('--junit <file>', 'write JUnit XML, a case for each model; - is standard output');
 }
 
+/** Returns --fail-fast. */
 export function failFastOption(): Option {
   return new Option('--fail-fast', 'stop at the first model that fails');
 }
@@ -106,7 +107,7 @@ export function notAFolder(option: string): OnnxMishError {
   });
 }
 
-/** Throws `bad-usage` for options that do not support many models. */
+/** Throws `bad-usage` if an option with one of these names, which is also its flag, is given: it does not support many models. */
 export function refuseForMany(flags: object, names: readonly string[]): void {
   const name = Object.entries(flags).find(
     ([name, value]) => names.includes(name) && value !== undefined && value !== false,
