@@ -67,10 +67,11 @@ export async function solveSwap(
   const { edits, copied } =
     report.sites.length === 0
       ? { edits: [], copied: 0 } // a model without sites stays as it is
-      : await storeAsRead(plain.document, indexGraphs(plain.document), plain.openData);
+      : await storeAsRead(plain.document, indexGraphs(plain.document), plain.openData, options.copies);
   const read = edits.length === 0 ? plain : await plain.edited(splice(plain.document.source, edits));
   const sites = new Set(report.sites.map(({ output }) => output));
-  const { model: swapped, elements } = await ownWeights(read, sites);
+  const { model: swapped, elements } =
+    options.copies === false ? { model: read, elements: 0 } : await ownWeights(read, sites);
   const solved = await repairLayers({
     ...common,
     swapped,

@@ -45,6 +45,11 @@ export interface CalibrateOptions
    * default; or `original`, the original with only the sites directly before the layer swapped.
    */
   readonly inputs?: 'repaired' | 'original' | undefined;
+  /**
+   * Whether layers get copies of weights that something else reads as well, so that they can be repaired; default true. Before a
+   * training, copies would be trained apart.
+   */
+  readonly copies?: boolean | undefined;
   /** Returns whether to repair a layer; default all. */
   readonly layers?: ((layer: LinearLayer) => boolean) | undefined;
   /**

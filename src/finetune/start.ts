@@ -63,6 +63,7 @@ export async function repairedSwap(
     form: to === undefined || to === 'mish' ? trainedIn : undefined,
     samples: MAX_REPAIR_SAMPLES,
     maxSteps: MAX_REPAIR_STEPS,
+    copies: false, // weights that nodes share stay shared in the training
     data: () => repairData(part, original),
     onProgress: (step, done, of) => options.onProgress?.(`repair: ${step}`, done / of, undefined),
   }).catch((error: unknown) => {

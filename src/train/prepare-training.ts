@@ -8,6 +8,7 @@ import { type Node, nodeLabel, type OnnxDocument, opsetOf } from '../onnx/docume
 import { exportedParameters } from '../onnx/exported-parameters.js';
 import { type GraphIndex, indexGraphs } from '../onnx/graph-index.js';
 import { inferenceEdits } from '../onnx/inference-edits.js';
+import { numberUses } from '../onnx/number-uses.js';
 import { type Edit, splice } from '../onnx/splice.js';
 import { type Weight, weightEdit, weightOf } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
@@ -237,7 +238,7 @@ function structureRemarks(
       code: 'nested-graphs',
       text: `No gradient flows through ${listNodes(nested)}`,
     });
-  const shared = weights.filter(({ name }) => index.uses(graph, name).length > 1);
+  const shared = weights.filter(({ name }) => numberUses(index, graph, name).length > 1);
   if (shared.length > 0)
     remarks.push({
       code: 'shared-weights',

@@ -12,7 +12,7 @@ import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
 import type { Tensors } from '../../src/providers/tensor.js';
 import { CLASSES, classified, classifier } from '../support/classified.js';
-import { failure } from '../support/graph.js';
+import { decode, failure, nodesOf } from '../support/graph.js';
 import { everyNth, isHeavy } from '../support/heavy.js';
 import { ints, node, value } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
@@ -546,6 +546,25 @@ test('the choice of an output is told before the training, and noted', async () 
   const text = "The loss is computed from the output 'scores', the first of floats; the others are 'a'";
   expect(told).toEqual([[text, { head: null }]]);
   expect(report.notes).toContain(text);
+});
+
+test('layers that share weights are repaired and trained without copies of them', async () => {
+  const nodes = [
+    ...[node('Shape', ['w1'], ['shape']), node('Gemm', ['x', 'w1', 'b1'], ['h'])],
+    ...[node('Neg', ['h'], ['n']), node('Relu', ['h'], ['a']), node('Relu', ['n'], ['c'])],
+    ...[node('Identity', ['w2'], ['again']), node('Gemm', ['a', 'w2', 'b2'], ['s'])],
+    ...[node('Gemm', ['c', 'again'], ['t']), node('Sub', ['s', 't'], ['scores'])],
+  ];
+  const bytes = classifier({ nodes });
+  const { output, report } = await finetune(bytes, { ...options, epochs: 1 });
+  expect(report.start.repaired).not.toBeNull();
+  const [before, after] = [decode(bytes), decode(await output.bytes())];
+  const names = ({ graph }: typeof before) => graph?.initializer?.map(({ name }) => name);
+  const read = ({ graph }: typeof before) =>
+    nodesOf(graph).flatMap(({ opType, input }) => (opType === 'Gemm' ? [input?.slice(1)] : []));
+  expect([names(after), read(after)]).toEqual([names(before), read(before)]);
+  const shared = report.notes.filter((note) => /shared|twice/.test(note));
+  expect(shared).toEqual(["The gradients of shared weights are summed: 'w2'"]);
 });
 
 test('a trained model without a repair cannot be undone, and the error says why', async () => {

@@ -2,6 +2,7 @@ import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '
 import { namesInside } from '../../onnx/extract.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
 import { usesBatchStatistics } from '../../onnx/inference-edits.js';
+import { behindIdentity, numberUses } from '../../onnx/number-uses.js';
 import { type Weight, weightOf } from '../../onnx/weights.js';
 import { followBodies, type SkippedLayer } from './body-layers.js';
 
@@ -85,7 +86,7 @@ export function linearLayers(
     const layer = layerOf(node, graph, index);
     if (typeof layer === 'string') leftAlone.push({ label: nodeLabel(node), op: node.opType, why: layer });
     else if ('sharedWith' in layer) {
-      sharing.push({ node, bias: node.inputs[2] ?? '' });
+      sharing.push({ node, bias: behindIdentity(index, graph, node.inputs[2] ?? '') });
       leftAlone.push({ label: nodeLabel(node), op: node.opType, why: layer.sharedWith });
     } else if (reached.has(layer.x)) layers.push(layer);
   }
@@ -161,10 +162,10 @@ const APPLICATION = ['group', 'transA', 'transB', 'alpha', 'beta'] as const;
 
 /** Returns how many nodes apply a node's weights, or undefined if something else reads them or applies them in another way. */
 function usersOf(node: Node, weight: Weight, scope: Scope, index: GraphIndex): number | undefined {
-  const uses = index.uses(weight.home, weight.name);
+  const uses = numberUses(index, weight.home, weight.name);
   const application = (one: Node) =>
     JSON.stringify([
-      ...[one.opType, one.domain, one.inputs[2] ?? ''],
+      ...[one.opType, one.domain, behindIdentity(index, scope, one.inputs[2] ?? '')],
       ...APPLICATION.map((name) => [attribute(one, name)?.i ?? null, attribute(one, name)?.f ?? null]),
     ]);
   const own = application(node);
@@ -179,7 +180,8 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): FoundLayer | Shar
   const op = node.opType as LinearOp;
   const [x = '', second = ''] = node.inputs;
   const y = node.outputs[0] ?? '';
-  const weight = weightOf(index, scope, second);
+  const stored = (name: string) => weightOf(index, scope, behindIdentity(index, scope, name));
+  const weight = stored(second);
   if (weight === undefined) return notStored(second, scope, index);
   const rank = weight.tensor.dims.length;
   const expected = { Conv: rank >= 3, ConvTranspose: rank >= 3, BatchNormalization: rank === 1 };
@@ -187,14 +189,14 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): FoundLayer | Shar
   const users = usersOf(node, weight, scope, index);
   if (users === undefined || (users > 1 && op === 'BatchNormalization'))
     return { sharedWith: readElsewhere('weights', weight) };
-  const shared = (tensor: Weight) => index.uses(tensor.home, tensor.name).length > users;
+  const shared = (tensor: Weight) => numberUses(index, tensor.home, tensor.name).length > users;
   const base = { node, label: nodeLabel(node), op, x, y, weight, users };
   if (op === 'MatMul') return matMul(base, scope, index);
   if (op === 'Gemm' && (attribute(node, 'transA')?.i ?? 0) !== 0) return 'its input is transposed';
   if (op === 'Gemm' && (attribute(node, 'alpha')?.f === 0 || attribute(node, 'beta')?.f === 0))
     return 'its alpha or beta is 0';
   if (op === 'BatchNormalization') {
-    const [bias, mean, variance] = node.inputs.slice(2).map((name) => weightOf(index, scope, name));
+    const [bias, mean, variance] = node.inputs.slice(2).map(stored);
     if (bias === undefined || mean === undefined || variance === undefined)
       return 'its statistics are not constant';
     if (usesBatchStatistics(node)) return 'it is in training mode';
@@ -203,7 +205,7 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): FoundLayer | Shar
   }
   const third = node.inputs[2] ?? '';
   if (third === '') return { ...base, bias: undefined };
-  const bias = weightOf(index, scope, third);
+  const bias = stored(third);
   if (bias === undefined) return 'its bias is not constant';
   if (shared(bias)) return { sharedWith: readElsewhere('bias', bias) };
   const { dims } = bias.tensor;
@@ -230,12 +232,12 @@ function matMul(base: Omit<FoundLayer, 'bias'>, scope: Scope, index: GraphIndex)
   const [, columns] = base.weight.tensor.dims;
   if (uses.length !== 1 || use?.kind !== 'input' || use.scope !== scope || use.node.opType !== 'Add')
     return { ...base, bias: undefined };
-  const bias = weightOf(index, scope, use.node.inputs[1 - use.slot] ?? '');
+  const bias = weightOf(index, scope, behindIdentity(index, scope, use.node.inputs[1 - use.slot] ?? ''));
   const { dims } = bias?.tensor ?? { dims: [] };
   const fits =
     bias !== undefined &&
     dims.at(-1) === columns &&
     dims.slice(0, -1).every((dim) => dim === 1) &&
-    index.uses(bias.home, bias.name).length === base.users;
+    numberUses(index, bias.home, bias.name).length === base.users;
   return fits ? { ...base, bias, y: use.node.outputs[0] ?? '' } : { ...base, bias: undefined };
 }

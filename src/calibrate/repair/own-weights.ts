@@ -2,6 +2,7 @@ import { createNodeWriter, withInputs } from '../../mish/node-writer.js';
 import { type Node, rewriteObstacle } from '../../onnx/document.js';
 import { indexGraphs } from '../../onnx/graph-index.js';
 import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
+import { behindIdentity, numberUses } from '../../onnx/number-uses.js';
 import { splice } from '../../onnx/splice.js';
 import { readWeight, weightOf } from '../../onnx/weights.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
@@ -34,10 +35,10 @@ export async function ownWeights(
     if (!nodes.has(node)) continue;
     const inputs = [...node.inputs];
     for (const slot of SLOTS) {
-      const name = inputs[slot] ?? '';
+      const name = behindIdentity(index, graph, inputs[slot] ?? '');
       const weight = weightOf(index, graph, name);
       if (weight === undefined || weight.home !== graph) continue;
-      const uses = index.uses(graph, name);
+      const uses = numberUses(index, graph, name);
       if (uses.length === 1) continue;
       const key = JSON.stringify([name, slot, bias, applicationOf(node)]);
       const known = copies.get(key);

@@ -23,12 +23,14 @@ const MIN_IR_VERSION = 4;
  * Returns edits that store transposed weights as the layers of the main graph read them, so that new weights can be
  * written. The initializer gets the name of the Transpose's output, and the Transpose is deleted. If another node reads
  * the initializer, as the Gather of a language model does, it stays, and a Constant takes the place of the Transpose.
- * `copied` is the number of elements that are stored twice then. Throws as `readWeight` does.
+ * `copied` is the number of elements that are stored twice then. With `copies` false, such layers stay as they are. Throws as
+ * `readWeight` does.
  */
 export async function storeAsRead(
   document: OnnxDocument,
   index: GraphIndex,
   openData: OpenData | undefined,
+  copies = true,
 ): Promise<{ readonly edits: readonly Edit[]; readonly copied: number }> {
   const { graph, irVersion } = document;
   const edits: Edit[] = [];
@@ -46,7 +48,10 @@ export async function storeAsRead(
     if (index.isInput(graph, weight.name)) continue;
     const axes = axesOf(node, weight);
     const readers = index.uses(graph, weight.name).length;
-    if (axes === undefined || (readers > 1 && elementCount(weight.tensor.dims) > MAX_COPIED_ELEMENTS))
+    if (
+      axes === undefined ||
+      (readers > 1 && (!copies || elementCount(weight.tensor.dims) > MAX_COPIED_ELEMENTS))
+    )
       continue;
     done.add(node);
     const values = permute(await readWeight(document, weight, openData), weight.tensor.dims, axes);

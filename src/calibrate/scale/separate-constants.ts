@@ -2,6 +2,7 @@ import { createNodeWriter, withInputs } from '../../mish/node-writer.js';
 import { type Node, type OnnxDocument, rewriteObstacle } from '../../onnx/document.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
 import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
+import { behindIdentity, numberUses } from '../../onnx/number-uses.js';
 import { splice } from '../../onnx/splice.js';
 import { readWeight, type Weight, weightOf } from '../../onnx/weights.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
@@ -31,7 +32,7 @@ const BIAS_SLOT = 2;
 
 /** Returns the node that reads a weight alone, or first. */
 function firstReader(index: GraphIndex, { home, name }: Weight): Node | undefined {
-  const [use] = index.uses(home, name);
+  const [use] = numberUses(index, home, name);
   return use?.kind === 'input' ? use.node : undefined;
 }
 
@@ -40,10 +41,11 @@ function firstReader(index: GraphIndex, { home, name }: Weight): Node | undefine
  * that they may share a bias as well.
  */
 function weightsOf(node: Node, { graph }: OnnxDocument, index: GraphIndex): string | undefined {
-  if (WITH_BIAS.has(node.opType)) return node.inputs[1];
+  const origin = (name: string | undefined) => name && behindIdentity(index, graph, name);
+  if (WITH_BIAS.has(node.opType)) return origin(node.inputs[1]);
   if (node.opType !== 'Add') return undefined;
   const makers = node.inputs.map((_, slot) => index.source(graph, node, slot));
-  return makers.find((maker) => maker?.opType === 'MatMul')?.inputs[1];
+  return origin(makers.find((maker) => maker?.opType === 'MatMul')?.inputs[1]);
 }
 
 /**
@@ -62,8 +64,9 @@ export async function separateConstants(model: EditableModel): Promise<EditableM
     if (node.domain !== '' || !(isScaled || WITH_BIAS.has(node.opType)) || rewriteObstacle(node)) continue;
     const inputs = [...node.inputs];
     const weights = weightsOf(node, document, index);
-    for (const [slot, name] of node.inputs.entries()) {
+    for (const [slot, input] of node.inputs.entries()) {
       if (!isScaled && slot !== BIAS_SLOT) continue;
+      const name = behindIdentity(index, graph, input);
       const weight = weightOf(index, graph, name);
       if (weight === undefined || weight.home !== graph) continue;
       const { dims, external } = weight.tensor;
@@ -74,7 +77,7 @@ export async function separateConstants(model: EditableModel): Promise<EditableM
         const tensor = floatTensor(await readWeight(document, weight, openData), weight.type, dims);
         inputs[slot] = writer.define(graph, name, tensor);
         copies++;
-      } else inputs[slot] = known ?? name;
+      } else inputs[slot] = known ?? input;
       biases.set(key, inputs[slot] ?? name);
     }
     if (inputs.some((name, slot) => name !== node.inputs[slot]))

@@ -86,11 +86,11 @@ test.each(NETS)(
       const data = Float32Array.from({ length: WIDTH }, () => normal(random));
       return { x: { elemType: 'f32', dims: [1, WIDTH], data } };
     }) satisfies Tensors[];
-    const { output, report } = await calibrate(bytes, {
-      data: () => ({ source: 'npz', feeds }),
-      steps: 0,
-      beta: 1,
-    });
+    const options = { data: () => ({ source: 'npz', feeds }), steps: 0, beta: 1 } as const;
+    const { output, report } = await calibrate(bytes, options);
+    const { report: uncopied } = await calibrate(bytes, { ...options, copies: false });
+    expect(uncopied.notes.join()).not.toContain('stored twice');
+    expect(uncopied.leftAlone.length).toBeGreaterThan(0);
     expect([report.leftAlone, report.kept]).toEqual([[], 'calibrated']);
     expect(report.layers.every(({ method }) => method !== 'none')).toBe(true);
     expect(report.notes.join()).toContain('stored twice');

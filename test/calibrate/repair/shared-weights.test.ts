@@ -28,9 +28,23 @@ const LAYERS: readonly (readonly [name: string, layer: Layer])[] = [
   ['MatMul', (x, y, at) => [node('MatMul', [x, `w${at}`], [y])]],
 ];
 
+/** The layers of a tower, which reads its weights through Identity nodes as PyTorch's older exporter writes them. */
+const aliased =
+  (layer: Layer): Layer =>
+  (x, y, at) => {
+    const names = [`w${at}`, `b${at}`];
+    const nodes = layer(x, y, at);
+    for (const one of nodes)
+      one.input = one.input?.map((name) => (names.includes(name) ? `${name}_2` : name)) ?? null;
+    return [...names.map((name) => node('Identity', [name], [`${name}_2`])), ...nodes];
+  };
+
+/** Nodes that read the shapes of weights, as for a bias of zeros. */
+const shapesOf = (...names: string[]) => names.map((name) => node('Shape', [name], [`${name}_shape`]));
+
 /** Two towers of three layers with the same weights; their outputs are subtracted. */
-function twins(layer: Layer, seed: number): Uint8Array {
-  const tower = (x: string) => [
+function twins(layer: Layer, seed: number, second = layer): Uint8Array {
+  const tower = (x: string, layer: Layer) => [
     ...layer(x, `${x}1`, 1),
     node('Relu', [`${x}1`], [`${x}2`]),
     ...layer(`${x}2`, `${x}3`, 2),
@@ -38,7 +52,12 @@ function twins(layer: Layer, seed: number): Uint8Array {
     ...layer(`${x}4`, `${x}5`, 3),
   ];
   return model({
-    nodes: [...tower('p'), ...tower('q'), node('Sub', ['p5', 'q5'], ['y'])],
+    nodes: [
+      ...shapesOf('w1', 'w2', 'w3'),
+      ...tower('p', layer),
+      ...tower('q', second),
+      node('Sub', ['p5', 'q5'], ['y']),
+    ],
     initializers: initializers(seed),
     inputs: ['p', 'q'].map((name) => value(name, 1, ['N', WIDTH])),
     outputs: [value('y', 1, ['N', WIDTH])],
@@ -69,18 +88,22 @@ async function calibrated(bytes: Uint8Array, inputs: readonly string[], options:
   return { bytes: await output.bytes(), report, gain };
 }
 
-test.each(LAYERS)(
+test.each([
+  ...LAYERS,
+  ...LAYERS.map(([name, layer]) => [`${name}, the second through Identity,`, layer, aliased(layer)] as const),
+])(
   'two towers of %s with the same weights are repaired together, and keep them',
-  async (_, layer) => {
+  async (_, layer, second = layer) => {
     for (const [at, seed] of SEEDS.entries()) {
-      const { bytes, report, gain } = await calibrated(twins(layer, seed), ['p', 'q'], {
+      const { bytes, report, gain } = await calibrated(twins(layer, seed, second), ['p', 'q'], {
         ...{ steps: 0, beta: at === 0 ? undefined : 1 },
       });
       expect([report.leftAlone, report.layers.length, report.kept]).toEqual([[], 2, 'calibrated']);
+      expect(report.notes.join()).not.toContain('stored twice');
       expect(gain).toBeGreaterThan(1.5);
       // With the same input, two towers with the same weights give the same.
       const same = f32([...weightsOf([WIDTH], seed)], [1, WIDTH]);
-      expect((await run(bytes, { p: same, q: same })).y?.every((one) => one === 0)).toBe(true);
+      expect((await run(bytes, { p: same, q: same })).y?.every((one) => Math.abs(one) < 1e-5)).toBe(true);
     }
   },
 );
