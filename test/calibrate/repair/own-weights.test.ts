@@ -86,7 +86,7 @@ test.each(NETS)(
       const data = Float32Array.from({ length: WIDTH }, () => normal(random));
       return { x: { elemType: 'f32', dims: [1, WIDTH], data } };
     }) satisfies Tensors[];
-    const options = { data: () => ({ source: 'npz', feeds }), steps: 0, beta: 1 } as const;
+    const options = { data: () => ({ source: 'npz' as const, feeds }), steps: 0, beta: 1 };
     const { output, report } = await calibrate(bytes, options);
     const { report: uncopied } = await calibrate(bytes, { ...options, copies: false });
     expect(uncopied.notes.join()).not.toContain('stored twice');
