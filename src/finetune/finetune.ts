@@ -54,20 +54,8 @@ export async function finetuneModel(
   const begin = performance.now();
   checkSeeds(given.seeds);
   await given.provider.availability(); // sets `provider.version`, too
-  const {
-    epochs = DEFAULT_EPOCHS,
-    optimizer = DEFAULT_OPTIMIZER,
-    warmUp = DEFAULT_WARM_UP_SHARE,
-    seed = 0,
-  } = given;
-  const asked: ArmOptions = {
-    ...given,
-    epochs,
-    warmUp,
-    // The weights are trained: long first steps of RMSProp would undo what they know.
-    optimizer:
-      optimizer.kind === 'rmsprop' ? { ...optimizer, corrected: optimizer.corrected ?? true } : optimizer,
-  };
+  const asked = withDefaults(given);
+  const { seed = 0 } = given;
   const prepared = await prepareFinetune(original, asked);
   const { swap, start, parts, loss, digest, resumed } = prepared;
   const options = { ...asked, loss: loss.loss };
@@ -120,13 +108,38 @@ export async function finetuneModel(
       units,
       ...facts,
       conclusion: conclude(facts),
-      notes: [...new Set([...(loss.reason ? [loss.reason] : []), ...remarks, ...start.notes, ...notes])],
+      notes: [
+        ...new Set([
+          ...(loss.reason ? [loss.reason] : []),
+          ...remarks,
+          ...whyNothing(swap),
+          ...start.notes,
+          ...notes,
+        ]),
+      ],
       seconds: seconds(),
       bytesIn: original.document.source.size,
       bytesOut: output.size,
     },
   };
 }
+
+/** Fills in the defaults of a fine-tuning. */
+function withDefaults(given: FinetuneOptions & OnProvider): ArmOptions {
+  const { epochs = DEFAULT_EPOCHS, optimizer = DEFAULT_OPTIMIZER, warmUp = DEFAULT_WARM_UP_SHARE } = given;
+  // The weights are trained: long first steps of RMSProp would undo what they know.
+  return {
+    ...given,
+    epochs,
+    warmUp,
+    optimizer:
+      optimizer.kind === 'rmsprop' ? { ...optimizer, corrected: optimizer.corrected ?? true } : optimizer,
+  };
+}
+
+/** Returns the notes of a swap that swaps nothing. */
+const whyNothing = ({ report, advice }: Prepared['swap']): string[] =>
+  report.sites.length > 0 ? [] : advice.map(({ text }) => text);
 
 function pairsOf(runs: readonly FinishedRun[], seeds: readonly number[]): PairedResults[] {
   return seeds.flatMap((seed) => {

@@ -73,7 +73,7 @@ export async function prepareFinetune(original: LoadedModel, given: ArmOptions):
   const isLater = options.inTurns === true && options.calibrate === false;
   const first = isLater ? undefined : await evaluateParts(original, parts, options, options.onDoubt);
   const swap = await plainSwap(original, options);
-  for (const advice of swap.unmatched) options.onDoubt?.(advice);
+  for (const advice of swap.advice) options.onDoubt?.(advice);
   const plain = isLater ? undefined : (await evaluateParts(swap.plain, parts, options)).test;
   const start = await startOf(original, swap, parts, options, resumed);
   const repaired = start.isRepaired ? (await evaluateParts(start.model, parts, options)).test : null;

@@ -22,18 +22,22 @@ export interface PlannedSwap {
   /** Form in which the model is trained; it computes the same function as the form of the output. */
   readonly trainedIn: FormName;
   readonly plain: LoadedModel;
-  /** Advice for each glob that matches no activation. */
-  readonly unmatched: Candidates['unmatched'];
+  /** Advice for each glob that matches no activation; where nothing is swapped, all notes of the swap, which say why. */
+  readonly advice: Candidates['unmatched'];
 }
 
 /** Swaps a model without repair. Throws as `swapDocument` does. */
 export async function plainSwap(original: LoadedModel, options: FinetuneOptions): Promise<PlannedSwap> {
   const { report, measuredIn, unmatched } = await findCandidates(original.document, options);
+  const advice = report.sites.length === 0 ? allAdvice(report) : unmatched;
   const { target: _, form: __, ...rest } = options;
   const form = report.to === 'mish' ? measuredIn : undefined; // other activations have one form
   const { output } = await swapDocument(original.document, { ...rest, form, undo: false, blocked: false });
-  return { report, trainedIn: measuredIn, plain: await editedModel(original, output), unmatched };
+  return { report, trainedIn: measuredIn, plain: await editedModel(original, output), advice };
 }
+
+const allAdvice = ({ notes, noteOptions = {} }: SwapReport): Candidates['unmatched'] =>
+  notes.map((text) => ({ text, option: noteOptions[text] }));
 
 /** Maximum number of samples for the repair; more improve it little. */
 const MAX_REPAIR_SAMPLES = 512;

@@ -33,6 +33,16 @@ export const finalActivation = (
   return isIncluded(last, loss) ? last : undefined;
 };
 
+/** Finds the Sigmoid at the end of a model, behind which cross-entropy takes its scores; undefined for another loss or end. */
+export function keptSigmoid(
+  { graph }: OnnxDocument,
+  index: GraphIndex,
+  { output, loss }: LossChoice,
+): Node | undefined {
+  const last = nodesBehind(RESHAPES, graph, index, output).activation;
+  return loss === 'cross-entropy' && isIncluded(last, 'bce') ? last : undefined;
+}
+
 const isIncluded = (node: Node | undefined, loss: LossName): boolean =>
   node?.domain === '' && INCLUDED[loss].includes(node.opType);
 

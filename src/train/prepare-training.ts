@@ -15,7 +15,7 @@ import type { EditableModel } from '../providers/loaded-model.js';
 import type { Tensors } from '../providers/tensor.js';
 import { lacksNormalisation } from './batch-norms.js';
 import { fixedBatch, type RunOptions, withFreeBatch } from './batch-of-copy.js';
-import { finalActivation, withoutReshapedActivation } from './final-activation.js';
+import { finalActivation, keptSigmoid, withoutReshapedActivation } from './final-activation.js';
 import type { LossName } from './losses.js';
 import { neutralConstants } from './neutral-constants.js';
 import { withShapeBranches } from './shape-branches.js';
@@ -92,6 +92,7 @@ export async function prepareTraining(
       fix: 'Give a model with Conv, Gemm, MatMul or normalisation weights',
     });
   const last = omitted ?? finalActivation(document, index, options);
+  remarks.push(...sigmoidRemarks(keptSigmoid(document, index, options)));
   remarks.push(...structureRemarks(document, index, weights, last));
   return {
     model,
@@ -209,6 +210,12 @@ function refuseOverflow({ name, type }: Weight, values: ArrayLike<number>): void
       },
     );
   }
+}
+
+function sigmoidRemarks(sigmoid: Node | undefined): TrainingRemark[] {
+  if (sigmoid === undefined) return [];
+  const text = `Cross-entropy takes the results of the final Sigmoid '${nodeLabel(sigmoid)}' as scores, and stays far above 0; for a model of sigmoids, give one-hot targets and the loss bce`;
+  return [{ code: 'sigmoid-kept', text }];
 }
 
 /** Describes what the training copy leaves out or cannot reach. */

@@ -5,6 +5,8 @@ import { type Node, nodeLabel } from '../onnx/document.js';
 export type TrainingRemarkCode =
   /** The loss includes the final activation, which the copy omits. */
   | 'activation-omitted'
+  /** Cross-entropy takes its scores behind a final Sigmoid. */
+  | 'sigmoid-kept'
   /** The model has convolutions but no normalisation. */
   | 'no-batch-norm'
   /** Batch normalisation was put back behind convolutions. */

@@ -567,6 +567,25 @@ test('layers that share weights are repaired and trained without copies of them'
   expect(shared).toEqual(["The gradients of shared weights are summed: 'w2'"]);
 });
 
+test('where nothing is swapped, the reason is told before the training, and noted', async () => {
+  const fused = node(
+    'FusedGemm',
+    ['x', 'w1', 'b1'],
+    ['a'],
+    { activation: 'Relu' },
+    { domain: 'com.microsoft' },
+  );
+  const nodes = [fused, node('Gemm', ['a', 'w2', 'b2'], ['scores'])];
+  const told: string[] = [];
+  const { report } = await finetune(classifier({ nodes, domains: { 'com.microsoft': 1 } }), {
+    ...{ ...options, epochs: 1 },
+    onDoubt: ({ text }) => told.push(text),
+  });
+  expect([report.sites, report.comparison]).toEqual([[], null]);
+  expect(told).toEqual([expect.stringMatching(/^ONNX Runtime optimised this model.*before that$/)]);
+  expect(report.notes).toEqual(expect.arrayContaining(told));
+});
+
 test('a trained model without a repair cannot be undone, and the error says why', async () => {
   const { output } = await finetune(net, { ...options, epochs: 1, calibrate: false, control: false });
   expect(await failure(undo(await output.bytes()))).toMatchObject({

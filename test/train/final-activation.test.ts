@@ -128,6 +128,22 @@ describe.each(Object.entries(TAILS))(
       const expected = await trained(convolution(tail, undefined), { targets, loss: 'bce' });
       expect(await trained(convolution(tail, 'Sigmoid'), { targets, loss: 'bce' })).toEqual(expected);
     });
+
+    test('a Sigmoid that cross-entropy keeps is named', async () => {
+      for (const [activation, loss, isNamed] of [
+        ['Sigmoid', 'cross-entropy', true],
+        ['Sigmoid', 'mse', false],
+        ['Softmax', 'cross-entropy', false],
+      ] as const) {
+        const data = wave(COUNT * places * CLASSES, 1.3);
+        const numbers = { elemType: 'f32' as const, dims: [COUNT, ...tail.dims], data };
+        const targets = loss === 'mse' ? numbers : labels;
+        const bytes = convolution(tail, activation);
+        const trainer = await createTrainer(bytes, { inputs: { x }, targets, loss, provider, batch: 4 });
+        await trainer.close();
+        expect(trainer.remarks.some(({ code }) => code === 'sigmoid-kept')).toBe(isNamed);
+      }
+    });
   },
 );
 
