@@ -23,8 +23,11 @@ export async function symmetricModel(
 /** Returns the sites that reach a tensor without passing through another site. */
 function sitesBefore({ graph }: OnnxDocument, plan: Plan, name: string): ReadonlySet<string> {
   const sites = new Set(plan.sites.map(({ output }) => output));
+  // An absent output has no name, as an absent input has none.
   const producers = new Map(
-    graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)),
+    graph.nodes.flatMap((node) =>
+      node.outputs.flatMap((name) => (name === '' ? [] : [[name, node] as const])),
+    ),
   );
   const near = new Set<string>();
   const seen = new Set<string>();
