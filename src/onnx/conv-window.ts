@@ -77,7 +77,7 @@ function beginOf(
 ): number {
   const automatic = attribute(node, 'auto_pad')?.s ?? 'NOTSET';
   const shaped = kind === 'ConvTranspose' && attribute(node, 'output_shape')?.ints !== undefined;
-  if (automatic === 'VALID') return 0;
+  if (automatic === 'VALID' && !shaped) return 0;
   if (automatic === 'NOTSET' && !shaped) return attribute(node, 'pads')?.ints?.[axis] ?? 0;
   // The odd element of padding goes to the end with SAME_UPPER, else to the beginning.
   if (kind === 'Conv') {

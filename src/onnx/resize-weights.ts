@@ -35,21 +35,30 @@ export function resizeWeights(node: Node, opset: number, axis: ResizedAxis): Flo
   return weights;
 }
 
-/** Returns a function from output index to input coordinate. */
-function placeOf(mode: string, { size, out, scale }: ResizedAxis): ((at: number) => number) | undefined {
+/**
+ * Returns a function from output index to input coordinate. It rounds to float32 as ONNX Runtime does: else a coordinate near the middle of
+ * two elements would be nearest to another one.
+ */
+function placeOf(
+  mode: string,
+  { size, out, scale: given }: ResizedAxis,
+): ((at: number) => number) | undefined {
+  const scale = Math.fround(given);
+  const halfPixel = (at: number) => Math.fround(Math.fround((at + 0.5) / scale) - 0.5);
   switch (mode) {
     case 'half_pixel':
-      return (at) => (at + 0.5) / scale - 0.5;
+      return halfPixel;
     case 'pytorch_half_pixel':
-      return (at) => (out > 1 ? (at + 0.5) / scale - 0.5 : 0);
+      return (at) => (out > 1 ? halfPixel(at) : 0);
     case 'half_pixel_symmetric': {
-      const offset = (size / 2) * (1 - out / (scale * size));
-      return (at) => offset + (at + 0.5) / scale - 0.5;
+      const ratio = Math.fround(out / Math.fround(scale * size));
+      const offset = Math.fround((size / 2) * Math.fround(1 - ratio));
+      return (at) => Math.fround(Math.fround(offset + Math.fround((at + 0.5) / scale)) - 0.5);
     }
     case 'asymmetric':
-      return (at) => at / scale;
+      return (at) => Math.fround(at / scale);
     case 'align_corners':
-      return (at) => (out > 1 ? (at * (size - 1)) / (out - 1) : 0);
+      return (at) => (out > 1 ? Math.fround((at * (size - 1)) / (out - 1)) : 0);
     default:
       return undefined;
   }

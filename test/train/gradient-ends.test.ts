@@ -103,6 +103,23 @@ test('a node whose attributes its gradient does not cover is told, too', async (
   expect(ends).toEqual(["No gradient flows through 'Einsum → e': 'v', 'w' cannot be trained"]);
 });
 
+test.each(['MaxPool', 'AveragePool', 'LpPool'])(
+  'gradients end at a %s that ONNX Runtime pads otherwise than ONNX',
+  async (op) => {
+    const pooled = (dilation: number) =>
+      endsOf(19, [
+        first,
+        node('Unsqueeze', ['h', 'first'], ['h4']),
+        node(op, ['h4'], ['p'], {
+          ...{ kernel_shape: [3, 1], strides: [3, 1], dilations: [dilation, 1], auto_pad: 'SAME_UPPER' },
+        }),
+        node('MatMul', ['p', 'v'], ['y']),
+      ]);
+    expect(await pooled(1)).toEqual([]);
+    expect(await pooled(2)).toEqual([`No gradient flows through '${op} → p': 'w' cannot be trained`]);
+  },
+);
+
 test('a node that passes a gradient to one input only is told', async () => {
   const ends = await endsOf(18, [
     first,

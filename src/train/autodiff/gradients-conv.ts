@@ -65,8 +65,12 @@ export function transposed(
     const covered = ((outside[axis] ?? 1) - 1) * stride + (size - 1) * (dilations[axis] ?? 1) + 1;
     return (inside[axis] ?? 1) - (covered - begin - end);
   });
+  // A ConvTranspose adds less than a stride to its output; there may be more that no window reaches.
+  const rest = extra.map((size, axis) => Math.max(0, size - (strides[axis] ?? 1) + 1));
   const common = { group, kernel_shape: kernel, strides, dilations, pads };
-  return tape.node('ConvTranspose', [g, w], { ...common, output_padding: extra });
+  const added = extra.map((size, axis) => size - (rest[axis] ?? 0));
+  const result = tape.node('ConvTranspose', [g, w], { ...common, output_padding: added });
+  return tape.pad(result, [...new Array<number>(axes + 4).fill(0), ...rest]);
 }
 
 /** Adds kernels that copy the elements of a window, in order or reversed. */

@@ -15,6 +15,7 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
   const y = node.outputs[0] ?? '';
   const kernel = attribute(node, 'kernel_shape')?.ints ?? [];
   const [dx, dy] = [tape.dims(x), tape.dims(y)];
+  if (isPaddedOtherwise(node, kernel, dx.slice(2), dy.slice(2))) return [];
   const whole = windowOf('Conv', node, kernel, dx.slice(2), dy.slice(2));
   const window = withoutUnreadTaps(whole, dx.slice(2), dy.slice(2));
   const [n = 1, c = 1, ...outside] = dy;
@@ -28,6 +29,27 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
   const ranked = tape.node('Mul', [mask, tapRanks(tape, window, dx.slice(2), outside)]);
   const first = tape.mask('Equal', ranked, reducedMax(tape, ranked, 2));
   return [fold(tape, tape.node('Mul', [flat(g), first]), dx, outside, window)];
+}
+
+/** Whether an auto_pad is SAME, and so the output's size does not follow from ceil_mode. */
+const isSame = (node: Node) => (attribute(node, 'auto_pad')?.s ?? '').startsWith('SAME_');
+
+/**
+ * Whether ONNX Runtime pads a pooling with SAME otherwise than ONNX says: it leaves out dilations, and pads by a negative number where
+ * strides are longer than windows, so that windows begin behind the first element.
+ */
+function isPaddedOtherwise(
+  node: Node,
+  kernel: readonly number[],
+  inside: readonly number[],
+  outside: readonly number[],
+): boolean {
+  const listed = (name: string) => attribute(node, name)?.ints ?? kernel.map(() => 1);
+  const [strides, dilations] = [listed('strides'), listed('dilations')];
+  const isOther = (size: number, axis: number) =>
+    (size > 1 && dilations[axis] !== 1) ||
+    ((outside[axis] ?? 1) - 1) * (strides[axis] ?? 1) + size - (inside[axis] ?? 1) < -1;
+  return isSame(node) && kernel.some(isOther);
 }
 
 /** Adds ranks of the taps of each window, the first the highest, [1, 1, taps, places]. Padding, which can equal a maximum of 0, has 0. */
@@ -107,6 +129,7 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
   const [dx, dy] = [tape.dims(x), tape.dims(y)];
   const kernel = attribute(node, 'kernel_shape')?.ints ?? dx.slice(2);
   const inside = dx.slice(2);
+  if (isPaddedOtherwise(node, kernel, inside, dy.slice(2))) return [];
   const window = withoutUnreadTaps(windowOf('Conv', node, kernel, inside, dy.slice(2)), inside, dy.slice(2));
   const [n = 1, c = 1, ...outside] = dy;
   const p = attribute(node, 'p')?.i ?? 2;
@@ -140,7 +163,7 @@ function averageShares(
 ): string {
   const taps = elementCount(window.kernel);
   const countsPadding = (attribute(node, 'count_include_pad')?.i ?? 0) !== 0;
-  const isRoundedUp = (attribute(node, 'ceil_mode')?.i ?? 0) !== 0;
+  const isRoundedUp = (attribute(node, 'ceil_mode')?.i ?? 0) !== 0 && !isSame(node);
   if ((countsPadding && !isRoundedUp) || whole.pads.every((pad) => pad === 0))
     return tape.floats(new Float32Array(taps).fill(1 / elementCount(whole.kernel)), [1, 1, taps, 1]);
   const pads = attribute(node, 'pads')?.ints ?? whole.pads.map(() => 0);

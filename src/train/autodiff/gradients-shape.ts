@@ -127,16 +127,24 @@ const pad: Gradient = (tape, node, g) => {
   if (mode === 'constant') return [window(tape, g, out, begins, dims)];
   return [
     copied(tape, g, dims, out, (axis, at) => {
-      const [size, place] = [dims[axis] ?? 1, at - (begins[axis] ?? 0)];
-      if (mode === 'edge') return Math.min(size - 1, Math.max(0, place));
-      if (mode === 'wrap') return ((place % size) + size) % size;
-      if (size === 1) return 0;
-      const period = 2 * (size - 1);
-      const turned = ((place % period) + period) % period;
-      return turned < size ? turned : period - turned;
+      const [whole, begin] = [dims[axis] ?? 1, begins[axis] ?? 0];
+      const end = (out[axis] ?? 1) - whole - begin;
+      // Negative pads cut the input, before the others copy what is left.
+      const [cut, size] = [Math.max(0, -begin), whole + Math.min(0, begin) + Math.min(0, end)];
+      return cut + paddedFrom(mode, at - Math.max(0, begin), size);
     }),
   ];
 };
+
+/** Returns the index that Pad copies to a place, which may lie before the first of `size` elements or behind the last. */
+function paddedFrom(mode: string, place: number, size: number): number {
+  if (mode === 'edge') return Math.min(size - 1, Math.max(0, place));
+  if (mode === 'wrap') return ((place % size) + size) % size;
+  if (size === 1) return 0;
+  const period = 2 * (size - 1);
+  const turned = ((place % period) + period) % period;
+  return turned < size ? turned : period - turned;
+}
 
 /** Returns the rule of an operator that scatters updates into a copy of its data, from the operator that gathers them. */
 const scatter = (gathers: 'GatherElements' | 'GatherND'): Gradient => {
@@ -175,8 +183,17 @@ const resize: Gradient = (tape, node, g) => {
   const slot = node.opType === 'Upsample' || tape.opset < 11 ? 1 : 2;
   const given = tape.constant(node.inputs[slot] ?? '') ?? [];
   const axes = attribute(node, 'axes')?.ints?.map((axis) => (axis + dims.length) % dims.length);
+  const listed = axes ?? dims.map((_, axis) => axis);
+  const policy = attribute(node, 'keep_aspect_ratio_policy')?.s ?? 'stretch';
+  const isKept = policy !== 'stretch' && given.length === 0;
+  const sizes = isKept ? tape.constant(node.inputs[3] ?? '') : undefined;
+  if (isKept && sizes === undefined) return [];
+  // One scale for all axes, the least or the largest that the wanted sizes have.
+  const scales = listed.map((axis, place) => (sizes?.[place] ?? 1) / (dims[axis] ?? 1));
+  const common = policy === 'not_larger' ? Math.min(...scales) : Math.max(...scales);
   const scaleOf = (axis: number) => {
-    const place = axes === undefined ? axis : axes.indexOf(axis);
+    const place = listed.indexOf(axis);
+    if (isKept && place >= 0) return common;
     return given[place] ?? (out[axis] ?? 1) / (dims[axis] ?? 1);
   };
   let result = { name: g, dims: out };

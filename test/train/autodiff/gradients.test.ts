@@ -141,7 +141,75 @@ const REPEATED: typeof EINSUMS = ['bni,bij->bnj', '...ni,...ij->...nj', 'bni,bij
   }),
 );
 
+/** A weight of these dims behind a node: each of its elements is compared, not sums over places. */
+const whole = (
+  dims: number[],
+  opset: number,
+  next: onnx.INodeProto,
+  ...constants: onnx.ITensorProto[]
+): Case => ({
+  nodes: [node('Mul', ['w', 'x'], ['h']), next],
+  ...{ weights: { w: dims }, x: [1], opset, constants },
+});
+
+/** Resize to sizes of which both axes take the scale of one. */
+const KEPT_RATIOS = ['not_larger', 'not_smaller'].flatMap((policy) =>
+  ['nearest', 'linear', 'cubic'].flatMap((mode) =>
+    [
+      [9, 9],
+      [3, 8],
+      [7, 3],
+    ].map(([high = 1, wide = 1]): [string, Case] => {
+      const attributes = { mode, keep_aspect_ratio_policy: policy, axes: [2, 3] };
+      return [
+        `Resize: ${mode} to ${high} × ${wide}, ${policy}`,
+        whole(
+          [1, 1, 3, 5],
+          19,
+          node('Resize', ['h', '', '', 'to'], ['y'], attributes),
+          ints('to', [2], [high, wide]),
+        ),
+      ];
+    }),
+  ),
+);
+
+/** Resize to the nearest elements, many of which are as near as others, with scales that float32 rounds. */
+const NEAREST = ['half_pixel', 'half_pixel_symmetric', 'asymmetric', 'align_corners'].flatMap((coordinates) =>
+  [0.6, 0.7, 1.2, 1.5].map((scale): [string, Case] => [
+    `Resize: nearest by ${scale}, ${coordinates}`,
+    whole(
+      [1, 1, 12],
+      19,
+      node('Resize', ['h', '', 'by'], ['y'], {
+        ...{ mode: 'nearest', coordinate_transformation_mode: coordinates },
+        ...(coordinates === 'asymmetric' ? { nearest_mode: 'floor' } : {}),
+      }),
+      floats('by', [3], [1, 1, scale]),
+    ),
+  ]),
+);
+
+/** Pads of which some are negative. */
+const CUT_PADS = ['constant', 'edge', 'reflect', 'wrap'].flatMap((mode) =>
+  [
+    [-1, 3],
+    [3, -1],
+    [-2, -1],
+  ].map((pads): [string, Case] => [
+    `Pad: ${mode}, ${pads}`,
+    whole(
+      [2, 5],
+      19,
+      node('Pad', ['h', 'pads', '', 'axes'], ['y'], { mode }),
+      ints('pads', [2], pads),
+      ints('axes', [1], [1]),
+    ),
+  ]),
+);
+
 const CASES: Record<string, Case> = {
+  ...Object.fromEntries([...KEPT_RATIOS, ...NEAREST, ...CUT_PADS]),
   Conv: conv({ pads: [1, 1, 1, 1] }, [3, 4, 3, 3]),
   'Conv: many channels': conv({ pads: [1, 1, 1, 1] }, [3, 16, 3, 3], [2, 16, 4, 5]),
   'Conv: many channels, uneven pads': conv({ pads: [0, 2, 1, 0] }, [3, 20, 3, 4], [3, 20, 5, 4]),
@@ -210,6 +278,36 @@ const CASES: Record<string, Case> = {
   AveragePool: after(node('AveragePool', ['h'], ['y'], { kernel_shape: [3, 2], strides: [1, 2] })),
   'AveragePool: padded': after(
     node('AveragePool', ['h'], ['y'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: 1 }),
+  ),
+  ...Object.fromEntries(
+    ['SAME_UPPER', 'SAME_LOWER'].map((auto_pad) => {
+      const attributes = {
+        kernel_shape: [3, 2],
+        strides: [2, 1],
+        auto_pad,
+        ceil_mode: 1,
+        count_include_pad: 1,
+      };
+      return [
+        `AveragePool: ${auto_pad}, ceil_mode`,
+        whole([1, 1, 5, 4], 19, node('AveragePool', ['h'], ['y'], attributes)),
+      ];
+    }),
+  ),
+  'LpPool: elements that no window reaches': whole(
+    [1, 1, 5, 6],
+    18,
+    node('LpPool', ['h'], ['y'], {
+      kernel_shape: [1, 4],
+      dilations: [1, 2],
+      pads: [0, 0, 0, 1],
+      ceil_mode: 1,
+      p: 1,
+    }),
+  ),
+  'ConvTranspose: VALID, with the shape of the output': transposed(
+    { strides: [1, 3], auto_pad: 'VALID', output_shape: [4, 10] },
+    [4, 2, 3, 2],
   ),
   GlobalAveragePool: after(node('GlobalAveragePool', ['h'], ['y'])),
   ReduceMean: after(node('ReduceMean', ['h'], ['y'], { axes: [2, -1], keepdims: 0 })),
