@@ -1,5 +1,5 @@
 // Measures of a trained run: score, units, landscape and derivative.
-import { scoreOf } from '../finetune/arm.js';
+import { evaluatePart, scoreOf } from '../finetune/arm.js';
 import { feedsOf } from '../finetune/feeds.js';
 import { MAX_UNIT_SAMPLES } from '../finetune/limits.js';
 import { firstOf } from '../finetune/split-data.js';
@@ -27,7 +27,7 @@ export async function judgeRun(
   { onPoint }: { readonly onPoint?: ((done: number, of: number) => void) | undefined } = {},
 ): Promise<Pick<ExperimentRun, 'test' | 'units' | 'landscape' | 'derivative'>> {
   const { parts, architecture, options, seeds } = experiment;
-  const test = scoreOf(await trainer.evaluate(parts.test));
+  const test = scoreOf(await evaluatePart(trainer, parts.test));
   const from = modelOf(experiment, activation);
   const trained = await editedModel(from, splice(from.document.source, await trainer.edits()));
   const inputs = architecture.sites.map(({ input }) => input);

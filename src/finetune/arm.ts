@@ -1,4 +1,5 @@
 // A training of one arm: the swapped model, or its control.
+import { OnnxMishError } from '../base/error.js';
 import { clusteredInterval, samplesThatCount, sharesOfClusters } from '../metrics/clusters.js';
 import { matches } from '../mish/sites.js';
 import { indexGraphs } from '../onnx/graph-index.js';
@@ -11,7 +12,7 @@ import type { Teacher } from '../train/trainer-options.js';
 import type { SampleResults } from './compare-arms.js';
 import type { FinetuneOptions } from './options.js';
 import type { FinetuneRun, Score } from './report-schema.js';
-import type { DataParts } from './split-data.js';
+import type { DataParts, LabelledPart } from './split-data.js';
 
 /** Options of all trainings of a fine-tuning, with defaults. */
 export type ArmOptions = FinetuneOptions & OnProvider & { readonly epochs: number; readonly warmUp: number };
@@ -89,6 +90,20 @@ export function trainerSettings(options: ArmOptions) {
     patience,
     ignoreLabel,
   };
+}
+
+/** Evaluates a training on a part of the data. Throws `bad-data` for a sample whose loss is NaN or infinite. */
+export async function evaluatePart(
+  trainer: Pick<ModelTrainer, 'evaluate'>,
+  part: LabelledPart,
+): Promise<Evaluation> {
+  const evaluation = await trainer.evaluate(part);
+  const at = evaluation.losses.findIndex((loss) => !Number.isFinite(loss));
+  if (at < 0) return evaluation;
+  const { name, indices, part: kind } = part.origin ?? {};
+  const what = `the loss of ${kind === undefined ? '' : `${kind} `}sample ${indices?.[at] ?? at} is ${evaluation.losses[at]}`;
+  const fix = 'Remove the sample, or check what the model computes from it';
+  throw new OnnxMishError('bad-data', what, { where: name, fix });
 }
 
 /** Returns the score of an evaluation. */

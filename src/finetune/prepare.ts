@@ -4,7 +4,7 @@ import { sharedSamples } from '../data/shared-samples.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import { withSession } from '../providers/with-session.js';
 import { type ChosenLoss, chooseLoss } from '../train/choose-loss.js';
-import { type ArmOptions, openArm, scoreOf } from './arm.js';
+import { type ArmOptions, evaluatePart, openArm, scoreOf } from './arm.js';
 import type { FinetuneCheckpoint } from './checkpoint.js';
 import { dataDigest, finetuneDigest } from './digest.js';
 import type { LabelledData } from './options.js';
@@ -135,11 +135,11 @@ async function evaluateParts(
 ): Promise<{ test: Score; validation: Score | null }> {
   const trainer = await openArm(model, parts, options, options.seed ?? 0, { onDoubt });
   try {
-    const test = scoreOf(await trainer.evaluate(parts.test));
+    const test = scoreOf(await evaluatePart(trainer, parts.test));
     const { validation } = parts;
     return {
       test,
-      validation: validation === undefined ? null : scoreOf(await trainer.evaluate(validation)),
+      validation: validation === undefined ? null : scoreOf(await evaluatePart(trainer, validation)),
     };
   } finally {
     await trainer.close();

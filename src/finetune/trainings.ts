@@ -3,7 +3,15 @@ import { OnnxMishError, withDetails } from '../base/error.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { Epoch } from '../train/epoch.js';
 import type { ModelTrainer } from '../train/train-model.js';
-import { type ArmOptions, movedWeights, openArm, resultsOf, scoreOf, teacherOf } from './arm.js';
+import {
+  type ArmOptions,
+  evaluatePart,
+  movedWeights,
+  openArm,
+  resultsOf,
+  scoreOf,
+  teacherOf,
+} from './arm.js';
 import { decodeFinetuneCheckpoint, encodeFinetuneCheckpoint, type FinetuneCheckpoint } from './checkpoint.js';
 import type { SampleResults } from './compare-arms.js';
 import { type FinetuneClock, finetuneClock, timeControl } from './finetune-clock.js';
@@ -189,7 +197,7 @@ async function openRun(
   });
   try {
     const score = resume === undefined ? await beforeTraining(trainer, parts) : (before ?? null);
-    const start = isScored ? scoreOf(await trainer.evaluate(parts.test)) : undefined;
+    const start = isScored ? scoreOf(await evaluatePart(trainer, parts.test)) : undefined;
     return { arm, seed, trainer, before: score, start };
   } catch (error) {
     await trainer.close();
@@ -215,7 +223,7 @@ async function finishRun(
   { models, parts, seeds }: Trainings,
   { arm, seed, trainer, before, start }: OpenRun,
 ): Promise<FinishedRun> {
-  const evaluation = await trainer.evaluate(parts.test);
+  const evaluation = await evaluatePart(trainer, parts.test);
   return {
     run: {
       arm,
@@ -238,7 +246,7 @@ async function beforeTraining(
   trainer: ModelTrainer,
   { validation }: DataParts,
 ): Promise<FinetuneCheckpoint['before']> {
-  return validation === undefined ? null : scoreOf(await trainer.evaluate(validation));
+  return validation === undefined ? null : scoreOf(await evaluatePart(trainer, validation));
 }
 
 function encodedRuns(finished: readonly FinishedRun[]): Pick<FinetuneCheckpoint, 'runs' | 'finished'> {

@@ -422,6 +422,43 @@ describe('bad input gives one clear error', () => {
   });
 });
 
+test.each([
+  ['test', true],
+  ['test', false],
+  ['validation', false],
+] as const)(
+  'a %s sample of which the model makes NaN is named before the training, in turns: %s',
+  async (part, inTurns) => {
+    // 0 / 0 for a sample of zeros, as of an image of one colour that the model standardises.
+    const scaled = classifier({
+      nodes: [
+        node('ReduceL2', ['x'], ['norm'], { axes: [1] }),
+        node('Div', ['x', 'norm'], ['unit']),
+        node('Gemm', ['unit', 'w1', 'b1'], ['h']),
+        node('Relu', ['h'], ['a']),
+        node('Gemm', ['a', 'w2', 'b2'], ['scores']),
+      ],
+      opset: 13,
+    });
+    const { x, labels } = classified(300);
+    const zeroed = x.data.slice();
+    zeroed.fill(0, 4 * 33, 4 * 34);
+    const withZeros = (inputs: Parameters<FinetuneOptions['data']>[0]) =>
+      ({ ...labelledArrays({ x: { ...x, data: zeroed } }, labels, inputs), name: 'zeros.npz' }) as const;
+    const begun: string[] = [];
+    const failed = finetune(scaled, {
+      ...{ ...options, epochs: 1, calibrate: false, inTurns },
+      // As validation, all but few samples, so that the zeros are among them.
+      ...(part === 'test' ? { test: withZeros } : { data: withZeros, validation: 0.89, batch: 8 }),
+      onStep: ({ arm }) => begun.push(arm),
+    });
+    await expect(failed).rejects.toMatchObject({
+      ...{ code: 'bad-data', where: 'zeros.npz', what: `the loss of ${part} sample 33 is NaN` },
+    });
+    expect(begun).toEqual([]);
+  },
+);
+
 test('batch normalisation, convolutions and images of models/ are trained', async () => {
   const images = Float32Array.from({ length: 96 * 784 }, (_, at) => Math.abs(Math.sin(at * 0.37)));
   const data: FinetuneOptions['data'] = (inputs) =>
