@@ -268,7 +268,7 @@ export const BOMBS = {
   },
   'functions that call the next often': (count: number) =>
     bombModel(
-      [x, y, field(1, call('F0', 'x', 'y'))],
+      [x, y, field(1, call('F0', 'x', 'y')), graphNode('Neg', ['x'], ['n'])], // Neg may turn a bound round
       times(12, (index) =>
         localFunction(
           `F${index}`,
