@@ -43,7 +43,9 @@ export async function sharpenModel(
   refuseAutoBeta(options);
   const { report, measuredIn } = await findCandidates(document, { ...rest, beta: 1 });
   const dataset = await dataFor(original, options);
-  const limit = Math.floor(samples / (await samplesOfRun(dataset)));
+  const affordable = Math.floor(samples / (await samplesOfRun(dataset)));
+  // Runs may have more samples than the default.
+  const limit = options.samples === undefined ? Math.max(SUBSET_SHARES.length, affordable) : affordable;
   const [search, test] = splitFeeds(dataset.feeds, SUBSET_SHARES, { seed, limit });
   if (search === undefined || test === undefined || search.runs === 0) {
     throw new OnnxMishError('bad-data', 'the search needs at least two runs of samples', {

@@ -1,11 +1,15 @@
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import { OnnxMishError } from '../../base/error.js';
+import { ACTIVATIONS } from '../../mish/activations.js';
 import { verdictText, verdictWord } from '../../render/figures.js';
 import type { JunitCase } from '../../render/junit.js';
 import { summarise } from '../../render/summary.js';
 import type { Report } from '../../validate/report-schema.js';
 import { EXIT } from '../io/exit.js';
-import { expandInputs } from '../io/inputs.js';
+import { expandInputs, type Input } from '../io/inputs.js';
 import { runMany, sayLeftOut } from '../io/many.js';
-import { planOutputs } from '../io/outputs.js';
+import { type Job, planOutputs } from '../io/outputs.js';
 import type { Patterns } from '../options/patterns.js';
 import { annotateReport } from '../text/annotate-report.js';
 import { codeOf, compareModels, type Flags } from './run-validate.js';
@@ -21,7 +25,7 @@ export async function validateMany(many: Patterns, flags: Flags): Promise<void> 
   const jobs =
     swappedDir === undefined
       ? inputs.map(({ path }) => ({ input: path, output: undefined }))
-      : planOutputs(inputs, 'mish', swappedDir);
+      : swappedJobs(inputs, swappedDir);
   await runMany<(typeof jobs)[number], Report>(
     jobs,
     {
@@ -44,6 +48,23 @@ export async function validateMany(many: Patterns, flags: Flags): Promise<void> 
     },
     { ...flags, jobs: 1, command: 'validate' }, // a second job would distort the latency
   );
+}
+
+/** Returns the file that a swap to Mish or another activation wrote for each model. Throws `bad-usage` if there are several for a model. */
+function swappedJobs(inputs: readonly Input[], folder: string): Job[] {
+  const names = new Set(['mish', ...Object.keys(ACTIVATIONS)]);
+  const plans = [...names].map((name) => planOutputs(inputs, name, folder));
+  return inputs.map(({ path }, at) => {
+    const all = plans.flatMap((jobs) => jobs[at] ?? []);
+    const [found, ...others] = all.filter(({ output }) => existsSync(output));
+    const [expected = { input: path, output: path }] = all;
+    if (found === undefined || others.length === 0) return found ?? expected;
+    const files = [found, ...others].map(({ output }) => `'${basename(output)}'`);
+    throw new OnnxMishError('bad-usage', `there are several swaps of '${path}': ${files.join(', ')}`, {
+      where: folder,
+      fix: 'Keep the output of each activation in a folder of its own',
+    });
+  });
 }
 
 /** Returns the outcome of a comparison in JUnit XML: what failed, and the conclusion. */

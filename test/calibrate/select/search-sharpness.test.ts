@@ -98,6 +98,26 @@ describe('--beta auto', () => {
   });
 });
 
+test('two runs with more samples than the default are enough for a search', async () => {
+  const bytes = model({
+    nodes: [node('Relu', ['x'], ['y'])],
+    inputs: [value('x', 1, ['N', 1])],
+    outputs: [value('y', 1, ['N', 1])],
+  });
+  const original = { model: bytes, document: await scan(bytes) };
+  const feeds = [1, 2].map((seed) => {
+    const drawn = createRandom(seed);
+    return {
+      x: { elemType: 'f32', dims: [600, 1], data: Float32Array.from({ length: 600 }, () => normal(drawn)) },
+    };
+  });
+  const large = () => ({ source: 'npz', feeds }) as const;
+  const { sharpness } = await sharpenSwap(original, { data: large, budget: sqnr(20) });
+  expect(sharpness.kept).toBe(true);
+  const few = sharpenSwap(original, { data: large, budget: sqnr(20), samples: 512 });
+  await expect(few).rejects.toMatchObject({ code: 'bad-data' });
+});
+
 test('bends is the share of inputs in Mish’s curved part', async () => {
   // x goes straight into the second site's place by weights of 1, so its inputs are known.
   const bytes = model({

@@ -409,6 +409,21 @@ test('after Ctrl-C finished outputs are whole, and no others exist', async () =>
   expect(new Set(sizes).size).toBe(1);
 });
 
+test('validate finds what swap --to wrote, and refuses a folder with several swaps of a model', async () => {
+  const sized = reluModel({ inputs: [value('x', 1, [1, 8])] });
+  const folder = await zoo({ 'zoo/a.onnx': sized, 'zoo/b.onnx': sized });
+  await folder.run(['swap', 'zoo/a.onnx', '--to', 'gelu', '--out-dir', 'out']);
+  await folder.run(['swap', 'zoo/b.onnx', '--to', 'hardswish', '--out-dir', 'out']);
+  const args = ['validate', 'zoo/*.onnx', '--swapped-dir', 'out', '--no-latency', '--runs', '1', '--json'];
+  const found = await folder.run(args);
+  expect([found.code, found.stderr]).toEqual([0, '']);
+  expect(linesOf(found.stdout).map(({ status }) => status)).toEqual(['done', 'done']);
+  await folder.run(['swap', 'zoo/a.onnx', '--out-dir', 'out']);
+  const both = await folder.run(args);
+  expect(both.code).toBe(2);
+  expect(both.stderr).toContain("several swaps of 'zoo/a.onnx': 'a.mish.onnx', 'a.gelu.onnx'");
+});
+
 test('validate compares each model of a folder with what swap --out-dir wrote', async () => {
   const sized = reluModel({ inputs: [value('x', 1, [1, 8])] });
   const folder = await zoo({ 'zoo/a.onnx': sized, 'zoo/b/c.onnx': sized, 'zoo/d.onnx': BROKEN });
