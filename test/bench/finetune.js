@@ -3,6 +3,7 @@
 //     node test/bench/finetune.js choose [name ...]   learning rates, on validation images
 //     node test/bench/finetune.js [name ...]          the table, on the test images
 //     node test/bench/finetune.js tries [name ...]    what helps: start, rate, warm-up, optimiser, on a stand-in
+//     node test/bench/finetune.js ways [name ...]     batch normalisation put back, and a sharpness that falls, on validation images
 //     node test/bench/finetune.js defaults [name ...] what the command reaches without an option but the data
 //     node test/bench/finetune.js print               docs/finetune.jsonl as tables
 //
@@ -16,6 +17,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { createRandom, normal } from '../../dist/base/random.js';
+import { swap } from '../../dist/index.js';
 import { meanWithInterval } from '../../dist/metrics/paired.js';
 import { finetune, labelledArrays } from '../../dist/node/finetune.js';
 import { indexGraphs } from '../../dist/onnx/graph-index.js';
@@ -218,6 +220,63 @@ async function table(name) {
   add(figures(name, 'table', '', report));
 }
 
+/** Numbers of images and of epochs, and the rate, for the ways. */
+const WAY_SETTINGS = {
+  mlp: [20_000, 8, 1e-3],
+  lenet5: [20_000, 4, 1e-3],
+  mobilenet: [4000, 4, 3e-4],
+};
+const WAYS = [
+  { name: 'from the repair', control: true },
+  { name: 'from the plain swap', calibrate: false },
+  { name: 'batch normalisation put back', batchNorm: 'insert' },
+];
+/** Sharpness β of Mish in each quarter of the epochs, from the plain swap. */
+const FALLS = { 'β 1 in parts': [1, 1, 1, 1], 'β from 16 to 1': [16, 4, 2, 1] };
+
+async function ways(name) {
+  const [count, epochs, rate] = WAY_SETTINGS[name];
+  for (const { name: label, ...changed } of WAYS) {
+    const settings = { epochs, rate, control: false, ...changed };
+    add(figures(name, 'way', label, await run(name, count, ['t10k', 0, CHOICE_IMAGES], settings)));
+  }
+  for (const [label, betas] of Object.entries(FALLS)) {
+    const test = await trainFalling(name, count, { betas, epochs, rate });
+    add({
+      ...{ kind: 'way', name, label, data: { train: count, test: CHOICE_IMAGES } },
+      ...{ settings: { epochs, rate }, runs: [{ arm: 'swapped', seed: 0, test }] },
+    });
+  }
+}
+
+/**
+ * Trains Mish of one sharpness after another, each for as many epochs, along one cosine in steps. A change of β is another model, so the
+ * optimiser begins anew: compare with β 1 in parts.
+ */
+async function trainFalling(name, count, { betas, epochs, rate }) {
+  const original = new Uint8Array(readFileSync(here(`${name}.onnx`)));
+  const { samples: inputs, targets } = images(name, 'train', 0, count)([IMAGES]);
+  const unseen = images(name, 't10k', 0, CHOICE_IMAGES)([IMAGES]);
+  let weights = new Map();
+  let score;
+  for (const [part, beta] of betas.entries()) {
+    const { output } = await swap(original, { form: 'exp', beta });
+    const begun = weights;
+    const trainer = await createTrainer(await output.bytes(), {
+      ...{ inputs, targets, epochs: epochs / betas.length, augment: flip, seed: part, initial: () => begun },
+      ...{ rate: (rate * (1 + Math.cos((Math.PI * (part + 0.5)) / betas.length))) / 2, schedule: 'constant' },
+      ...{ optimizer: { kind: 'rmsprop', corrected: true }, provider: nodeProvider('cpu') },
+      ...{ session: { threads: 1 }, warmUp: part === 0 ? 0.05 * epochs : 0 },
+    });
+    for await (const _ of trainer);
+    const { loss, accuracy } = await trainer.evaluate({ inputs: unseen.samples, targets: unseen.targets });
+    [weights, score] = [trainer.weights(), { loss, accuracy }];
+    console.error(`${name}, β ${beta}: ${JSON.stringify(score)}`);
+    await trainer.close();
+  }
+  return score;
+}
+
 /** Numbers of images and of seeds for the defaults, which train for six epochs. */
 const DEFAULTS = {
   mlp: [60_000, 3],
@@ -279,22 +338,22 @@ function print() {
       `| ${name} | ${what} | ${before} | ${list(runs, 'swapped')} | ${gain(start, runs)} | ${list(runs, 'original')} | ${difference(comparison)} | ${dead} | ${latency.ratio.toFixed(2)} |`,
     );
   }
-  for (const kind of ['choice', 'try']) {
+  for (const kind of ['choice', 'try', 'way']) {
     console.log(
       `\n| model | ${kind} | images × epochs | Mish | loss | original, trained | loss |\n| --- | --- | --- | --- | --- | --- | --- |`,
     );
     for (const { name, label, data, settings, runs } of rows.filter((row) => row.kind === kind)) {
       const [swapped, original] = ['swapped', 'original'].map(
-        (arm) => runs.find((one) => one.arm === arm).test,
+        (arm) => runs.find((one) => one.arm === arm)?.test,
       );
       console.log(
-        `| ${name} | ${label} | ${data.train} × ${settings.epochs} | ${shown(swapped)} | ${swapped.loss.toFixed(4)} | ${shown(original)} | ${original.loss.toFixed(4)} |`,
+        `| ${name} | ${label} | ${data.train} × ${settings.epochs} | ${shown(swapped)} | ${swapped.loss.toFixed(4)} | ${original === undefined ? ' | ' : `${shown(original)} | ${original.loss.toFixed(4)}`} |`,
       );
     }
   }
 }
 
-const WORK = { choose, tries, defaults };
+const WORK = { choose, tries, ways, defaults };
 const [first, ...rest] = process.argv.slice(2);
 if (first === 'print') print();
 else {
