@@ -4,19 +4,24 @@ import type { DataFile } from '../files/external-data.js';
 import { chooseForm } from '../mish/swap.js';
 import { swapChoices } from '../mish/swap-choices.js';
 import { hashFile } from '../node/host.js';
+import type { OnnxDocument } from '../onnx/document.js';
 import type { ByteSource } from '../onnx/source.js';
 import type { MishOptions } from './request.js';
 
-/** Returns the key of a model in the cache, by its name there, its content, the options and this package's version. */
+/**
+ * Returns the key of a model in the cache, by its name there, its content, the options and this package's version. The numbers of the
+ * document's data files must have been read.
+ */
 export async function cacheKey(
   name: string,
-  file: ByteSource,
+  { source, external }: OnnxDocument,
   data: readonly DataFile[],
   options: MishOptions,
 ): Promise<string> {
-  // Only folding reads weights, so that only then the key includes them.
+  // Only folding reads weights, so that only then the key includes them. Numbers always tell what nodes compute.
   const folded = options.fold ? await Promise.all(data.map((one) => hashFile(one.path))) : [];
-  const hashes = [await hashSource(file), ...folded];
+  const hashes = [await hashSource(source), ...folded];
+  const numbers = external.map(({ tensor }) => String(tensor.scalar));
   const { to = 'mish', target } = options;
   const chosen = {
     // A default has the same key as its name.
@@ -31,7 +36,7 @@ export async function cacheKey(
     fold: options.fold,
     undo: options.undo,
   };
-  const key = JSON.stringify([VERSION, name, hashes, chosen]);
+  const key = JSON.stringify([VERSION, name, hashes, numbers, chosen]);
   return createHash('sha256').update(key).digest('hex').slice(0, 32);
 }
 

@@ -30,7 +30,7 @@ interface Entry {
   readonly bytes: number;
   /** SHA-256 of the cached model. */
   readonly sha256: string;
-  /** Reason why nothing was swapped; undefined if something was. */
+  /** Sentence about what was skipped, with a space before it, if nothing was swapped; undefined if something was. */
   readonly unchanged?: string | undefined;
 }
 
@@ -50,9 +50,10 @@ export async function swapToCache(
     const document = await scan(file);
     const data = await dataFiles(document, dirname(path));
     for (const one of data) depend(one.path);
-    for (const one of data) await dataFileBytes(one);
+    for (const one of data) await dataFileBytes(one); // throws for a missing file, which the bundler already watches
+    await withDataFiles(path, document, async () => {}); // reads the numbers, which the key needs
     const name = basename(path).replace(/[^\w.-]+/g, '_');
-    const folder = join(cache, await cacheKey(name, file, data, options));
+    const folder = join(cache, await cacheKey(name, document, data, options));
     const model = join(folder, name);
     const note = join(folder, 'entry.json');
 
@@ -88,7 +89,7 @@ interface Written {
 /** Entries that are being written, by folder. */
 const inProgress = new Map<string, Promise<Written>>();
 
-/** Writes an entry, or waits for the build of this process that writes it: Windows replaces no file that another build is reading. */
+/** Writes an entry, or waits for the build of this process that writes it: Windows cannot replace a file that another build reads. */
 function shared(folder: string, write: () => Promise<Written>): Promise<Written> {
   const running = inProgress.get(folder) ?? write().finally(() => inProgress.delete(folder));
   inProgress.set(folder, running);

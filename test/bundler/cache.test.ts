@@ -12,6 +12,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { createRandom } from '../../src/base/random.js';
 import { findCacheDir, swapToCache } from '../../src/bundler/cache.js';
 import type { MishOptions } from '../../src/bundler/request.js';
 import { TARGETS } from '../../src/mish/forms.js';
@@ -19,6 +20,8 @@ import { type Folder, tempFolder } from '../support/folder.js';
 import { failure, ops, reluModel } from '../support/graph.js';
 import { model, node, value } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
+import { ALL, both, EXPRESSIONS } from '../support/outside-numbers.js';
+import { spell } from '../support/spellings.js';
 import { modelPath } from '../support/workbench-page.js';
 
 const cached = (folder: Folder, path: string, options: MishOptions = {}, depend = (_: string) => {}) =>
@@ -171,6 +174,22 @@ test('every external data file is a dependency, and its content is in the key on
   await folder.write('vgg-leaky.onnx.data', data);
   expect((await cached(folder, path)).path).toBe(plain.path);
   expect((await cached(folder, path, { fold: true, beta: 2 })).path).not.toBe(folded.path);
+});
+
+test('a number that changes in a data file gives what an empty cache gives', async () => {
+  const folder = await tempFolder();
+  for (const [at, expression] of EXPRESSIONS.entries()) {
+    const parts = spell(expression, { type: 'f32', opset: 17, random: createRandom(3), vary: false });
+    const { outside, data } = both(parts);
+    const path = await folder.write('m.onnx', outside);
+    const cachedIn = async (cache: string) =>
+      bytesOf((await cached(folder, path, { only: ALL, cacheDir: folder.at(cache) })).path);
+    await folder.write('m.data', data);
+    await cachedIn('cache');
+    const numbers = new Float32Array(data.buffer).map((number) => 0.5 - number);
+    await folder.write('m.data', new Uint8Array(numbers.buffer));
+    expect(await cachedIn('cache'), JSON.stringify(expression)).toEqual(await cachedIn(`empty-${at}`));
+  }
 });
 
 test('an error leaves nothing in the cache', async () => {

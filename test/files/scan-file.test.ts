@@ -1,6 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import type { onnx } from '../../proto/onnx.js';
 import { createRandom } from '../../src/base/random.js';
 import { swapToCache } from '../../src/bundler/cache.js';
 import { withDocument } from '../../src/files/with-document.js';
@@ -11,59 +10,9 @@ import { candidateAt } from '../../src/node/validate-files.js';
 import { cli, cliJson } from '../support/cli.js';
 import { tempFolder } from '../support/folder.js';
 import { ops, swapped } from '../support/graph.js';
-import { type ModelParts, model } from '../support/model.js';
-import {
-  add,
-  clip,
-  div,
-  type Expression,
-  exp,
-  greater,
-  log,
-  max,
-  min,
-  mul,
-  relu,
-  sigmoid,
-  spell,
-  sub,
-  tanh,
-  where,
-} from '../support/spellings.js';
+import { ALL, both, EXPRESSIONS } from '../support/outside-numbers.js';
+import { spell } from '../support/spellings.js';
 
-const x = 'x';
-/** Activations and arithmetic whose numbers tell what they are. */
-const EXPRESSIONS: readonly Expression[] = [
-  mul(x, tanh(log(add(1, exp(x))))),
-  mul(x, sigmoid(mul(2, x))),
-  min(relu(x), 6),
-  clip(relu(x), 0, 6),
-  max(x, mul(x, 0.25)),
-  where(greater(x, 0), x, sub(exp(x), 1)),
-  div(mul(x, clip(add(x, 3), 0, 6)), 6),
-  log(add(0.5, relu(x))),
-  min(max(x, -1), 1),
-];
-const ALL = ['relu', 'leakyrelu', 'swish', 'elu', 'relu6', 'hardswish', 'gelu', 'prelu'];
-
-/** A model, and the same with the data of its initializers in a file, each at an offset of its own. */
-function both(parts: ModelParts, location = 'm.data') {
-  const inside = (parts.initializers ?? []).map((one) => ({ ...one, dims: [] }));
-  const data = new Uint8Array(64 * inside.length);
-  const outside = inside.map(({ rawData, ...one }, at): onnx.ITensorProto => {
-    const bytes = rawData ?? new Uint8Array();
-    data.set(bytes, 64 * at);
-    const entries = { location, offset: 64 * at, length: bytes.length };
-    const externalData = Object.entries(entries).map(([key, value]) => ({ key, value: String(value) }));
-    return { ...one, dataLocation: 1, externalData };
-  });
-  const nodes = parts.nodes;
-  return {
-    data,
-    inside: model({ ...parts, nodes, initializers: inside }),
-    outside: model({ ...parts, nodes, initializers: outside }),
-  };
-}
 const short = ({ sites, skipped, mish }: Awaited<ReturnType<typeof inspect>>) => ({
   sites: sites.map(({ kind, output, alpha }) => `${kind} ${output} ${alpha}`),
   skipped: skipped.map(({ kind, why }) => `${kind} ${why}`),

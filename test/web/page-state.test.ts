@@ -158,6 +158,18 @@ test('an .npz is an input once its arrays are read, with the labels that are cho
   expect(likelyLabels(arrays, ['y'])).toBe('x'); // an input of this name
 });
 
+test('inputs and dimensions with the names of properties of all objects have no sizes that nobody typed', () => {
+  for (const name of Object.getOwnPropertyNames(Object.prototype)) {
+    const [unknown, named] = [undefined, [name]].map((dims) => [{ name, elemType: 'f32', dims }]);
+    expect(readFeed(START.feed, unknown ?? []), name).toMatchObject({ dims: {}, shapes: {} });
+    expect(readFeed(START.feed, named ?? []), name).toMatchObject({ dims: {}, shapes: {} });
+    const typed = { dims: Object.fromEntries([[name, '3']]), shapes: Object.fromEntries([[name, '1, 2']]) };
+    const feed = { ...START.feed, ...typed };
+    expect(Object.entries(readFeed(feed, unknown ?? [])?.shapes ?? {})).toEqual([[name, [1, 2]]]);
+    expect(Object.entries(readFeed(feed, named ?? [])?.dims ?? {})).toEqual([[name, 3]]);
+  }
+});
+
 test('arrays are scaled and transposed as typed, and an invalid factor is no input', () => {
   const feed = { ...START.feed, kind: 'npz', npz: file('x.npz'), arrays: [] } as const;
   const changed = (change: Partial<State['feed']>) => readFeed({ ...feed, ...change }, [])?.input;
@@ -193,6 +205,8 @@ describe('a doubt about samples', () => {
     });
     expect(doubtFor(advice({ scale: '1/255' }), images).remedy).toEqual({ std: '1, 1, 1' });
     expect(doubtFor(advice({ scale: 255 }), { kind: 'bundled' }).remedy).toBeNull();
+    for (const input of [npz, images, { kind: 'bundled' }, { kind: 'noise', seed: 0, runs: 1 }] as const)
+      expect(doubtFor(advice(undefined), input).remedy, input.kind).toBeNull();
   });
 });
 
@@ -205,6 +219,23 @@ test('the bundled images stay chosen only for a model that takes them', () => {
   const choose: Action = { kind: 'feed', change: { kind: 'bundled' } };
   expect(after(choose, opened('N', 1, 28, 28)).feed.kind).toBe('bundled');
   expect(after(choose, opened(1, 3, 28, 28)).feed.kind).toBe('noise');
+});
+
+test('more external data that tells of other sites chooses all of them', () => {
+  const open = (...outputs: string[]): Action => {
+    const sites = outputs.map((output) => ({ output }));
+    const model = {
+      name: 'a.onnx',
+      inspection: { sites, inputs: [] },
+      missing: [],
+    } as unknown as OpenedModel;
+    return { kind: 'opened', model, to: undefined, files };
+  };
+  const files = { model: file('a.onnx'), external: [] };
+  const some = after(open('a', 'b', 'c'), { kind: 'choose-sites', sites: [1], on: false });
+  expect([...reduce(some, open('a', 'b', 'c')).chosen]).toEqual([0, 2]);
+  expect([...reduce(some, open('a', 'b', 'c', 'd')).chosen]).toEqual([0, 1, 2, 3]);
+  expect([...reduce(some, open('z', 'b', 'c')).chosen]).toEqual([0, 1, 2]);
 });
 
 test('more external data keeps the chosen sites, unless they are listed for another activation by now', () => {

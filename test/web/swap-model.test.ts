@@ -1,19 +1,24 @@
 import { describe, expect, test } from 'vitest';
+import { createRandom } from '../../src/base/random.js';
 import { sha256 } from '../../src/base/sha256.js';
 import { seededFeeds } from '../../src/data/dataset.js';
 import { sampleDoubt } from '../../src/data/sample-doubt.js';
 import { REPLACEMENTS } from '../../src/mish/activation-kinds.js';
+import { inspectDocument } from '../../src/mish/inspect-document.js';
+import type { Inspection } from '../../src/mish/inspection.js';
 import { swap } from '../../src/mish/swap.js';
 import { getProvider } from '../../src/node/provider-by-name.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
 import { inspectionFor, readModel, swapModel } from '../../src/web/workbench/engine/model.js';
-import { inspected } from '../../src/web/workbench/engine/sent.js';
+import { inspected, loadModel } from '../../src/web/workbench/engine/sent.js';
 import { siteGraph } from '../../src/web/workbench/engine/site-graph.js';
 import { histogramOf } from '../../src/web/workbench/engine/site-histogram.js';
 import { externalModel } from '../support/external.js';
 import { tempFolder } from '../support/folder.js';
 import { model, node, value } from '../support/model.js';
+import { both, EXPRESSIONS } from '../support/outside-numbers.js';
 import { withoutDigest } from '../support/record.js';
+import { spell } from '../support/spellings.js';
 
 /** A ReLU, a LeakyReLU and a Mish in a row. */
 const BYTES = model({
@@ -89,6 +94,32 @@ describe('files of external data', () => {
     [['w.bin', 'a/w.bin'], ['w.bin', 'a/w.bin'], { 'w.bin': 'w.bin', 'a/w.bin': 'a/w.bin' }, []],
   ])('of the model with %j among %j are not mixed up', async (locations, names, taken, missing) => {
     expect(await give(locations, names)).toEqual({ taken, missing });
+  });
+
+  test('tell as much as numbers in the model', async () => {
+    const open = (bytes: Uint8Array, files: Parameters<typeof readModel>[1] = []) =>
+      readModel({ name: 'net.onnx', blob: new Blob([bytes as Uint8Array<ArrayBuffer>]) }, files);
+    const found = ({ sites, mish, notes }: Inspection) => ({
+      ...{ mish: mish.length, notes },
+      sites: sites.map(({ kind, output }) => `${kind} ${output}`),
+    });
+    let known = 0;
+    for (const expression of EXPRESSIONS) {
+      const parts = spell(expression, { type: 'f32', opset: 17, random: createRandom(3), vary: false });
+      const { inside, outside, data } = both(parts);
+      const blob = new Blob([data]);
+      const given = await open(outside, [{ name: 'm.data', blob }]);
+      const plain = await open(inside);
+      const sent = { name: 'net.onnx', blob: new Blob([outside as Uint8Array<ArrayBuffer>]) };
+      const { document } = await loadModel(sent, [['m.data', blob]]);
+      for (const to of [undefined, 'relu'] as const) {
+        const expected = found(await inspectionFor(plain, to));
+        known += expected.sites.length + expected.mish;
+        expect(found(await inspectionFor(given, to)), JSON.stringify(expression)).toEqual(expected);
+        expect(found(await inspectDocument(document, { to }))).toEqual(expected);
+      }
+    }
+    expect(known).toBeGreaterThan(3);
   });
 
   test('are read for the doubt about pixels, where they have the variance of a normalisation', async () => {

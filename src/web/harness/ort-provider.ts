@@ -1,6 +1,7 @@
 import type * as Ort from 'onnxruntime-web';
 import { messageOf, OnnxMishError } from '../../base/error.js';
 import { openFrom } from '../../onnx/data-in-memory.js';
+import { readOutsideNumbers } from '../../onnx/outside-numbers.js';
 import { scan } from '../../onnx/scan.js';
 import { checksFor, type PreparedModel, prepareFor } from '../../providers/browser/prepare.js';
 import { withDataInside } from '../../providers/data-inside.js';
@@ -23,8 +24,11 @@ export interface External {
   readonly data: Uint8Array;
 }
 
-/** The session of ONNX Runtime behind each `Session`. */
-const inner = new WeakMap<Session, Ort.InferenceSession>();
+/** The runtime of each `Session`, and the session of ONNX Runtime behind it. */
+const inner = new WeakMap<
+  Session,
+  { readonly runtime: WebRuntime; readonly session: Ort.InferenceSession }
+>();
 
 /**
  * Returns a provider that runs ONNX Runtime Web in this page or worker.
@@ -69,7 +73,9 @@ export function ortProvider(
       if (isPath(model)) throw new OnnxMishError('io', 'a page has no files', { where: model });
       const runtime = await load();
       const document = await scan(model);
-      const whole = await withDataInside(document, name, openFrom(external, document.source.name));
+      const openData = openFrom(external, document.source.name);
+      await readOutsideNumbers(document, openData);
+      const whole = await withDataInside(document, name, openData);
       const prepared = await prepareFor(name, whole, options?.shapes);
       return openSession(
         runtime,
@@ -118,14 +124,14 @@ async function openSession(
     time: async (feeds) => running(runtime.time(own, keep(feeds))),
     async pairs(other, feeds, pairs, firstOfAll) {
       const theirs = inner.get(other);
-      if (theirs === undefined)
+      if (theirs?.runtime !== runtime)
         throw new OnnxMishError('run-failed', 'the two sessions belong to different providers');
       const ready = [keep(feeds[0]), keep(feeds[1])] as const;
-      return running(runtime.pairs({ sessions: [own, theirs], feeds: ready, pairs, firstOfAll }));
+      return running(runtime.pairs({ sessions: [own, theirs.session], feeds: ready, pairs, firstOfAll }));
     },
     close: () => own.release(),
   };
-  inner.set(session, own);
+  inner.set(session, { runtime, session: own });
   return session;
 }
 

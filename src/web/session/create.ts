@@ -6,6 +6,8 @@ import { costOf } from '../../mish/costs.js';
 import type { FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
 import { swapChoices } from '../../mish/swap-choices.js';
+import type { OnnxDocument } from '../../onnx/document.js';
+import { hasOutsideNumbers, type OpenData, readOutsideNumbers } from '../../onnx/outside-numbers.js';
 import { scan } from '../../onnx/scan.js';
 import { toSource } from '../../onnx/source.js';
 import { DISABLED_OPTIMISERS } from '../../providers/fusions.js';
@@ -16,6 +18,7 @@ import { openCache } from './cache.js';
 import { type ExternalFile, externalFiles, openable } from './external.js';
 import { type FetchProgress, type FileSource, openFile } from './fetch.js';
 import {
+  locationsOf,
   type PreparedOrRefused,
   type PrepareOptions,
   prepare,
@@ -53,7 +56,7 @@ export interface MishSession {
   readonly suspicions: readonly string[];
   /**
    * Whether the swapped model came from the cache, was stored there, or could not be stored; undefined without a
-   * cache.
+   * cache. A model with numbers in data files is not stored, because the files may change.
    */
   readonly cache: 'hit' | 'stored' | 'unavailable' | undefined;
 }
@@ -228,10 +231,23 @@ async function openModels(source: FileSource, options: MishSessionOptions) {
     return fetched;
   };
   let external: ReturnType<typeof externalFiles> | undefined;
-  let scanned: ReturnType<typeof scan> | undefined;
+  let scanned: Promise<{ document: OnnxDocument; openData: OpenData | undefined }> | undefined;
+  const externalOf = (locations: readonly string[]) => {
+    external ??= externalFiles(locations, options.externalData ?? [], file, fetching);
+    return external;
+  };
+  const read = async () => {
+    const document = await scan(toSource(await content(), file.name));
+    if (!hasOutsideNumbers(document)) return { document, openData: undefined };
+    const { openFrom } = await import('../../onnx/data-in-memory.js');
+    const openData = openFrom(await externalOf(locationsOf(document)), file.name);
+    await readOutsideNumbers(document, openData);
+    return { document, openData };
+  };
   const make = async (provider: WebProvider): Promise<PreparedOrRefused> => {
-    scanned ??= scan(toSource(await content(), file.name));
-    return prepare(await scanned, provider, settings);
+    scanned ??= read();
+    const { document, openData } = await scanned;
+    return prepare(document, provider, settings, openData);
   };
 
   let hash: string | undefined;
@@ -255,6 +271,8 @@ async function openModels(source: FileSource, options: MishSessionOptions) {
         return { prepared: kept, cache: 'hit' };
       }
       const prepared = await make(provider);
+      // The key has no numbers of data files, which may change.
+      if ((await scanned)?.openData !== undefined) return { prepared, cache: 'unavailable' };
       const stored = await cache.store(hash, key, prepared, file.validator);
       return { prepared, cache: stored ? 'stored' : 'unavailable' };
     },
@@ -262,9 +280,6 @@ async function openModels(source: FileSource, options: MishSessionOptions) {
     async end() {
       if (fetched === undefined) await file.drop();
     },
-    external(locations: readonly string[]) {
-      external ??= externalFiles(locations, options.externalData ?? [], file, fetching);
-      return external;
-    },
+    external: externalOf,
   };
 }

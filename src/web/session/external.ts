@@ -48,7 +48,8 @@ export async function openable(
 
 /** Returns the URL of a file in the model's folder or below. */
 function urlBeside({ name, url }: Pick<Incoming, 'name' | 'url'>, location: string): URL {
-  if (url !== undefined) {
+  // A URL such as `blob:` or `data:` has no folder.
+  if (url !== undefined && /^[a-z][\w+.-]*:\/\//i.test(url)) {
     const folder = new URL('.', url).href;
     const path = location.split('/').map(encodeURIComponent).join('/');
     const at = new URL(`./${path}`, folder);

@@ -5,6 +5,7 @@ import { retargetDocument } from '../../mish/retarget-document.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import { inWebglForms } from '../../mish/webgl-forms.js';
 import type { OnnxDocument } from '../../onnx/document.js';
+import { type OpenData, readOutsideNumbers } from '../../onnx/outside-numbers.js';
 import { scan } from '../../onnx/scan.js';
 import type { Spliced } from '../../onnx/splice.js';
 import { faultsOf } from '../../providers/known-bugs.js';
@@ -53,29 +54,38 @@ export type PreparedOrRefused =
 
 /**
  * Swaps a model for a provider and prepares it: exact Mish already in the model gets the same form, and WebGL gets
- * concrete shapes and rewritten nodes. Throws what `swap` throws.
+ * concrete shapes and rewritten nodes. `openData` opens the data files of a document whose numbers were read from them. Throws
+ * what `swap` throws.
  */
 export async function prepare(
   document: OnnxDocument,
   provider: WebProvider,
   { form, dims, ...swapping }: PrepareOptions,
+  openData?: OpenData | undefined,
 ): Promise<PreparedOrRefused> {
   const { output, report } = await swapFor(document, provider, form, swapping);
-  const again = async (step: Spliced) => (step.pieces.length > 1 ? scan(await step.bytes()) : document);
-  let swapped = await again(output);
+  const reread = async (changed: Spliced) => {
+    const again = await scan(await changed.bytes());
+    if (openData !== undefined) await readOutsideNumbers(again, openData);
+    return again;
+  };
+  // A single piece is the unchanged model.
+  let swapped = output.pieces.length > 1 ? await reread(output) : document;
   if (form === 'auto' && report.to === 'mish') {
     const retargeted = await retargetDocument(swapped, {
       form: report.form,
       keepApproximate: true,
       undo: false,
     });
-    if (retargeted.report.sites.length > 0) swapped = await scan(await retargeted.output.bytes());
+    if (retargeted.report.sites.length > 0) swapped = await reread(retargeted.output);
   }
-  const externalData = [
-    ...new Set(document.external.map(({ tensor }) => tensor.external?.get('location') ?? '')),
-  ];
   const finished = await (FINISH[provider] ?? unchanged)(swapped, provider, dims);
-  return finished.ready ? { ...finished, report, externalData } : finished;
+  return finished.ready ? { ...finished, report, externalData: locationsOf(document) } : finished;
+}
+
+/** Returns the locations of a model's external data files, each once. */
+export function locationsOf({ external }: OnnxDocument): string[] {
+  return [...new Set(external.map(({ tensor }) => tensor.external?.get('location') ?? ''))];
 }
 
 /** The last step of a preparation: returns the model for ONNX Runtime, or the reason why the provider cannot run it. */

@@ -7,9 +7,11 @@ import type { Inspection } from '../../../mish/inspection.js';
 import type { Plan } from '../../../mish/plan.js';
 import { swapDocument } from '../../../mish/swap.js';
 import type { OnnxDocument } from '../../../onnx/document.js';
+import { readOutsideNumbers } from '../../../onnx/outside-numbers.js';
 import { scan } from '../../../onnx/scan.js';
 import { toSource } from '../../../onnx/source.js';
 import type { NamedFile, OtherActivation, SwapChoice, SwappedModel } from '../protocol.js';
+import { openFromBlobs } from './sent.js';
 import { swapOptions } from './swap-options.js';
 
 /** A model that is open in the page. */
@@ -30,13 +32,17 @@ export interface Model {
 /** Reads a model. Throws what `scan` throws. */
 export async function readModel({ name, blob }: NamedFile, files: readonly NamedFile[]): Promise<Model> {
   const document = await scan(toSource(blob, name));
-  const inspection = await inspectDocument(document);
+  const locations = [
+    ...new Set(document.external.map(({ tensor }) => tensor.external?.get('location') ?? '')),
+  ].sort();
   const external = new Map<string, Blob>();
-  for (const location of inspection.externalData) {
-    const file = fileFor(location, inspection.externalData, files);
+  for (const location of locations) {
+    const file = fileFor(location, locations, files);
     if (file !== undefined) external.set(location, file.blob);
   }
-  const missing = inspection.externalData.filter((location) => !external.has(location));
+  const missing = locations.filter((location) => !external.has(location));
+  await readOutsideNumbers(document, openFromBlobs(external, name));
+  const inspection = await inspectDocument(document);
   return { name, blob, document, inspection, others: new Map(), external, missing };
 }
 

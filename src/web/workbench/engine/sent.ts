@@ -3,6 +3,7 @@
 import { OnnxMishError } from '../../../base/error.js';
 import { sha256 } from '../../../base/sha256.js';
 import { inspectDocument } from '../../../mish/inspect-document.js';
+import { type OpenData, readOutsideNumbers } from '../../../onnx/outside-numbers.js';
 import { scan } from '../../../onnx/scan.js';
 import { toSource } from '../../../onnx/source.js';
 import { editableModel, type LoadedModel, modelInMemory } from '../../../providers/loaded-model.js';
@@ -29,17 +30,22 @@ export function externalOf(files: SentFiles): Promise<External[]> {
   return Promise.all(files.map(async ([path, blob]) => ({ path, data: await bytesOf(blob) })));
 }
 
+/** Returns a function that opens external data files of the model `name`; it throws `external-data` for a file that was not given. */
+export function openFromBlobs(files: ReadonlyMap<string, Blob>, name: string): OpenData {
+  return async (location) => {
+    const file = files.get(location);
+    if (file !== undefined) return toSource(file, location);
+    throw new OnnxMishError('external-data', `the file '${location}' was not given`, { where: name });
+  };
+}
+
 /** Reads a model whose weights may be in external data files. Throws as `scan` does. */
 export async function loadModel({ name, blob }: Sent, files: SentFiles): Promise<LoadedModel> {
   const bytes = await bytesOf(blob);
   const document = await scan(toSource(bytes, name));
   if (files.length === 0) return modelInMemory(bytes, document);
-  const blobs = new Map(files);
-  const openData = async (location: string) => {
-    const file = blobs.get(location);
-    if (file !== undefined) return toSource(file, location);
-    throw new OnnxMishError('external-data', `the file '${location}' was not given`, { where: name });
-  };
+  const openData = openFromBlobs(new Map(files), name);
+  await readOutsideNumbers(document, openData);
   const fingerprint = async () => {
     const digests = [await sha256(bytes)];
     for (const [, file] of files) digests.push(await sha256(await bytesOf(file)));

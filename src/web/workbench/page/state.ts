@@ -31,7 +31,7 @@ export interface Files {
   readonly external: readonly NamedFile[];
 }
 
-/** Inputs of the models as the user chose them; `readFeed` turns them into an `Input` for the worker. */
+/** Inputs of the models as the user chose them; `readFeed` turns them into an `InputChoice` for the worker. */
 export interface Feed {
   readonly kind: 'noise' | 'images' | 'npz' | 'bundled';
   readonly seed: number;
@@ -336,13 +336,19 @@ function announceInput({ histogram }: SiteInput): string {
 function opened(state: State, { model, to, files }: Extract<Action, { kind: 'opened' }>): State {
   const { sites, inputs } = model.inspection;
   const same = state.files?.model === files.model; // more external data for the model that is open
+  // Numbers in external data tell what nodes compute, so that there may be other sites.
+  const before = state.model?.inspection.sites ?? [];
+  const hasSameSites = isSame(
+    before.map(({ output }) => output),
+    sites.map(({ output }) => output),
+  );
   const { kind, arrays = [], labels } = state.feed;
   const names = inputs.map(({ name }) => name);
   return {
     ...START,
     lacking: state.lacking,
     ...(same ? { to, form: state.form, beta: state.beta, leaky: state.leaky } : { form: state.form }),
-    ...(same && to === state.to
+    ...(same && to === state.to && hasSameSites
       ? { chosen: state.chosen, site: state.site }
       : { chosen: new Set(sites.keys()) }),
     feed: {
