@@ -13,8 +13,8 @@ export interface Page extends Pick<PageServer, 'offer' | 'receive'> {
   /** Whether the page can still be called. */
   readonly alive: boolean;
   /**
-   * Calls the page. Throws `run-failed` with the page's error, or if the page crashes or does not answer in time, and
-   * `aborted`. After a crash, a timeout or an abort the page cannot be called again.
+   * Calls the page. Throws `run-failed` with the page's error, or if the page crashes, is closed or does not answer in time, and
+   * `aborted`. After a crash, a timeout, an abort or `close` the page cannot be called again.
    */
   call<K extends Call>(method: K, request: CallRequest<K>): Promise<CallResult<K>>;
   /** Ends the browser and the server. */
@@ -59,9 +59,8 @@ interface Life {
   readonly alive: boolean;
   /** Never resolves; rejects with the error that ended the period. */
   readonly death: Promise<never>;
+  /** Ends the period; only the first reason counts. */
   die(reason: OnnxMishError): void;
-  /** Ends the period without an error. */
-  close(): void;
   /** Waits for the page's work, until the page crashes or the time limit is over. */
   within<T>(what: string, work: Promise<T>): Promise<T>;
 }
@@ -73,11 +72,8 @@ function startLife(timeoutMs: number): Life {
     reject = rejectDeath;
   });
   death.catch(() => {}); // the page may crash while no call waits
-  const close = () => {
-    alive = false;
-  };
   const die = (reason: OnnxMishError) => {
-    close();
+    alive = false;
     reject(reason);
   };
   return {
@@ -86,7 +82,6 @@ function startLife(timeoutMs: number): Life {
     },
     death,
     die,
-    close,
     async within<T>(what: string, work: Promise<T>): Promise<T> {
       const late = `the page did not answer within ${timeoutMs / 1000} s (${what})`;
       const timer = setTimeout(() => die(failed(late, MORE_TIME.fix, MORE_TIME.option)), timeoutMs);
@@ -119,7 +114,7 @@ async function attach(
 
   const close = async () => {
     signal?.removeEventListener('abort', onAbort);
-    life.close();
+    die(failed('the page is closed'));
     await Promise.allSettled([kill(), server.close()]);
   };
   try {

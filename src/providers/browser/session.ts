@@ -21,8 +21,8 @@ export interface SentModel extends PreparedModel {
 }
 
 let nextId = 0;
-/** Number of each session in its page. */
-const ids = new WeakMap<Session, number>();
+/** The page of each session, and the number of the session there. */
+const places = new WeakMap<Session, { readonly page: Page; readonly id: number }>();
 
 /** Sends a model to the page, and opens a session with it there. */
 export async function openSession(
@@ -62,19 +62,19 @@ export async function openSession(
       }
     },
     time: (feeds) => page.call('time', { id, feeds: keep(feeds) }),
-    pairs(other, feeds, count, firstOfAll) {
-      const theirs = ids.get(other);
-      if (theirs === undefined)
+    async pairs(other, feeds, count, firstOfAll) {
+      const theirs = places.get(other);
+      if (theirs?.page !== page)
         throw new OnnxMishError('run-failed', 'the two sessions are on different pages');
       const sent = [keep(feeds[0]), keep(feeds[1])] as const;
-      return page.call('pairs', { sessions: [id, theirs], feeds: sent, pairs: count, firstOfAll });
+      return page.call('pairs', { sessions: [id, theirs.id], feeds: sent, pairs: count, firstOfAll });
     },
     async close() {
       offers.withdraw();
       if (page.alive) await page.call('close', { id });
     },
   };
-  ids.set(session, id);
+  places.set(session, { page, id });
   return session;
 }
 

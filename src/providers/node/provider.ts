@@ -79,11 +79,11 @@ const IDENTITY = Uint8Array.from(
   (character) => character.charCodeAt(0),
 );
 
-/** Operators at the newest version that opset 7 has, if that version is of opset 6 or earlier: a higher opset changes nothing. */
+/** Operators whose version of opset 6 or earlier is also that of opset 7: a higher opset does not help them. */
 const UNCHANGED =
   /^(Softplus|Softsign|Global\w+Pool|LpNormalization)\(1\)|^(Elu|Selu|HardSigmoid|InstanceNormalization)\(6\)/;
 
-/** Returns the remedy for an error about a missing kernel or element type. A model in memory is one that a command made. */
+/** Returns the remedy for an error about a missing kernel or element type. A model in memory gets the options of the command that made it. */
 function adviceOn(
   message: string,
   name: ProviderName,
@@ -104,18 +104,19 @@ function adviceOn(
   return { fix, option: isInMemory ? { form: 'exp' } : { retarget: { form: 'exp' } } };
 }
 
-/** Opens a session. No function in here may refer to `model`: the session would keep the bytes of the model in memory. */
+/** Opens a session. No inner function may refer to `model`: the session would keep the model's bytes in memory. */
 async function open(
   name: ProviderName,
   model: RunnableModel,
   options: SessionOptions | undefined,
 ): Promise<Session> {
   const module = await ort();
+  const isInMemory = !isPath(model);
   const label = isPath(model) ? model : 'the model';
   const failed = (what: string, cause: unknown) =>
     new OnnxMishError('run-failed', `ONNX Runtime ${what} on ${name}: ${messageOf(cause)}`, {
       where: label,
-      ...adviceOn(messageOf(cause), name, !isPath(model)),
+      ...adviceOn(messageOf(cause), name, isInMemory),
       cause,
     });
   const unfused = await examine(model, options);

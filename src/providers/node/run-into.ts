@@ -48,19 +48,22 @@ export function createRunInto(run: Run, names: readonly string[], hasContainer: 
       }),
     );
     const results = { ...into, ...rest };
-    const hasEnded = await run(feeds, results, [CONTAINER]).then(
+    const endedAtContainer = await run(feeds, results, [CONTAINER]).then(
       () => false,
       (error: unknown) => String(error).includes('Non tensor type'),
     );
     // An output of NaN alone may be one that was not written.
     const isDoubtful = (tensors: Tensors) => others.some(([name]) => isAllNaN(tensors[name]));
-    if (hasEnded && !isDoubtful(results)) return results;
+    if (endedAtContainer && !isDoubtful(results)) return results;
     const copied = await whole();
-    // Another onnxruntime-node may end otherwise, and outputs that are inputs are never written: all runs would be made twice.
-    isUsable = hasEnded && isDoubtful(copied);
+    // Otherwise every run would be made twice: with an onnxruntime-node that ends differently, and with an output that is
+    // an input, which is never written.
+    isUsable = endedAtContainer && isDoubtful(copied);
     return copied;
   };
 }
 
 const isAllNaN = (tensor: Tensor | undefined) =>
-  tensor?.data instanceof Float32Array && tensor.data.every((value) => Number.isNaN(value));
+  tensor?.data instanceof Float32Array &&
+  tensor.data.length > 0 &&
+  tensor.data.every((value) => Number.isNaN(value));

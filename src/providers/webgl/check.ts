@@ -12,8 +12,6 @@ import {
 import { type OpsetRange, WEBGL_OPERATORS } from './operators.js';
 import { RULES } from './rules.js';
 
-export type { ProblemKind, WebglProblem as Problem } from './facts.js';
-
 /**
  * Lists the reasons why a model cannot run on WebGL, without running it. Symbolic dimensions are not listed:
  * `withShapes` replaces them. Unknown types and shapes are not listed either.

@@ -1,3 +1,4 @@
+import { ownProperty } from '../../base/own.js';
 import { curableFaults, type Fault } from '../../mish/webgl/faults.js';
 import { load } from '../../mish/webgl/loaded.js';
 import { mixedUp, type Program, tooLate } from '../../mish/webgl/programs.js';
@@ -8,8 +9,7 @@ import { type NodeFacts, problemAt, type WebglProblem, webglFacts } from './fact
 
 /**
  * Lists the nodes that WebGL of onnxruntime-web 1.30.0 may compute wrongly without an error. The model is not run.
- * `test/providers/webgl/mistakes.md` names the places in WebGL's code. Nodes whose unknown dimensions may be equal are
- * treated as equal.
+ * `test/providers/webgl/mistakes.md` names the places in WebGL's code. Unknown dimensions count as equal.
  */
 export function webglMistakes(
   document: OnnxDocument,
@@ -26,7 +26,8 @@ export function webglMistakes(
   return [
     ...new Map(faults.map((problem) => [`${problem.node} ${problem.message}`, problem])).values(),
     ...all.flatMap((facts) => {
-      const message = facts.node.domain === '' ? MISTAKES[facts.node.opType]?.(facts) : undefined;
+      const message =
+        facts.node.domain === '' ? ownProperty(MISTAKES, facts.node.opType)?.(facts) : undefined;
       return message === undefined ? [] : [mistake(facts, message)];
     }),
   ];

@@ -1,5 +1,5 @@
 import { type Analysis, analyse } from '../../onnx/analysis.js';
-import { type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
+import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
 
 /** Activations that ONNX Runtime 1.30 fuses into a convolution for WebGPU. */
 const FUSED: readonly string[] = [
@@ -17,8 +17,8 @@ const FUSED: readonly string[] = [
   'ThresholdedRelu',
 ];
 
-/** Activations that do not change the result of a following Relu. */
-const NOTHING_BEFORE_RELU: readonly string[] = ['Relu', 'LeakyRelu', 'Elu'];
+/** Activations that do not change the result of a following Relu, unless their `alpha` is negative. */
+const KEEPS_RELU: readonly string[] = ['Relu', 'LeakyRelu', 'Elu'];
 
 /** Maximum number of nodes to follow after a convolution. */
 const MAX_STEPS = 16;
@@ -53,10 +53,10 @@ function activationsAfter(convolution: Node, scope: Scope, analysis: Analysis): 
     node = onlyReader(node, scope, analysis);
     if (node === undefined) break;
     if (canFuse(node, scope, analysis)) {
-      const before = found.at(-1)?.opType ?? '';
+      const before = found.at(-1);
       // ONNX Runtime fuses a Relu into a following Clip.
       const isHarmless =
-        node.opType === 'Clip' ? before === 'Relu' : isRelu(node) && NOTHING_BEFORE_RELU.includes(before);
+        before !== undefined && (node.opType === 'Clip' ? isRelu(before) : isRelu(node) && keepsRelu(before));
       if (isHarmless) found.pop();
       found.push(node);
     } else if (found.length > 0 ? !isRemoved(node) : !isFolded(node, convolution, scope)) break;
@@ -78,6 +78,7 @@ function canFuse(node: Node, scope: Scope, { index }: Analysis): boolean {
 }
 
 const isRelu = ({ opType }: Node) => opType === 'Relu';
+const keepsRelu = (node: Node) => KEEPS_RELU.includes(node.opType) && (attribute(node, 'alpha')?.f ?? 0) >= 0;
 const isRemoved = ({ opType, domain }: Node) =>
   domain === '' && (opType === 'Identity' || opType === 'Dropout');
 

@@ -129,6 +129,32 @@ describe('a browser', () => {
     await provider.close?.();
   });
 
+  test('that is closed says so to its sessions, and takes no session of another browser', async () => {
+    const [provider, second] = [browserProvider('wasm'), browserProvider('wasm')];
+    try {
+      const [session, other] = [await provider.open(relu), await second.open(relu)];
+      await expect(session.pairs?.(other, [feeds, feeds], 1, 0)).rejects.toMatchObject({
+        what: 'the two sessions are on different pages',
+      });
+      const endless = session.pairs?.(session, [feeds, feeds], 1e9, 0);
+      const ended = expect(endless).rejects.toMatchObject({ code: 'run-failed', what: 'the page is closed' });
+      await Promise.all([provider.close?.(), second.close?.()]);
+      await ended;
+      for (const one of [session, other]) {
+        const late = [
+          () => one.run(feeds),
+          () => one.time(feeds),
+          async () => one.pairs?.(one, [feeds, feeds], 1, 0),
+        ];
+        for (const call of late)
+          await expect(call()).rejects.toMatchObject({ code: 'run-failed', what: 'the page is closed' });
+        await one.close();
+      }
+    } finally {
+      await Promise.all([provider.close?.(), second.close?.()]);
+    }
+  });
+
   test('brings no listener but ours, which is the page’s server', async () => {
     const before = new Set(listeners().map(({ address }) => address));
     const seen = new Map<string, Listener>();

@@ -2,9 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { getProvider } from '../../../src/node/provider-by-name.js';
 import { nodeProvider } from '../../../src/providers/node/provider.js';
+import type { SessionOptions } from '../../../src/providers/provider.js';
 import type { Tensor } from '../../../src/providers/tensor.js';
 import { CONTAINERS, wrapped } from '../../support/containers.js';
 import { model, node, value } from '../../support/model.js';
@@ -145,6 +149,27 @@ describe('the CPU', () => {
         fix: expect.stringContaining(`no tensors of ${name}: cast`),
       }),
     );
+  });
+
+  test('does not keep the bytes of a model in a session', async () => {
+    setFlagsFromString('--expose_gc');
+    const collect: () => void = runInNewContext('gc');
+    const open = async (options: SessionOptions) => {
+      const bytes = model({
+        nodes: [node('Relu', ['x'], ['y'])],
+        inputs: [value('x', 1, [2])],
+        outputs: [value('y', 1, [2])],
+      });
+      return { bytes: new WeakRef(bytes), session: await cpu.open(bytes, options) };
+    };
+    const opened = await Promise.all([{}, { forRunInto: true }, { profile: true }].map(open));
+    const kept = () => opened.filter(({ bytes }) => bytes.deref() !== undefined).length;
+    for (let turn = 0; turn < 5 && kept() > 0; turn++) {
+      await setTimeout(1);
+      collect();
+    }
+    expect(kept()).toBe(0);
+    for (const { session } of opened) await session.close();
   });
 
   test('refuses a bad model and bad feeds in our words', async () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { onnx } from '../../../proto/onnx.js';
 import { scan } from '../../../src/onnx/scan.js';
-import { type ProblemKind, webglProblems } from '../../../src/providers/webgl/check.js';
+import { webglProblems } from '../../../src/providers/webgl/check.js';
+import type { ProblemKind } from '../../../src/providers/webgl/facts.js';
 import { graph } from '../../support/bodies.js';
 import { externalModel } from '../../support/external.js';
 import { swapped } from '../../support/graph.js';

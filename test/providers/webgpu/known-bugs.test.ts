@@ -111,9 +111,11 @@ interface Chain {
   readonly ops: readonly string[];
   /** Whether the first one's output is the model's, too. */
   readonly isRead?: boolean;
+  /** Attribute of the first one. */
+  readonly alpha?: number;
 }
 
-function chain({ ops, isRead = false }: Chain): Uint8Array {
+function chain({ ops, isRead = false, alpha }: Chain): Uint8Array {
   const dims = [1, 2, 4, 4];
   const inputs: Readonly<Record<string, string[]>> = {
     Clip: ['low', 'high'],
@@ -126,7 +128,9 @@ function chain({ ops, isRead = false }: Chain): Uint8Array {
       node('Conv', ['x', 'w'], ['c']),
       ...ops.map((op, place) => {
         const from = place === 0 ? 'c' : (names[place - 1] ?? '');
-        return node(op, [from, ...(inputs[op] ?? [])], [names[place] ?? ''], {}, { name: `${op}_${place}` });
+        const attributes = place === 0 && alpha !== undefined ? { alpha: { f: alpha } } : {};
+        const name = `${op}_${place}`;
+        return node(op, [from, ...(inputs[op] ?? [])], [names[place] ?? ''], attributes, { name });
       }),
     ],
     inputs: [value('x', 1, dims)],
@@ -153,6 +157,8 @@ const CHAINS: readonly [Chain, wrong: boolean][] = [
   [{ ops: ['HardSwish', 'Relu'] }, true],
   [{ ops: ['Softplus', 'Sigmoid'] }, true],
   [{ ops: ['LeakyRelu', 'Relu'] }, false],
+  [{ ops: ['LeakyRelu', 'Relu'], alpha: -0.5 }, true],
+  [{ ops: ['Elu', 'Relu'], alpha: -1 }, true],
   [{ ops: ['Relu', 'Neg', 'Tanh'] }, false],
   [{ ops: ['Relu', 'Tanh'], isRead: true }, false],
 ];
@@ -166,6 +172,21 @@ test.each(everyNth(4, CHAINS))('%o after a Conv: wrong (%s) as foretold', async 
   const error = Math.max(...want.map((one, index) => Math.abs(one - (got[index] ?? Number.NaN))));
   if (wrong) expect(error).toBeGreaterThan(0.01);
   else expect(error).toBeLessThan(1e-4);
+});
+
+test('an activation before a Relu is foretold where the Relu of its values is not that of its inputs', async () => {
+  const FORMULAS = {
+    LeakyRelu: (x: number, alpha: number) => (x < 0 ? alpha * x : x),
+    Elu: (x: number, alpha: number) => (x < 0 ? alpha * Math.expm1(x) : x),
+  };
+  const xs = Array.from({ length: 81 }, (_, index) => (index - 40) / 10);
+  for (const [op, formula] of Object.entries(FORMULAS)) {
+    for (const alpha of [-2, -0.5, 0, 0.01, 1, 3]) {
+      const matters = xs.some((x) => Math.max(0, formula(x, alpha)) !== Math.max(0, x));
+      const bugs = webgpuMistakes(await scan(chain({ ops: [op, 'Relu'], alpha })));
+      expect(bugs.length > 0, `${op} ${alpha}`).toBe(matters);
+    }
+  }
 });
 
 test('a convolution inside of the If of a published model is foretold', async () => {

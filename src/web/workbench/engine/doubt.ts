@@ -13,8 +13,9 @@ import type { LabelledInput } from '../room-protocol.js';
 export function doubtFor({ text, option }: Advice, input: InputChoice | LabelledInput): Doubt {
   const what = `${capitalised(text)}.`;
   if (input.kind === 'images') {
-    const std = option?.std ?? 1; // pixels of a file are from 0 to 1
-    return { what, remedy: { std: `${std}, ${std}, ${std}` } };
+    // The page's pixels are from 0 to 1, and a deviation of 1 leaves them there.
+    const std = option?.std ?? (option?.scale === undefined ? undefined : 1);
+    return { what, remedy: std === undefined ? null : { std: `${std}, ${std}, ${std}` } };
   }
   if (input.kind !== 'npz' || option?.scale === undefined) return { what, remedy: null };
   const advised = String(option.scale);

@@ -6,6 +6,7 @@ import { calibrateModel } from '../../../calibrate/calibrate.js';
 import { rankModel } from '../../../calibrate/select/rank.js';
 import type { Ranking } from '../../../calibrate/select/ranking.js';
 import { type DataMaker, inBatches } from '../../../data/in-batches.js';
+import { ANY } from '../../../data/shapes.js';
 import type { SwapOptions } from '../../../mish/swap.js';
 import type { LoadedModel } from '../../../providers/loaded-model.js';
 import type { Provider } from '../../../providers/provider.js';
@@ -70,7 +71,7 @@ const repairer: Repairer = {
       const { model, provider, read, swap } = await prepare(job);
       const step = clockedSteps(onEvent);
       await withSession(model.file, { provider }, (session) => {
-        const samples = read(session.inputs, session.outputs, { '*': 1 });
+        const samples = read(session.inputs, session.outputs, { [ANY]: 1 });
         return sendDoubt(model, samples, { provider, session, input: job.choice.input }, onEvent);
       });
       return rankModel(model, {

@@ -7,7 +7,16 @@ import { DoubtNote } from './doubt-note.js';
 import { FileField } from './file-field.js';
 import { size } from './files.js';
 import { Choice, NumberField, type Parts, ProblemNote, TextField } from './parts.js';
-import { askedSizes, rgbProblem, type SizeNeeds, shapeProblem, sizeProblem, unshaped } from './shapes.js';
+import {
+  askedSizes,
+  rgbProblem,
+  type SizeNeeds,
+  shapeProblem,
+  sizeProblem,
+  typedShape,
+  typedSize,
+  unshaped,
+} from './shapes.js';
 import { type Feed, takesBundled } from './state.js';
 
 const KINDS: readonly (readonly [Feed['kind'], string])[] = [
@@ -113,8 +122,8 @@ function ShapeFields(
           id={`${id}-dim-${index}`}
           label={`Size of ${symbol}`}
           numeric
-          value={feed.dims[symbol] ?? ''}
-          problem={sizeProblem(feed.dims[symbol] ?? '', isChosen)}
+          value={typedSize(feed, symbol)}
+          problem={sizeProblem(typedSize(feed, symbol), isChosen)}
           hint={isChosen ? 'chosen where empty' : undefined}
           onText={(text) => change({ dims: { ...feed.dims, [symbol]: text } })}
         />
@@ -124,9 +133,9 @@ function ShapeFields(
           key={name}
           id={`${id}-shape-${index}`}
           label={`Shape of ${name}`}
-          value={feed.shapes[name] ?? ''}
+          value={typedShape(feed, name)}
           hint={dims === undefined ? 'such as 1, 3, 224, 224' : dims.map((dim) => dim ?? '?').join(', ')}
-          problem={feed.shapes[name] ? shapeProblem(feed.shapes[name] ?? '') : undefined}
+          problem={typedShape(feed, name) === '' ? undefined : shapeProblem(typedShape(feed, name))}
           onText={(text) => change({ shapes: { ...feed.shapes, [name]: text } })}
         />
       ))}

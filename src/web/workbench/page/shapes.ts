@@ -1,4 +1,5 @@
 // Reads numbers that the user typed.
+import { ownProperty } from '../../../base/own.js';
 import { readFactor } from '../../../data/factor.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { ArrayChanges, InputChoice, RunChoice } from '../protocol.js';
@@ -17,6 +18,14 @@ export function shapeProblem(text: string): string | undefined {
     ? undefined
     : 'Give the sizes with commas between them, such as 1, 3, 224, 224';
 }
+
+/** Returns the typed size of a dimension; empty if none was typed. */
+export const typedSize = ({ dims }: Pick<Feed, 'dims'>, symbol: string): string =>
+  ownProperty(dims, symbol) ?? '';
+
+/** Returns the typed shape of an input; empty if none was typed. */
+export const typedShape = ({ shapes }: Pick<Feed, 'shapes'>, input: string): string =>
+  ownProperty(shapes, input) ?? '';
 
 /** Returns what is wrong with a typed mean or standard deviation, which are three numbers. */
 export function rgbProblem(text: string): string | undefined {
@@ -77,23 +86,19 @@ export function readFeed(
 ): ({ readonly input: InputChoice } & Pick<RunChoice, 'dims' | 'shapes'>) | undefined {
   const needs = { kind: feed.kind, ownRuns };
   const sizes = askedSizes(inputs, needs);
-  const typed = (symbol: string) => feed.dims[symbol] ?? '';
+  const typed = (symbol: string) => typedSize(feed, symbol);
   const names = unshaped(inputs, needs).map(({ name }) => name);
   const wrong =
     sizes.some(({ symbol, isChosen }) => sizeProblem(typed(symbol), isChosen) !== undefined) ||
-    names.some(
-      (name) => (feed.shapes[name] ?? '') !== '' && shapeProblem(feed.shapes[name] ?? '') !== undefined,
-    );
+    names.some((name) => typedShape(feed, name) !== '' && shapeProblem(typedShape(feed, name)) !== undefined);
   const input = inputOf(feed);
   if (wrong || input === undefined) return undefined;
   const given = sizes.flatMap(({ symbol }) => (typed(symbol).trim() === '' ? [] : [symbol]));
-  const shapes = names.filter((name) => (feed.shapes[name] ?? '') !== '');
+  const shapes = names.filter((name) => typedShape(feed, name) !== '');
   return {
     input,
     dims: Object.fromEntries(given.map((symbol) => [symbol, Number(typed(symbol))])),
-    shapes: Object.fromEntries(
-      shapes.map((name) => [name, (feed.shapes[name] ?? '').split(',').map(Number)]),
-    ),
+    shapes: Object.fromEntries(shapes.map((name) => [name, typedShape(feed, name).split(',').map(Number)])),
   };
 }
 
