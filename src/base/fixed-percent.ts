@@ -1,4 +1,4 @@
-/** Most digits after the point, and the smallest share that is not rounding noise. */
+/** Maximum number of digits after the point, and the smallest share that is not rounding noise. */
 const MAX_DIGITS = 8;
 const MIN_SHARE = 1e-10;
 

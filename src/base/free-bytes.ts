@@ -1,4 +1,4 @@
-/** Frees the memory of bytes at once, not at the next garbage collection. The array is empty afterwards. */
+/** Frees the memory of bytes at once, not at the next garbage collection. Every array on the same buffer is empty afterwards. */
 export function freeBytes({ buffer }: Uint8Array): void {
   if (!(buffer instanceof ArrayBuffer)) return;
   const { port1, port2 } = new MessageChannel();

@@ -54,7 +54,7 @@ export function editableModel(
 }
 
 /**
- * Reads a model from its bytes. Throws as `scan` does.
+ * Reads a model from its bytes. External data is not read. Throws as `scan` does.
  *
  * @example
  * import { modelFromBytes } from 'onnx-mish/train';

@@ -30,7 +30,7 @@ export interface SessionOptions {
   readonly spinning?: boolean | undefined;
   /** Whether onnxruntime-node keeps memory for the next run; default true. */
   readonly arena?: boolean | undefined;
-  /** Whether onnxruntime-node plans the memory of a run as one block, beside what the first run took; default true. */
+  /** Whether onnxruntime-node takes one block of memory for the later runs, and keeps that of the first run; default true. */
   readonly memoryPattern?: boolean | undefined;
   /** Whether most runs are `runInto`: on CPUs onnxruntime-node then copies no results of a model that is given as bytes; default false. */
   readonly forRunInto?: boolean | undefined;
@@ -117,7 +117,10 @@ export interface Session {
   readonly placement?: Placement | undefined;
   /** Runs the model once. Throws `run-failed`. */
   run(feeds: Tensors): Promise<Tensors>;
-  /** Runs the model once and writes its outputs into the arrays of `outputs`; none may be an input as well. Throws `run-failed`. */
+  /**
+   * Runs the model once, writes the outputs that `outputs` names into its arrays, and returns all outputs. No output may be an input as
+   * well, and all runs must have the same shapes. Throws `run-failed`.
+   */
   runInto?(feeds: Tensors, outputs: Tensors): Promise<Tensors>;
   /** Runs the model once and returns the milliseconds, without conversions of tensors. */
   time(feeds: Tensors): Promise<number>;

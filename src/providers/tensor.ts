@@ -75,7 +75,7 @@ export function toNumbers({ elemType, data }: Tensor): ArrayLike<number> | undef
   return data;
 }
 
-/** Array whose loops the engine compiles for one kind of element. */
+/** Array of floats. A loop over it is fast, because JavaScript engines compile it for one kind of element. */
 export type FloatArray = Float32Array | Float64Array;
 
 /** Converts a tensor's elements to floats, without a copy where they are floats; undefined for strings. */

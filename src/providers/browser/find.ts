@@ -144,7 +144,7 @@ function removeAtEnd(folder: string): void {
 }
 
 async function packageVersion(name: string): Promise<string> {
-  // Its exports hide package.json, which lies two folders above what they name or less.
+  // The package does not export its package.json, which lies in a folder above its module.
   for (
     let folder = resolveIfInstalled(name) ?? '/';
     folder !== join(folder, '..');

@@ -6,18 +6,22 @@ export interface PageFacts {
   readonly version: string;
   /** Name that the GPU reports; null if the provider uses no GPU. */
   readonly renderer: string | null;
+  /** Whether software on the CPU emulates the GPU; null if the provider uses no GPU. */
   readonly software: boolean | null;
+  /** Number of WebAssembly threads; null if the provider does not use WebAssembly. */
   readonly threads: number | null;
   readonly simd: boolean;
   /** Feature that the browser lacks for the provider; undefined if none. */
   readonly missing?: MissingFeature;
 }
 
+/** Request to open a model. The page fetches the model and its external data from URLs. */
 export interface OpenRequest {
   readonly id: number;
   readonly model: string;
   readonly external: readonly { readonly path: string; readonly url: string }[];
   readonly optimisation: 'disabled' | 'basic' | 'extended' | 'all';
+  /** Optimisers of ONNX Runtime to leave out. */
   readonly unfused?: string | undefined;
 }
 

@@ -128,7 +128,7 @@ async function startPage(name: WebProvider, settings: BrowserSettings): Promise<
   const isSlow = software === true && softwareArgs.length > 0;
   if (missing === undefined && !isSlow) return first;
   await first.page.close();
-  // The software GPU is named: beside Mesa's drivers, Chromium finds it for WebGPU only in some of its starts.
+  // The arguments name the software GPU: where Mesa's drivers are installed, Chromium does not always find it for WebGPU.
   return attempt([...SOFTWARE, ...softwareArgs]);
 }
 

@@ -98,9 +98,8 @@ export async function servePage(
   }
   const awaited = new Map<string, { resolve: (bytes: BufferBytes) => void }>();
   const address = bound.includes(':') ? `[${bound}]` : bound;
-  let at = 0;
+  let boundPort = 0;
   let next = 0;
-  const known = (host = '') => isOwnHost(host, address, at);
 
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.destroy());
@@ -108,7 +107,7 @@ export async function servePage(
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? '';
-    const isOurs = known(request.headers.host);
+    const isOurs = isOwnHost(request.headers.host ?? '', address, boundPort);
     const found = isOurs ? offered.get(url) : undefined;
     const upload = isOurs ? awaited.get(url) : undefined;
     if (found !== undefined && request.method === 'GET') {
@@ -132,10 +131,10 @@ export async function servePage(
     server.once('error', reject);
     server.listen(port, bound, resolve);
   });
-  at = (server.address() as AddressInfo).port;
+  boundPort = (server.address() as AddressInfo).port;
   const name = () => `${root}${next++}`;
   return {
-    url: `http://${address}:${at}${root}index.html`,
+    url: `http://${address}:${boundPort}${root}index.html`,
     offer(content, type = BYTES) {
       const path = name();
       offered.set(path, { content, type, policy: POLICY });

@@ -144,26 +144,23 @@ const CASES: readonly Case[] = [
 /** Diagnoses a missing NVIDIA library. The loader names only the first missing library, so the advice covers all. */
 function missingLibrary(library: string, major: string): Diagnosis {
   const file = major === '' ? `${library}.so` : `${library}.so.${major}`;
-  const [product, install] = /^lib(nvinfer|nvonnxparser)/.test(library)
-    ? ['TensorRT', `pip install 'tensorrt~=${major || '10'}.0'`]
+  const [product, packages, aside = ''] = /^lib(nvinfer|nvonnxparser)/.test(library)
+    ? ['TensorRT', `'tensorrt~=${major || '10'}.0'`]
     : library.startsWith('libcudnn')
-      ? ['cuDNN', `pip install 'nvidia-cudnn-cu13~=${major || '9'}.0' (-cu12 for CUDA 12)`]
+      ? ['cuDNN', `'nvidia-cudnn-cu13~=${major || '9'}.0'`, ' (-cu12 for CUDA 12)']
       : /^lib(cublas|cudart)/.test(library)
         ? [`CUDA ${major}`, cudaPackages(major)]
         : ['CUDA', cudaPackages('13')];
-  const [command, ...aside] = install.split(' (');
   return {
     reason: `${file} of ${product} is missing`,
-    fix: `Install it, for example with \`${command}\`${aside.map((text) => ` (${text}`).join('')}, and name its folder in LD_LIBRARY_PATH`,
+    fix: `Install it, for example with \`pip install ${packages}\`${aside}, and name its folder in LD_LIBRARY_PATH`,
   };
 }
 
-/** Returns the pip command for CUDA; NVIDIA's packages on PyPI have the version in their names up to CUDA 12. */
+/** Returns the packages of CUDA on PyPI. Up to CUDA 12, NVIDIA's packages have the version in their names. */
 function cudaPackages(major: string): string {
-  const parts = ['cuda-runtime', 'cublas', 'curand', 'cufft'];
-  const packages = Number(major) >= 13 ? parts.map((part) => `nvidia-${part}`) : [];
-  const older = packages.length === 0 ? parts.map((part) => `nvidia-${part}-cu${major}`) : [];
-  return `pip install ${[...packages, ...older].join(' ')}`;
+  const suffix = Number(major) >= 13 ? '' : `-cu${major}`;
+  return ['cuda-runtime', 'cublas', 'curand', 'cufft'].map((part) => `nvidia-${part}${suffix}`).join(' ');
 }
 
 /** Diagnoses a CUDA error by its number, a cudaError_t. */

@@ -71,12 +71,12 @@ const unset =
   ({ node, int }) =>
     when((int(name) ?? 0) !== 0, 'attribute', `WebGL's ${node.opType} does not support ${name}`);
 
-const isImage = all(
+const imageConv = all(
   takes(DataType.FLOAT),
   ranks(1, (rank) => rank === 4, 'weights of four dimensions, for images'),
 );
 /** Without groups, WebGL misreads computed weights, as if their texture had another layout. */
-const conv = all(isImage, ({ node, int, constant, scope }) => {
+const conv = all(imageConv, ({ node, int, constant, scope }) => {
   const isGiven = constant(1) !== undefined || scope.inputs.some(({ name }) => name === node.inputs[1]);
   return when(
     (int('group') ?? 1) === 1 && !isGiven,
@@ -200,7 +200,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   Cast: cast,
   Clip: (facts) => (facts.has(2) ? constants(11, [1, 2], 'its bounds')(facts) : []),
   Conv: conv,
-  ConvTranspose: isImage,
+  ConvTranspose: imageConv,
   Dropout: dropout,
   FusedConv: conv,
   Gather: takesNumbers,

@@ -52,8 +52,8 @@ function reasonOf(node: Node, scope: Scope, constant: Dims | undefined): string 
   const pads = attribute(node, 'pads')?.ints ?? [];
   if (isMatMul(node, scope, kernel))
     return pads.some((pad) => pad !== 0) ? 'leaves out padding that is only after the image' : undefined;
-  const isApart = channels > 3 && channels % 3 === 0 && channels % 4 !== 0 && filters % 4 === 0;
-  return isApart
+  const isMisread = channels > 3 && channels % 3 === 0 && channels % 4 !== 0 && filters % 4 === 0;
+  return isMisread
     ? 'is wrong where input channels are divisible by 3 and not by 4 (microsoft/onnxruntime#29651)'
     : undefined;
 }

@@ -81,7 +81,7 @@ export async function loadRuntime(
   return createRuntime(ort, provider, WEB[provider].logsPlacement);
 }
 
-/** Wraps a loaded ONNX Runtime Web. `findsPlacement` tells to read from its log where nodes run; `loadRuntime` collects the log. */
+/** Wraps a loaded ONNX Runtime Web. `findsPlacement` is for `loadRuntime`, which collects the log: the log says where nodes run. */
 export async function createRuntime(
   ort: typeof Ort,
   provider: WebProvider,

@@ -148,7 +148,7 @@ export interface RunChoice {
   readonly pairs: number;
 }
 
-/** Work in progress; `share` is the finished part of all work. */
+/** Work in progress; `share` is the finished part of the step or of all work, and `secondsLeft` is the rest of the same. */
 export interface StepEvent {
   readonly kind: 'step';
   readonly text: string;

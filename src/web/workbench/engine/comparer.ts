@@ -32,7 +32,7 @@ export interface Comparer {
 
 const MODEL = new URL('../../../../models/untrained/cnn4.onnx', import.meta.url);
 const SETTINGS = { batch: 32, rate: 0.003, seeds: 1, optimizer: { kind: 'rmsprop' } } as const;
-/** Points along each direction of a landscape, and their distance to the edge in filter norms. */
+/** Number of points along each direction of a landscape, and the distance from its middle to its edge in filter norms. */
 const LANDSCAPE = { points: 9, span: 1 };
 
 const comparer: Comparer = {

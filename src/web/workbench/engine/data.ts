@@ -56,6 +56,7 @@ export async function readInput(input: InputChoice, given: ShapeOptions): Promis
 export async function listArrays(file: NamedFile): Promise<ArrayInfo[]> {
   const all = Object.entries(await readArrays(file));
   const readable = all.filter(([, array]) => isReadable(array));
+  // The fields of an array that cannot be read throw the reason.
   return (readable.length > 0 ? readable : all).map(([name, { elemType, dims }]) => ({
     name,
     elemType,

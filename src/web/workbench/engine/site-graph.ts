@@ -14,14 +14,14 @@ import {
 import { typeName } from '../../../onnx/types.js';
 import type { GraphEdge, GraphNode, NamedTensorType, OtherActivation, SiteGraph } from '../protocol.js';
 
-/** Most steps from the site, and most nodes that are shown. */
+/** Maximum number of steps from the site, and of nodes that are shown. */
 const MAX_STEPS = 3;
 const MAX_NODES = 24;
-/** Most inputs, outputs and attributes of a node that are listed. */
+/** Maximum number of listed inputs, outputs and attributes of a node, each. */
 const MAX_LISTED = 50;
-/** Most readers of a tensor that are shown. */
+/** Maximum number of neighbours after a node that are shown. */
 const MAX_READERS = 6;
-/** Most numbers of an attribute, and most characters of its text, that are shown. */
+/** Maximum number of shown numbers of an attribute, and of characters of its text. */
 const MAX_NUMBERS = 12;
 const MAX_CHARACTERS = 200;
 

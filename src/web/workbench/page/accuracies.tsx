@@ -1,3 +1,5 @@
+import { capitalised } from '../../../base/in-words.js';
+import { integer } from '../../../base/plural.js';
 import { accuracyMeasures, differenceWithInterval } from '../../../render/figures.js';
 import type { ProviderRow } from '../../../validate/report-schema.js';
 import type { Row } from './state.js';
@@ -24,12 +26,12 @@ export function Accuracies(props: {
         after[0]?.text ?? '–',
         difference === undefined ? '–' : differenceWithInterval(difference),
         ...others.map((_, at) => `${before[at + 1]?.text ?? '–'} → ${after[at + 1]?.text ?? '–'}`),
-        original.n.toLocaleString('en'),
+        integer(original.n),
       ],
     ];
   });
   if (rows.length === 0) return null;
-  const titles = others.map(({ name }) => name.replace(/^./, (first) => first.toUpperCase()));
+  const titles = others.map(({ name }) => capitalised(name));
   const head = HEAD.toSpliced(-1, 0, ...titles);
   const caption = main?.name === 'top-1' ? 'Top-1 accuracy by the labels' : `Share of ${main?.name}`;
   return <TextTable label="Accuracy" caption={caption} head={head} rows={rows} />;

@@ -74,7 +74,7 @@ function widthOf({ op, name }: GraphNode): number {
   return Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, CHARACTER * longest + PADDING));
 }
 
-/** Most characters of a name in a node; the name itself is in the list of facts. */
+/** Maximum number of characters of a name in a node; the name itself is in the list of facts. */
 export const MAX_NAME = 24;
 
 /** Formats a tensor's shape as Netron does: `1 × 32 × 14 × 14`; its type if the shape is unknown. */

@@ -12,7 +12,7 @@ export interface TimedModel {
 /** Height of a model's row, and of the axis below the rows, in pixels. */
 const ROW_HEIGHT = 40;
 const AXIS_HEIGHT = 24;
-/** Most ticks of a row; of more runs, as many quantiles are drawn. */
+/** Maximum number of ticks of a row; more runs are drawn as this many quantiles. */
 const MAX_TICKS = 200;
 /** Share of the width on each side of the axis, so that its marks have room. */
 const MARGIN = 0.06;
@@ -91,7 +91,7 @@ export function timeAxis(times: readonly number[]) {
   return { low, high, at: (ms: number) => `${(100 * (MARGIN + (1 - 2 * MARGIN) * share(ms))).toFixed(2)}%` };
 }
 
-/** Most marks of an axis. */
+/** Maximum number of marks of an axis. */
 const MAX_MARKS = 5;
 /** Least distance of two marks, as a share of the axis, so that their labels do not touch. */
 const MIN_GAP = 0.17;

@@ -1,4 +1,4 @@
-import { plural } from '../../../base/plural.js';
+import { integer, plural } from '../../../base/plural.js';
 import type { ValueSummary } from '../../../mish/inspect.js';
 import type { Fit, OpenedModel } from '../protocol.js';
 import { size } from './files.js';
@@ -16,7 +16,7 @@ export function ModelSection({ state, model }: Parts & { readonly model: OpenedM
           {inspection.opset}
           {others.map(([domain, version]) => `, ${domain} ${version}`)}
         </Fact>
-        <Fact name="Nodes">{inspection.nodes.toLocaleString('en')}</Fact>
+        <Fact name="Nodes">{integer(inspection.nodes)}</Fact>
         {inspection.producer !== '' && <Fact name="Made by">{inspection.producer}</Fact>}
         <Fact name="Inputs">
           <Values values={inspection.inputs} />

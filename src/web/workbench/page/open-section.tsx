@@ -78,7 +78,7 @@ export function OpenSection({ state, dispatch, actions, active }: RoomProps) {
   );
 }
 
-/** Names the samples that were dropped, whose fields are further down, or come with the model. */
+/** Names the given samples. Their fields are further down, or appear with a model. */
 function GivenSamples({ feed: { kind, npz, images } }: { readonly feed: Feed }) {
   if (kind === 'npz' && npz !== null)
     return <p class="quiet">{`Samples to run it on: ${npz.name}, ${size(npz.blob.size)}`}</p>;

@@ -1,5 +1,8 @@
 import { figure } from '../../../render/figures.js';
 
+/** Largest distance between Mish with β = 1 and ReLU, at x = -1.19. */
+const MAX_DISTANCE = 0.3088;
+
 /** Converts β to a slider position: equal steps are equal ratios, from 1/2 to 16. */
 const toSlider = (beta: number) => Math.round(Math.log2(beta) * 20);
 const fromSlider = (position: number) => Number((2 ** (position / 20)).toPrecision(3));
@@ -26,7 +29,7 @@ export function SharpnessSlider(props: {
       />
       <output for={id}>{beta}</output>
       <span class="quiet">
-        {beta === 1 ? 'plain Mish' : `at most ${figure(0.3088 / beta)} away from ReLU`}
+        {beta === 1 ? 'plain Mish' : `at most ${figure(MAX_DISTANCE / beta)} away from ReLU`}
       </span>
     </div>
   );

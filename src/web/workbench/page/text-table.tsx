@@ -5,7 +5,7 @@ import { TableBox } from './parts.js';
 /** Rows shown until the user asks for all. */
 const FIRST_ROWS = 200;
 
-/** Most characters of a cell that stays on one line. */
+/** Maximum number of characters of a cell that stays on one line. */
 const MAX_FIGURE = 30;
 
 /** Shows a table of texts; the first cell of a row is its head. */

@@ -23,7 +23,7 @@ export interface FinetuneActions {
   html(): Promise<string | undefined>;
 }
 
-/** Settings with which the bundled model learns at once: the repair is worth as much as the training, and takes as long. */
+/** Settings for the bundled model. The repair is left out: it gains as much as the training, and takes as long. */
 const BUNDLED_SETTINGS = { epochs: 8, batch: 32, rate: '0.0003', repair: false };
 
 /** Returns the actions. `state` returns the state at the time of its call. */

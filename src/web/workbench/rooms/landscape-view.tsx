@@ -16,9 +16,12 @@ interface NamedLandscape {
   readonly landscape: Landscape;
 }
 
+/** Radians by which a surface turns and tilts with each pixel of the mouse. */
 const TURN_PER_PIXEL = 1 / 150;
 const TILT_PER_PIXEL = 1 / 200;
+/** Least and greatest tilt in radians. */
 const TILTS = [0.15, 1] as const;
+/** Degrees in a radian. */
 const DEGREES = 180 / Math.PI;
 
 /** Shows the surfaces of all landscapes on one scale. They turn together, under the mouse or by sliders. */
