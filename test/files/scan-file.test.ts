@@ -54,7 +54,7 @@ test('numbers in a data file tell as much as numbers in the model', async () => 
 test('numbers in a file outside of the folder tell as much where that is allowed, to each that describes a model', async () => {
   const folder = await tempFolder();
   const random = createRandom(3);
-  const parts = spell(EXPRESSIONS[0] ?? x, { type: 'f32', opset: 17, random, vary: false });
+  const parts = spell(EXPRESSIONS[0] ?? 'x', { type: 'f32', opset: 17, random, vary: false });
   const { outside, data } = both(parts, '../m.data');
   await mkdir(folder.at('in'));
   await folder.write('in/m.onnx', outside);
