@@ -201,6 +201,7 @@ const MANY_IMPORTS: Readonly<Record<string, string>> = {
   'validate/measure.ts': STEPS,
   'web/session/create.ts':
     'connects ONNX Runtime Web with the swap, and with what each provider in a page needs',
+  'web/session/prepare.ts': 'does in order what each provider in a page needs of a model',
   'web/workbench/engine/comparer.ts': STEPS,
   'web/workbench/engine/finetuner.ts': STEPS,
   'web/workbench/engine/repairer.ts': STEPS,
