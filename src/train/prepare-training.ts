@@ -16,6 +16,7 @@ import type { Tensors } from '../providers/tensor.js';
 import { lacksNormalisation } from './batch-norms.js';
 import { fixedBatch, type RunOptions, withFreeBatch } from './batch-of-copy.js';
 import { finalActivation, keptSigmoid, withoutReshapedActivation } from './final-activation.js';
+import { withLogProbabilities } from './log-probabilities.js';
 import type { LossName } from './losses.js';
 import { neutralConstants } from './neutral-constants.js';
 import { withShapeBranches } from './shape-branches.js';
@@ -35,6 +36,8 @@ export interface TrainingCopyOptions extends RunOptions {
 export interface TrainableModel {
   /** The copy: float32, without functions. It is the original itself if nothing had to change. */
   readonly model: EditableModel;
+  /** The output that the loss is computed from; that of the logarithms where the model gives probabilities without a Softmax. */
+  readonly output: string;
   readonly index: GraphIndex;
   readonly original: EditableModel;
   /** The trainable weights of the copy. Each can be written into the original. */
@@ -75,7 +78,8 @@ export async function prepareTraining(
   const feeds = batch === undefined ? options.feeds : runOf(options.feeds, batch);
   const { model: branched, ...shaped } = await withShapeBranches(batched, original, feeds, options);
   remarks.push(...shaped.remarks);
-  const { model, omitted } = await withoutReshapedActivation(branched, options);
+  const { model: scoring, omitted } = await withoutReshapedActivation(branched, options);
+  const { model, output } = await withScores(scoring, omitted, { ...options, feeds }, remarks);
   const { document } = model;
   const index = indexGraphs(document);
   const originOf = originsIn(original.document, new Map([...rewritten.origins, ...shaped.origins]));
@@ -96,6 +100,7 @@ export async function prepareTraining(
   remarks.push(...structureRemarks(document, index, weights, last));
   return {
     model,
+    output,
     index,
     original,
     weights,
@@ -114,6 +119,27 @@ export async function prepareTraining(
       return edits;
     },
   };
+}
+
+/** Gives cross-entropy the logarithms of an output that has probabilities without a final activation. */
+async function withScores(
+  model: EditableModel,
+  omitted: Node | undefined,
+  options: TrainingCopyOptions,
+  remarks: TrainingRemark[],
+): Promise<Pick<TrainableModel, 'model' | 'output'>> {
+  const { output, loss, feeds } = options;
+  const last = omitted ?? finalActivation(model.document, indexGraphs(model.document), options);
+  const found =
+    loss === 'cross-entropy' && last === undefined
+      ? await withLogProbabilities(model, output, feeds, options)
+      : undefined;
+  if (found === undefined) return { model, output };
+  remarks.push({
+    code: 'log-probabilities',
+    text: `The output '${output}' gives probabilities without a final Softmax, and the loss takes their logarithms`,
+  });
+  return found;
 }
 
 /** Remark on a model behind whose convolutions no batch normalisation can be put. */

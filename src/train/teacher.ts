@@ -9,6 +9,7 @@ import { modelFromBytes } from '../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { type Tensors, toNumbers } from '../providers/tensor.js';
 import { withoutReshapedActivation } from './final-activation.js';
+import { giveProbabilities } from './log-probabilities.js';
 import type { LossName } from './losses.js';
 import type { Teacher } from './trainer-options.js';
 import { trainingCopy } from './training-copy.js';
@@ -49,7 +50,7 @@ export async function openTeacher(
         const what = `the teacher's output '${scores}' has shape [${tensor?.dims}], which differs from the model's`;
         throw new OnnxMishError('bad-data', what, { fix: 'Give a teacher with the same inputs and output' });
       }
-      const predicted = PREDICTIONS[loss](values, layout);
+      const predicted = predictionsOf(values, loss, layout);
       if (loss === 'cross-entropy') ignoreAsIn(targets, predicted, layout);
       for (let at = 0; at < targets.length; at++)
         targets[at] = (1 - share) * (targets[at] ?? 0) + share * (predicted[at] ?? 0);
@@ -70,7 +71,13 @@ function ignoreAsIn(targets: Float32Array, predicted: Float64Array, layout: Scor
   }
 }
 
-/** Returns the predictions behind scores, in the form of targets. */
+/** Returns the predictions behind scores, in the form of targets. Scores that are probabilities are predictions themselves. */
+function predictionsOf(scores: ArrayLike<number>, loss: LossName, layout: ScoreLayout): Float64Array {
+  return loss === 'cross-entropy' && giveProbabilities(scores, layout)
+    ? Float64Array.from(scores)
+    : PREDICTIONS[loss](scores, layout);
+}
+
 const PREDICTIONS: Readonly<
   Record<LossName, (scores: ArrayLike<number>, layout: ScoreLayout) => Float64Array>
 > = {

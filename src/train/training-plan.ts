@@ -107,7 +107,7 @@ export async function planTraining(
   const step = trainingStep(model.document, index, probe, {
     ...(await stepOptions(options, settings)),
     weights,
-    output,
+    output: prepared.output,
     optimizer,
     omitted: prepared.omitted,
     batchNorm: trainsNorms ? 'train' : 'frozen',

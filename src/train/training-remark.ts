@@ -5,6 +5,8 @@ import { type Node, nodeLabel } from '../onnx/document.js';
 export type TrainingRemarkCode =
   /** The loss includes the final activation, which the copy omits. */
   | 'activation-omitted'
+  /** The output gives probabilities without a final Softmax, and the loss takes their logarithms. */
+  | 'log-probabilities'
   /** Cross-entropy takes its scores behind a final Sigmoid. */
   | 'sigmoid-kept'
   /** The model has convolutions but no normalisation. */
