@@ -1,6 +1,7 @@
 // All trainings of a fine-tuning: each arm with each seed, with a checkpoint after each epoch.
 import { OnnxMishError, withDetails } from '../base/error.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
+import { asDivergence, isDivergence } from '../train/divergence.js';
 import type { Epoch } from '../train/epoch.js';
 import type { ModelTrainer } from '../train/train-model.js';
 import {
@@ -213,10 +214,20 @@ async function* inTurns(open: readonly OpenRun[]): AsyncGenerator<OpenRun & { re
       ([a], [b]) => a.trainer.epochs.length - b.trainer.epochs.length,
     );
     if (run === undefined || epochs === undefined) return;
-    const next = await epochs.next();
+    const next = await epochs.next().catch((error: unknown) => {
+      throw inArm(error, run);
+    });
     if (next.done === true) left.delete(run);
     else yield { ...run, epoch: next.value };
   }
+}
+
+/** Adds to the error of a divergence which training it was; returns any other error as it is. */
+function inArm(error: unknown, { arm, seed }: Pick<OpenRun, 'arm' | 'seed'>): unknown {
+  if (!isDivergence(error)) return error;
+  const training = `the training of the ${arm} model with seed ${seed}`;
+  const where = error.where === undefined ? training : `${error.where}, in ${training}`;
+  return asDivergence(withDetails(error, { where }));
 }
 
 async function finishRun(

@@ -393,6 +393,19 @@ describe('bad input gives one clear error', () => {
     });
   });
 
+  test('a divergence names the training', async () => {
+    let last = '';
+    const failed = finetune(net, {
+      ...{ ...options, rate: 1000, optimizer: { kind: 'sgd' }, calibrate: false },
+      onStep: ({ arm }) => (last = arm),
+    });
+    const error = await failed.catch((error: unknown) => error);
+    expect(error).toMatchObject({
+      code: 'run-failed',
+      where: expect.stringContaining(`the training of the ${last} model with seed 0`),
+    });
+  });
+
   test('a model without weights', async () => {
     const { node, value, model } = await import('../support/model.js');
     const bare = model({

@@ -37,7 +37,7 @@ export async function rankingPage(ranking: Ranking): Promise<string> {
         {sites.length === 0 ? <p>The model has no site to swap.</p> : <RankedSites ranking={ranking} />}
         <p class="soft">
           Each site was swapped alone. SQNR: signal to noise of the output that moved most, in dB; the larger,
-          the less harm. Agreement: share of rows whose top class stays. Top-1: change of labelled accuracy,
+          the less harm. Agreement: share of rows whose top class stays. Accuracy: its change by the labels,
           in percentage points.
         </p>
       </div>
