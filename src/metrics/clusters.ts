@@ -12,10 +12,12 @@ export function clusteredInterval(correct: ArrayLike<number>, counted: ArrayLike
   const samples = samplesThatCount(counted);
   const count = samples.length;
   const all = samples.reduce((sum, at) => sum + (counted[at] ?? 0), 0);
-  const share = samples.reduce((sum, at) => sum + (correct[at] ?? 0), 0) / Math.max(1, all);
+  const right = samples.reduce((sum, at) => sum + (correct[at] ?? 0), 0);
+  const share = right / Math.max(1, all);
   if (count < 2 || all === count) return wilsonInterval(share, count);
+  // Products of counts are exact: a distance that is 0 must not be rounding, which would count as a tiny variance.
   const squares = samples.reduce(
-    (sum, at) => sum + ((correct[at] ?? 0) - share * (counted[at] ?? 0)) ** 2,
+    (sum, at) => sum + (((correct[at] ?? 0) * all - right * (counted[at] ?? 0)) / all) ** 2,
     0,
   );
   const variance = (count * squares) / (count - 1) / all ** 2;

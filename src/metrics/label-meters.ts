@@ -8,7 +8,7 @@ import { type Difference, differenceOfCorrect, isBinary, mcnemar } from './paire
 import { placeAccuracyMeter, placeScoresAmong } from './place-accuracy.js';
 
 /** Meters of the accuracy of both models by the same labels. */
-export interface LabelMeters extends OutputMeters {
+export interface LabelMeters extends Omit<OutputMeters, 'elements'> {
   /** Adds the outputs of a run. Throws what the meters throw. */
   add(reference: Tensors, got: Tensors): void;
 }
@@ -16,6 +16,8 @@ export interface LabelMeters extends OutputMeters {
 /** Meters of both models for one output. */
 interface OutputMeters {
   readonly output: string;
+  /** Number of elements of the output in the first run. */
+  readonly elements: number;
   readonly original: AccuracyMeter;
   readonly swapped: AccuracyMeter;
   /** Returns the score above which a sample counts as class 1; null for an output with a score for each class. */
@@ -24,9 +26,9 @@ interface OutputMeters {
 
 /**
  * Returns meters for one of `outputs` that looks like class scores, or else for the only one with one score per sample; for labels of
- * places, for the first that has them. Of several outputs that look like class scores, such as features beside scores, the meters are
- * of the one on which the original is right most often. The original's scores decide the threshold of both models. The labels may
- * grow, as long as a row's are there before the row. With `drawn`, messages name no sample numbers, because the samples are a
+ * places, and for labels some of which do not count, for one with scores at these places. Of several such outputs, such as features
+ * beside scores, the meters are of the one on which the original is right most often. The original's scores decide the threshold of both
+ * models. The labels may grow, as long as a row's are there before the row. With `drawn`, messages name no sample numbers, because the samples are a
  * selection. Throws `bad-data` if no output fits the labels.
  */
 export function labelMeters(
@@ -49,7 +51,9 @@ export function labelMeters(
     },
     threshold: () => best().threshold(),
     add(before, after) {
-      candidates = fitting(candidates, ({ output, original }) => original.add(ownProperty(before, output)));
+      candidates = fitting(candidates, labels, ({ output, original }) =>
+        original.add(ownProperty(before, output)),
+      );
       for (const { output, swapped } of candidates) swapped.add(ownProperty(after, output));
     },
   };
@@ -61,22 +65,29 @@ export function labelMeters(
  */
 export function checkLabels(outputs: readonly string[], reference: Tensors, labels: SampleLabels): void {
   const candidates = candidatesFor(outputs, reference, labels, false);
-  fitting(candidates, ({ output, original }) => original.check(ownProperty(reference, output)));
+  fitting(candidates, labels, ({ output, original }) => original.check(ownProperty(reference, output)));
 }
 
 /** Returns the outputs that `use` takes; the labels of one output may be outside the classes of another. Throws if it takes none. */
-function fitting(candidates: readonly OutputMeters[], use: (one: OutputMeters) => void): OutputMeters[] {
+function fitting(
+  candidates: readonly OutputMeters[],
+  { places }: SampleLabels,
+  use: (one: OutputMeters) => void,
+): OutputMeters[] {
+  const failed: { readonly error: unknown; readonly elements: number }[] = [];
   const found = candidates.filter((one) => {
     try {
       use(one);
       return true;
     } catch (error) {
-      if (candidates.length === 1) throw error;
+      failed.push({ error, elements: one.elements });
       return false;
     }
   });
-  if (found.length === 0) throw without(NO_FIT);
-  return found;
+  if (found.length > 0) return found;
+  if (failed.length > 1 && places === undefined) throw without(NO_FIT);
+  // The error of a place says which label to ignore: one that is outside of the most classes.
+  throw failed.reduce((most, other) => (other.elements > most.elements ? other : most)).error;
 }
 
 /** Returns how many samples the original has right. */
@@ -93,24 +104,27 @@ function candidatesFor(
   { values, places }: SampleLabels,
   drawn: boolean,
 ): readonly OutputMeters[] {
+  const sized = (output: string) => ({ output, elements: ownProperty(reference, output)?.data.length ?? 0 });
   if (places !== undefined) {
-    const output = placeScoresAmong(outputs, reference, places);
-    if (output === undefined)
+    const found = placeScoresAmong(outputs, reference, places);
+    if (found.length === 0)
       throw places.dims.length === 0
         ? without(NEITHER)
         : without(
             `labels of shape [${places.dims}] need an output with a score for each class at each of these places, and there is none`,
           );
-    const original = placeAccuracyMeter(output, values, places, { drawn });
-    const { threshold } = original;
-    const swapped = placeAccuracyMeter(output, values, places, { thresholdOf: threshold, drawn });
-    return [{ output, threshold, original, swapped }];
+    return found.map((output) => {
+      const original = placeAccuracyMeter(output, values, places, { drawn });
+      const { threshold } = original;
+      const swapped = placeAccuracyMeter(output, values, places, { thresholdOf: threshold, drawn });
+      return { ...sized(output), threshold, original, swapped };
+    });
   }
   const scores = scoresAmong(outputs, reference);
   if (scores.length > 0) {
     return scores.map((output) => {
       const meter = () => accuracyMeter(output, values, drawn);
-      return { output, threshold: () => null, original: meter(), swapped: meter() };
+      return { ...sized(output), threshold: () => null, original: meter(), swapped: meter() };
     });
   }
   const output = oneScoreAmong(outputs, reference);
@@ -118,7 +132,7 @@ function candidatesFor(
   const original = binaryAccuracyMeter(output, values, { drawn });
   const { threshold } = original;
   const swapped = binaryAccuracyMeter(output, values, { thresholdOf: threshold, drawn });
-  return [{ output, threshold, original, swapped }];
+  return [{ ...sized(output), threshold, original, swapped }];
 }
 
 const NO_FIT = 'the labels are outside the classes of each output that looks like class scores';

@@ -12,13 +12,13 @@ import { type IouMeter, iouMeter } from './mean-iou.js';
 import { areLabels, exactMatch, type F1Meter, f1Meter } from './multi-label.js';
 import { highestAt, type ScoreLayout, scoreLayout } from './score-layout.js';
 
-/** Returns the first output of floats with a score for each class, or one score, at each place of the labels; undefined without one. */
+/** Returns the outputs of floats with a score for each class, or one score, at each place of the labels. */
 export function placeScoresAmong(
   outputs: readonly string[],
   tensors: Tensors,
   places: PlaceLabels,
-): string | undefined {
-  return outputs.find((name) => {
+): string[] {
+  return outputs.filter((name) => {
     const tensor = ownProperty(tensors, name);
     return tensor !== undefined && layoutFor(tensor, places) !== undefined;
   });
@@ -29,7 +29,7 @@ function layoutFor(
   { elemType, dims }: Pick<Tensor, 'elemType' | 'dims'>,
   { dims: targets }: PlaceLabels,
 ): ScoreLayout | undefined {
-  if (!/^(f|bf)\d/.test(elemType) || dims.length < 2) return undefined;
+  if (!/^(f|bf)\d/.test(elemType) || dims.length === 0) return undefined;
   const inner = dims.slice(1);
   // Axes of length 1 do not count.
   const long = (sizes: readonly number[]) => sizes.filter((size) => size !== 1).join();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { accuracyMeter } from '../../src/metrics/accuracy.js';
+import { binaryAccuracyMeter } from '../../src/metrics/binary-accuracy.js';
 import { checkLabels, labelMeters } from '../../src/metrics/label-meters.js';
 import type { Tensor, Tensors } from '../../src/providers/tensor.js';
 import { failure } from '../support/graph.js';
@@ -57,6 +58,91 @@ test('accuracy is that of the output on which the original is right most often, 
     }),
     { seed: 3, numRuns: 200 },
   );
+});
+
+test('a label that does not count changes neither the output nor the accuracy of the other labels', () => {
+  const names = fc.shuffledSubarray(['features', 'auxiliary', 'scores'], { minLength: 3 });
+  fc.assert(
+    fc.property(RUNS, names, fc.nat(), (runs, outputs, seed) => {
+      const rows = runs.flat();
+      const at = seed % (rows.length + 1);
+      const tensorsOf = (some: typeof rows): Tensors => ({
+        scores: answers(
+          some.map(([label]) => label),
+          CLASSES,
+        ),
+        features: answers(
+          some.map(([, feature]) => feature),
+          CLASSES + 3,
+        ),
+        auxiliary: answers(
+          some.map(([, , column]) => column),
+          2,
+        ),
+      });
+      const plain = tensorsOf(rows);
+      const without = labelMeters(outputs, plain, { values: rows.map(([label]) => label) });
+      without.add(plain, plain);
+      const more = rows.toSpliced(at, 0, [-100, 0, 0]);
+      const given = tensorsOf(more);
+      const values = more.map(([label]) => label);
+      const meters = labelMeters(outputs, given, { values, places: { dims: [], ignore: -100 } });
+      meters.add(given, given);
+      expect(meters.output).toBe(without.output);
+      expect(meters.original.result()).toMatchObject(without.original.result());
+    }),
+    { seed: 5, numRuns: 200 },
+  );
+});
+
+test('a score for each sample has an output of any rank, also where some labels do not count', () => {
+  const samples = fc.array(
+    fc.tuple(fc.constantFrom(0, 1, -100), fc.double({ min: -1, max: 2, noNaN: true })),
+    {
+      minLength: 1,
+      maxLength: 8,
+    },
+  );
+  fc.assert(
+    fc.property(samples, fc.constantFrom([], [1], [1, 1]), (rows, inner) => {
+      const counted = rows.filter(([label]) => label >= 0);
+      fc.pre(counted.length > 0);
+      const all = { elemType: 'f64', data: Float64Array.from(rows, ([, score]) => score) };
+      const tensors = { y: { ...all, dims: [rows.length, ...inner] } };
+      const values = rows.map(([label]) => label);
+      const meters = labelMeters(['y'], tensors, { values, places: { dims: [], ignore: -100 } });
+      meters.add(tensors, tensors);
+      const plain = binaryAccuracyMeter(
+        'y',
+        counted.map(([label]) => label),
+        { thresholdOf: () => meters.threshold() ?? Number.NaN },
+      );
+      const data = Float64Array.from(counted, ([, score]) => score);
+      plain.add({ elemType: 'f64', dims: [counted.length], data });
+      expect(meters.original.result()).toMatchObject(plain.result());
+    }),
+    { seed: 6, numRuns: 200 },
+  );
+});
+
+test('labels of places outside the classes of each output are refused with the label to ignore', async () => {
+  const output = (classes: number) => ({
+    elemType: 'f32',
+    dims: [1, classes, 2, 2],
+    data: new Float32Array(4 * classes),
+  });
+  const tensors = { out: output(3), aux: output(3), coarse: output(2) };
+  const places = { dims: [2, 2], ignore: -100 };
+  const add = async (values: number[]) => {
+    const meters = labelMeters(['coarse', 'out', 'aux'], tensors, { values, places });
+    meters.add(tensors, tensors);
+    return meters.output;
+  };
+  expect(await add([0, 1, 2, 2])).toBe('out');
+  expect(await failure(add([0, 1, 2, 255]))).toMatchObject({
+    code: 'bad-data',
+    option: { ignoreLabel: 255 },
+  });
 });
 
 test('labels outside the classes of all outputs are refused; of the only output, with the sample', async () => {

@@ -148,6 +148,25 @@ test('with one prediction a sample, the interval is Wilson’s', () => {
   ).toEqual(wilsonInterval(5 / 7, 7));
   expect(clusteredInterval([], [])).toEqual({ low: 0, high: 1 });
   expect(clusteredInterval([4, 4], [4, 4])).toEqual(wilsonInterval(1, 2));
+  // Samples of the same share, whether or not that share is a number of the machine.
+  const equal = fc.record({
+    right: fc.nat(300),
+    wrong: fc.nat(300),
+    times: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 12 }),
+  });
+  fc.assert(
+    fc.property(equal, ({ right, wrong, times }) => {
+      fc.pre(right + wrong > 1);
+      const interval = clusteredInterval(
+        times.map((many) => right * many),
+        times.map((many) => (right + wrong) * many),
+      );
+      const expected = wilsonInterval(right / (right + wrong), times.length);
+      expect(Math.abs(interval.low - expected.low)).toBeLessThan(1e-12);
+      expect(Math.abs(interval.high - expected.high)).toBeLessThan(1e-12);
+    }),
+    { seed: 8, numRuns: 200 },
+  );
 });
 
 test('the interval of places holds the truth about as often as it says, though the places of a sample are alike', () => {
