@@ -133,7 +133,10 @@ function planNorm(context: RewriteContext, norm: Node, planning: Planning): void
     statistics.set(norm, next);
     running.set(mean, next);
   };
-  const tail = tailOf(context, norm, planning);
+  // The calls of a layer move its statistics one after the other, so that none of them may wait for the nodes behind it.
+  const calls = [...trainedNorms].filter(({ inputs }) => inputs[3] === mean).length;
+  const tail =
+    trained && calls > 1 ? { relu: false, last: norm, nodes: [] } : tailOf(context, norm, planning);
   if (context.blocked.has(norm.inputs[0] ?? '') && !context.unblockable.has(outputOf(tail.last))) {
     planning.put(tail.last, [norm, ...tail.nodes], () => {
       const next = writeNormGroup(context, { norm, trained, before: before(), ...tail });

@@ -544,3 +544,42 @@ test('random nets whose channels fill no whole block train in the blocked layout
     { numRuns: isHeavy ? 400 : 25, ...(!isHeavy && { seed: 7 }) },
   );
 });
+
+test('calls of a layer move its running statistics one after the other, in any order of nodes', async () => {
+  const calls = fc.record({
+    relus: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+    // The later of two nodes that could come next is taken where this is true.
+    order: fc.array(fc.boolean(), { minLength: 24, maxLength: 24 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(calls, async ({ relus, order }) => {
+      seed = 0;
+      const branches = relus.flatMap((relu, at) => [
+        node('Conv', ['x', `w${at}`], [`a${at}`], pads(1)),
+        batchNorm('n', `a${at}`, `b${at}`),
+        ...(relu ? [node('Relu', [`b${at}`], [`c${at}`])] : []),
+      ]);
+      const [a = '', b = '', c = ''] = relus.map((relu, at) => `${relu ? 'c' : 'b'}${at}`);
+      const sums = [node('Add', [a, b], ['s']), node('Add', [c, 's'], ['h'])];
+      const weights = [0, 1, 2].map((at) => weight(`w${at}`, [16, 3, 3, 3], 0.2 + 0.2 * at));
+      const nodes = inOrder([...branches, ...sums], order);
+      await expectSameChanges({ nodes, weights: [...weights, ...norm('n', 16)] }, 'train');
+    }),
+    { numRuns: isHeavy ? 100 : 6, seed: 8 },
+  );
+});
+
+/** Returns nodes in another order in which each comes after those that it reads. */
+function inOrder(nodes: readonly onnx.INodeProto[], later: readonly boolean[]): onnx.INodeProto[] {
+  const left = [...nodes];
+  const sorted: onnx.INodeProto[] = [];
+  const isMade = (name: string) => !left.some(({ output }) => output?.includes(name));
+  while (left.length > 0) {
+    const ready = left.filter(({ input }) => input?.every(isMade));
+    const next = later[sorted.length] ? ready.at(-1) : ready[0];
+    if (next === undefined) throw new Error('a cycle');
+    left.splice(left.indexOf(next), 1);
+    sorted.push(next);
+  }
+  return sorted;
+}
