@@ -1,8 +1,9 @@
 import { OnnxMishError } from '../base/error.js';
-import { type Node, type OnnxDocument, rewriteObstacle, type Scope } from '../onnx/document.js';
+import { attribute, type Node, type OnnxDocument, rewriteObstacle, type Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
+import { roundTo } from '../onnx/scalar.js';
 import { readNumbers } from '../onnx/small-tensor.js';
-import { DataType } from '../onnx/types.js';
+import { DataType, type FloatType, floatType } from '../onnx/types.js';
 import type { OpenData } from '../onnx/weights.js';
 import { constantTensor } from './constants.js';
 import { isDequantizer } from './quantization.js';
@@ -16,6 +17,8 @@ export interface RequantisedBias {
   readonly values: readonly number[];
   readonly shape: readonly number[];
   readonly scales: readonly number[];
+  /** Type of the scales. */
+  readonly type: FloatType;
   /** Dimensions of the scales: none, or the number of channels. */
   readonly dims: readonly number[];
 }
@@ -99,13 +102,24 @@ async function requantise(
     });
   }
   if (index.uses(scope, node.outputs[0] ?? '').length !== 1 || rewriteObstacle(node)) return undefined;
+  const type = floatType(old.tensor.elemType);
+  if (type === undefined) return undefined;
   const pick = (list: readonly number[], at: number) => list[list.length === 1 ? 0 : at] ?? 0;
-  const scales = old.values.map((_, at) => Math.fround(inputScale * pick(factors.values, at)));
+  const scales = old.values.map((_, at) => roundTo(inputScale * pick(factors.values, at), type));
   if (factors.values.length > 1 && factors.values.length !== scales.length) return undefined;
+  if (!scales.every((scale) => scale > 0)) return undefined;
+  const shape = bias.tensor.dims;
+  // The bias of a Gemm may be a matrix, with a scale for each row or column.
+  const axis = attribute(node, 'axis')?.i ?? 1;
+  const inner = shape
+    .slice(axis < 0 ? axis + shape.length : axis)
+    .slice(1)
+    .reduce((a, b) => a * b, 1);
   const values = bias.values.map((value, at) => {
-    const steps = Math.round((value * pick(old.values, at)) / pick(scales, at));
+    const channel = Math.floor(at / inner) % scales.length;
+    const steps = Math.round((value * pick(old.values, channel)) / pick(scales, channel));
     return Math.min(MOST, Math.max(LEAST, steps));
   });
   if (scales.every((scale, at) => scale === old.values[at])) return undefined;
-  return { scope, node, values, shape: bias.tensor.dims, scales, dims: old.tensor.dims };
+  return { scope, node, values, shape, scales, type, dims: old.tensor.dims };
 }

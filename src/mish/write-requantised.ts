@@ -1,6 +1,7 @@
 import type { onnx } from '../../proto/onnx.js';
 import type { Node, OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
+import { floatTensor } from '../onnx/model-passes/float-tensor.js';
 import type { Edit } from '../onnx/splice.js';
 import { DataType } from '../onnx/types.js';
 import { createNodeWriter, type NodeWriter, withInputs } from './node-writer.js';
@@ -155,14 +156,12 @@ function writeOnFloats(writing: Writing, place: PlacedSite): QuantizedSite {
   return { ...site, x, node: { ...node, outputs: [y], span: { start, end: start } } };
 }
 
-function writeBias(writer: NodeWriter, { scope, node, values, shape, scales, dims }: RequantisedBias): void {
+function writeBias(
+  writer: NodeWriter,
+  { scope, node, values, shape, scales, type, dims }: RequantisedBias,
+): void {
   const prefix = `${node.outputs[0]}/int8`;
-  const rawData = new Uint8Array(Float32Array.from(scales).buffer);
   const integers = writer.define(scope, `${prefix}/bias`, integerTensor(values, DataType.INT32, shape));
-  const scale = writer.define(scope, `${prefix}/scale`, {
-    dataType: DataType.FLOAT,
-    dims: [...dims],
-    rawData,
-  });
+  const scale = writer.define(scope, `${prefix}/scale`, floatTensor(scales, type, dims));
   writer.replace(scope, node, [withInputs(node, [integers, scale, ...node.inputs.slice(2)])]);
 }

@@ -2,10 +2,11 @@ import { plural } from '../../base/plural.js';
 import { constantTensor } from '../../mish/constants.js';
 import { clippingKind, clipsNegatives } from '../../mish/implied-relu.js';
 import { floatAttribute } from '../../mish/node-writer.js';
-import { isDequantizer } from '../../mish/quantization.js';
+import { isDequantizer, isQuantizer } from '../../mish/quantization.js';
 import { MOVES } from '../../mish/use-moves.js';
 import { analyse } from '../../onnx/analysis.js';
-import { type Node, nodeLabel, opsetOf } from '../../onnx/document.js';
+import { type Node, nodeLabel, type OnnxDocument, opsetOf } from '../../onnx/document.js';
+import type { GraphIndex } from '../../onnx/graph-index.js';
 import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import {
   decodeModel,
@@ -59,6 +60,13 @@ function clipNode(
   return { ...node, opType: 'Clip', input: [...node.input, ...bounds] };
 }
 
+/** Returns whether a DequantizeLinear node reads stored integers, or stored floats that a QuantizeLinear node quantises. */
+function readsConstant({ graph }: OnnxDocument, index: GraphIndex, { inputs: [input = ''] }: Node): boolean {
+  const source = index.producer(graph, input);
+  const name = isQuantizer(source) ? source.inputs[0] : input;
+  return constantTensor(index, graph, name ?? '') !== undefined;
+}
+
 /** Returns stored integers as a tensor of floats. */
 function weightTensor(name: string, stored: StoredIntegers): TensorProto {
   return { ...floatTensor(dequantised(stored), stored.type, stored.dims), name };
@@ -86,10 +94,10 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
   const stored = new Map<Node, StoredIntegers>();
   const left: Node[] = [];
   for (const node of document.graph.nodes) {
-    const found = isDequantizer(node) ? await storedIntegersOf(document, index, node) : undefined;
+    if (!isDequantizer(node)) continue;
+    const found = await storedIntegersOf(document, index, node);
     if (found !== undefined) stored.set(node, found);
-    else if (isDequantizer(node) && constantTensor(index, document.graph, node.inputs[0] ?? ''))
-      left.push(node);
+    else if (readsConstant(document, index, node)) left.push(node);
   }
   const gone = new Set([...stored.values()].map(({ quantizer }) => quantizer));
   const renamed = new Map<string, string>();

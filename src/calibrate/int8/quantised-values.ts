@@ -103,8 +103,10 @@ async function readAll(
   { source }: OnnxDocument,
   tensor: StoredTensor,
 ): Promise<ArrayLike<number> | undefined> {
-  const { frame, dims, elemType, name } = tensor;
+  const { frame, dims, elemType, name, scalar } = tensor;
   const type = floatType(elemType);
+  // The attribute value_float of a Constant node is no tensor in the file.
+  if (frame === undefined && dims.length === 0 && scalar !== undefined) return [scalar];
   const reader = READERS[elemType];
   if (frame === undefined || (type === undefined && reader === undefined)) return undefined;
   if (tensor.external !== undefined) {
@@ -204,6 +206,8 @@ export async function storedIntegersOf(
   if (isFloat !== (quantizer !== undefined)) return undefined;
   const written = quantizer && attribute(quantizer, 'output_dtype')?.i;
   const elemType = isFloat ? (zeroPoint?.elemType ?? (written || DataType.UINT8)) : stored.elemType;
+  // Without a zero point, output_dtype may be a type of 4 bits or of 8-bit floats.
+  if (!Object.hasOwn(READERS, elemType)) return undefined;
   const parameters = {
     scales: Array.from(scales),
     zeroPoints: Array.from(scales, (_, at) => zeros?.[at] ?? 0),

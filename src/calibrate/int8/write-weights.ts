@@ -38,6 +38,9 @@ interface Writing {
   readonly replaced: Set<StoredTensor>;
 }
 
+/** Returns the name of a node's first output that has one: the first of an LSTM is often absent. */
+const firstOutput = ({ outputs }: Node): string => outputs.find((name) => name !== '') ?? '';
+
 const isSame = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   a.length === b.length && Array.from(a).every((value, at) => value === b[at]);
 
@@ -58,10 +61,10 @@ export async function writeWeights(target: EditableModel, floats: EditableModel)
     inputs: new Map(),
     replaced: new Set(),
   };
-  const counterparts = new Map(floats.document.graph.nodes.map((node) => [node.outputs[0] ?? '', node]));
+  const counterparts = new Map(floats.document.graph.nodes.map((node) => [firstOutput(node), node]));
   let tensors = 0;
   for (const node of document.graph.nodes) {
-    const counterpart = counterparts.get(node.outputs[0] ?? '');
+    const counterpart = counterparts.get(firstOutput(node));
     if (counterpart?.opType === node.opType && node.domain === '' && !rewriteObstacle(node))
       tensors += await writeNode(writing, node, counterpart);
   }

@@ -164,3 +164,29 @@ test.each(['Gather', 'Concat', 'MaxPool'])(
     }
   },
 );
+
+test.each([
+  ['UINT8', true],
+  ['INT16', true],
+  ['UINT4', false],
+  ['INT4', false],
+  ['FLOAT8E4M3FN', false],
+] as const)('stored floats that output_dtype turns to %s keep their values', async (type, isRead) => {
+  const bytes = model({
+    opset: 21,
+    ir: 10,
+    nodes: [
+      node('QuantizeLinear', ['w', 's'], ['q'], { output_dtype: onnx.TensorProto.DataType[type] }),
+      node('DequantizeLinear', ['q', 's'], ['d']),
+      node('MatMul', ['x', 'd'], ['y']),
+    ],
+    initializers: [floats('w', [2, 2], [1, -2, 3, 5]), floats('s', [], [1])],
+    inputs: [value('x', 1, ['N', 2])],
+    outputs: [value('y', 1, ['N', 2])],
+  });
+  const { model: made, left } = await floatVersion(await modelFromBytes(bytes));
+  if (!(made.file instanceof Uint8Array)) throw new Error('the float version is not in memory');
+  expect(left).toHaveLength(isRead ? 0 : 1);
+  const x = f32([1, 2, -0.5, 0.25], [2, 2]);
+  expect(await run(made.file, { x })).toEqual(await run(bytes, { x }));
+});

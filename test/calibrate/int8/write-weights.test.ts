@@ -263,6 +263,60 @@ test.each([1, 40, 99, 254])(
   },
 );
 
+test.each([
+  ['LSTM', 4],
+  ['GRU', 3],
+  ['RNN', 1],
+])('%s nodes whose first output is absent keep their own weights', async (opType, gates) => {
+  const names = ['a', 'b'];
+  const original = await modelFromBytes(
+    model({
+      nodes: [
+        node('QuantizeLinear', ['x', 'sx', 'zx'], ['xq']),
+        node('DequantizeLinear', ['xq', 'sx', 'zx'], ['xd']),
+        ...names.map((one) => node(opType, ['xd', `w_${one}`, `r_${one}`], ['', one], { hidden_size: 1 })),
+        node('Add', names, ['y']),
+      ],
+      initializers: [
+        ...names.flatMap((one, at) => [
+          floats(
+            `w_${one}`,
+            [1, gates, 2],
+            Array.from({ length: 2 * gates }, (_, place) => at + place),
+          ),
+          floats(
+            `r_${one}`,
+            [1, gates, 1],
+            Array.from({ length: gates }, (_, place) => at - place),
+          ),
+        ]),
+        floats('sx', [], [0.05]),
+        integers('zx', [], [128], DataType.UINT8),
+      ],
+      inputs: [value('x', 1, [3, 'N', 2])],
+      outputs: [value('y', 1, [1, 'N', 1])],
+    }),
+  );
+  const { model: from } = await floatVersion(original);
+  expect(await writeWeights(original, from)).toEqual({ edits: [], tensors: 0 });
+});
+
+test('weights whose scale is the attribute value_float of a Constant node are written', async () => {
+  const message = onnx.ModelProto.decode(gemmNet([0, 255, 100, 180], 0.5, 100));
+  const { graph } = message;
+  if (!graph) throw new Error('the model has no graph');
+  graph.initializer = (graph.initializer ?? []).filter(({ name }) => name !== 'sw');
+  graph.node?.unshift(node('Constant', [], ['sw'], { value_float: { f: 0.5 } }));
+  const original = await modelFromBytes(onnx.ModelProto.encode(message).finish());
+  const own = await floatVersion(original);
+  expect(own.left).toEqual([]);
+  expect(await writeWeights(original, own.model)).toEqual({ edits: [], tensors: 0 });
+  const from = await floatGemm([-1, 2, 0.5, 3]);
+  const result = await written(original, from);
+  expect(result.tensors).toBe(1);
+  await expectWeights(result.model, from);
+});
+
 test('integers without a zero point keep 0, and clip negative weights', async () => {
   const original = await modelFromBytes(gemmNet([0, 255, 100, 180], 0.01, undefined));
   const weights = [-1, 2, 0.5, 3];
