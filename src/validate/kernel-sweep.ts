@@ -31,7 +31,7 @@ export interface Sweep {
   readonly maxUlpAt: number | null;
   /** The largest error divided by the larger of 1 and the exact value. */
   readonly maxScaled: number | null;
-  /** Number of finite points at which the kernel returned NaN or an infinity. */
+  /** Number of finite points at which the kernel returned NaN, or an infinity where the type holds the exact value. */
   readonly broken: number;
   /** Output for +Infinity, -Infinity and NaN. Every form returns NaN for -Infinity; the mathematical limit is -0. */
   readonly atInfinity: string | null;
@@ -88,12 +88,15 @@ export function sweepPoints(type: Swept): number[] {
   return points.map((x) => roundTo(x, type)).filter(Number.isFinite);
 }
 
+/** Size from which every mixture is x above 0 and αx below, whatever its sharpness; its terms may overflow. */
+const FAR = 2 ** 1000;
+
 /** Returns the kernel's function in float64. */
 function formula(kernel: Kernel, type: FloatType): (x: number) => number {
   if (kernel.kind === 'mish') return (x) => mish(x, kernel.beta);
   if (kernel.kind === 'mixture') {
     const alpha = roundTo(kernel.alpha, type); // the graph stores the slope as a constant of this type
-    return (x) => mixture(x, kernel.beta, alpha);
+    return (x) => (Math.abs(x) < FAR ? mixture(x, kernel.beta, alpha) : x > 0 ? x : alpha * x);
   }
   if (kernel.kind === 'relu') return (x) => Math.max(0, x);
   const alpha = Math.fround(kernel.alpha); // the attribute stores the slope as a float32
@@ -196,8 +199,8 @@ function compare(
   points.forEach((x, index) => {
     const value = got[index] ?? Number.NaN;
     const exact = formula(x);
-    if (!Number.isFinite(value)) {
-      broken++;
+    if (!Number.isFinite(value) || !Number.isFinite(exact)) {
+      if (value !== roundTo(exact, type)) broken++; // the exact value may be beyond the type's largest
       return;
     }
     const error = Math.abs(value - exact);

@@ -26,7 +26,9 @@ export const sweepSchema = z.object({
   maxScaled: measured
     .default(null)
     .describe('Largest error divided by the larger of 1 and the exact value; the verdict uses this figure'),
-  broken: countSchema.describe('Number of finite points at which the kernel returned NaN or an infinity'),
+  broken: countSchema.describe(
+    'Number of finite points at which the kernel returned NaN, or an infinity where the type holds the exact value',
+  ),
   atInfinity: z.string().nullable().describe('Output of the kernel for +Infinity'),
   atMinusInfinity: z
     .string()

@@ -54,6 +54,25 @@ describe('on the CPU', () => {
     },
   );
 
+  test('an infinite result is right where the exact value is beyond the type, as of slopes above 1', async () => {
+    const tolerances = { f16: 4e-3, f32: 1e-5, f64: 1e-12 };
+    const wrong: unknown[] = [];
+    for (const type of ['f16', 'f32', 'f64'] as const)
+      for (const alpha of [-8, -3, -1, 1, 1.5, 2, 8])
+        for (const kernel of [
+          { kind: 'mixture', form: 'exp', beta: 1, alpha },
+          { kind: 'mixture', form: 'softplus', beta: 4, alpha },
+          { kind: 'leakyrelu', alpha },
+        ] as const) {
+          const { broken, maxScaled, problem } = await sweep(cpu, kernel, type, 18);
+          // A steep slope multiplies the rounding of the gate, which moves the largest float64 beyond the type.
+          const most = type === 'f64' && Math.abs(alpha) === 8 ? 1 : 0;
+          const isRight = problem === null && broken <= most && (maxScaled ?? 1) <= tolerances[type];
+          if (!isRight) wrong.push({ kernel, type, broken, maxScaled, problem });
+        }
+    expect(wrong).toEqual([]);
+  });
+
   test('the exp form is within an ulp or two in f64, and within rounding in f16', async () => {
     const kernel = { kind: 'mish', form: 'exp', beta: 1 } as const;
     const f64 = await sweep(cpu, kernel, 'f64', 18);

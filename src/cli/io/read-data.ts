@@ -29,6 +29,7 @@ export async function readData(
   const images = await readImages(flags);
   const noise = flags.data === undefined || flags.data === NOISE;
   const samples = flags.data === undefined || noise ? undefined : await loadSamples(flags.data, signal);
+  if (samples?.kind === 'cases') refuseWithCases(flags);
   return (inputs, outputs, more) => {
     const { shapes, dims } = shapeOptions(flags);
     const shape = { shapes, dims: { ...more, ...dims } };
@@ -60,6 +61,21 @@ export function checkArrayFlags({
   throw new OnnxMishError('bad-usage', `${stray} needs samples in arrays`, {
     fix: 'Give samples with --data samples.npz',
   });
+}
+
+/** Throws `bad-usage` for an option of arrays with test cases, whose tensors are fed as they are. */
+function refuseWithCases({ data, labels, scale, dataLayout }: DataFlags): void {
+  const given = { '--labels': labels, '--scale': scale, '--data-layout': dataLayout };
+  const [stray] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
+  if (stray === undefined) return;
+  throw new OnnxMishError(
+    'bad-usage',
+    `${stray} needs samples in arrays, and this is a folder of test cases`,
+    {
+      where: data,
+      fix: `Leave out ${stray}, or give samples with --data samples.npz`,
+    },
+  );
 }
 
 /** Samples: arrays to split into feeds, or test cases of feeds with expected outputs. */

@@ -23,6 +23,23 @@ test.each([
   });
 });
 
+test.each([
+  ['--labels', { labels: 'y' }],
+  ['--scale', { scale: 1 / 255 }],
+  ['--data-layout', { dataLayout: 'nhwc' as const }],
+])('test cases refuse %s, which would have no effect', async (flag, more) => {
+  const folder = await tempFolder();
+  const tensor = { name: 'x', dataType: 1, dims: [1], rawData: new Uint8Array(4) };
+  await folder.write('input_0.pb', onnx.TensorProto.encode(tensor).finish());
+  const flags = { data: folder.path, seed: 0 };
+  expect((await readData(flags, 1))([{ name: 'x', elemType: 'f32', dims: [1] }], []).feeds).toHaveLength(1);
+  expect(await failure(readData({ ...flags, ...more }, 1))).toMatchObject({
+    code: 'bad-usage',
+    where: folder.path,
+    what: expect.stringContaining(flag),
+  });
+});
+
 test.each(['samples.npz', 'input_0.pb'])(
   'samples in a pipe, %s, are refused and not waited for',
   async (name) => {
