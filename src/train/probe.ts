@@ -4,6 +4,7 @@ import type { Node, OnnxDocument } from '../onnx/document.js';
 import { exposeTensors } from '../onnx/expose.js';
 import { readNumbers } from '../onnx/small-tensor.js';
 import type { Spliced } from '../onnx/splice.js';
+import { floatType } from '../onnx/types.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { elementCount, type Tensors, toNumbers } from '../providers/tensor.js';
@@ -15,6 +16,8 @@ export interface Probe {
   dims(name: string): readonly number[];
   /** Returns the elements of a small constant tensor; undefined for other tensors. */
   constant(name: string): readonly number[] | undefined;
+  /** Returns whether a tensor has floats; also true where its type is not known. */
+  isFloat(name: string): boolean;
 }
 
 /** Maximum number of elements of a stored constant. */
@@ -60,7 +63,14 @@ export async function probeModel(
     const values = tensor && isSmall(tensor.dims) ? toNumbers(tensor) : undefined;
     if (values !== undefined) constants.set(name, Array.from(values));
   }
-  return { dims: (name) => shapes.get(name) ?? [], constant: (name) => constants.get(name) };
+  return {
+    dims: (name) => shapes.get(name) ?? [],
+    constant: (name) => constants.get(name),
+    isFloat(name) {
+      const type = types(graph, name);
+      return type === undefined || floatType(type) !== undefined;
+    },
+  };
 }
 
 /** Probes a model with a session of a provider. Throws what the provider throws. */

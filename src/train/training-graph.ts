@@ -95,7 +95,11 @@ export function trainingGraph(
   const used = neededNodes(document, loss.reads);
   const nodes = document.graph.nodes.filter((node) => used.has(node));
   const norms = options.batchNorm === 'train' ? trainableNorms(document, index, nodes, options) : NO_NORMS;
-  const given = createTape(opsetOf(document.graph), probe.dims, TRAIN_PREFIX, probe.constant);
+  const weights = options.weights.map(({ name }) => name);
+  const varying = movingTensors(nodes, weights, probe.isFloat);
+  // What depends on a weight has the probe's values only in the first step.
+  const constant = (name: string) => (varying.has(name) ? undefined : probe.constant(name));
+  const given = createTape(opsetOf(document.graph), probe.dims, TRAIN_PREFIX, constant);
   const rewritten = rewriteForward(given, nodes, {
     block: options.block,
     outputs: loss.reads,
@@ -104,13 +108,9 @@ export function trainingGraph(
       ...nodes.filter((node) => normalisesWeights(node, document, index)),
     ]),
   });
-  const tape = createTape(given.opset, rewritten.dims, TRAIN_PREFIX, probe.constant, options.avoidsGroups);
+  const tape = createTape(given.opset, rewritten.dims, TRAIN_PREFIX, constant, options.avoidsGroups);
   const found = loss.add(tape, rewritten.outputs);
-  const moving = movingTensors(
-    rewritten.nodes,
-    options.weights.map(({ name }) => name),
-    rewritten.rules,
-  );
+  const moving = movingTensors(rewritten.nodes, weights, probe.isFloat, rewritten.rules);
   const ends: Node[] = [];
   const gradients = differentiate(tape, rewritten.nodes, moving, found.gradients, rewritten.rules, (node) =>
     ends.push(node),

@@ -50,6 +50,7 @@ export function backwardModel(
   const moving = movingTensors(
     nodes,
     weights.map(({ name }) => name),
+    probe.isFloat,
   );
   const tape = createTape(opsetOf(graph), probe.dims, PREFIX, probe.constant);
   const loss = squaredDifferences(tape, terms, target);

@@ -31,10 +31,11 @@ const WITH_ALL_OUTPUTS = new Set(['Split', 'RNN', 'GRU', 'LSTM']);
 /** Operators whose further outputs depend on the weights, too, but have no gradient. */
 const WITH_FURTHER_OUTPUTS = new Set(['LayerNormalization', 'Attention']);
 
-/** Names the tensors that depend on the weights through nodes with a gradient. */
+/** Names the tensors that depend on the weights through nodes with a gradient. `isFloat` tells floats from integers and flags. */
 export function movingTensors(
   nodes: readonly Node[],
   weights: readonly string[],
+  isFloat: (name: string) => boolean,
   rules: ReadonlyMap<Node, Gradient> = new Map(),
 ): ReadonlySet<string> {
   const moving = new Set(weights);
@@ -42,7 +43,7 @@ export function movingTensors(
     const { opType, inputs, outputs } = node;
     if ((rules.get(node) ?? ruleOf(node)) === undefined || !inputs.some((name) => moving.has(name))) continue;
     const reached = WITH_ALL_OUTPUTS.has(opType) ? outputs : outputs.slice(0, 1);
-    for (const name of reached) if (name !== '') moving.add(name);
+    for (const name of reached) if (name !== '' && isFloat(name)) moving.add(name);
   }
   return moving;
 }

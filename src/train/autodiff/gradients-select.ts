@@ -72,7 +72,9 @@ function scattered(
 ): string {
   if (tape.opset >= SCATTER_ADDS_OPSET)
     return tape.node('ScatterElements', [zeros(tape, dims), indices, g], { axis, reduction: 'add' });
-  const flags = tape.node('OneHot', [indices, tape.ints([dims[axis] ?? 1]), tape.floats([0, 1], [2])], {
+  // ONNX Runtime has no OneHot of floats for int32.
+  const places = tape.node('Cast', [indices], { to: DataType.INT64 });
+  const flags = tape.node('OneHot', [places, tape.ints([dims[axis] ?? 1]), tape.floats([0, 1], [2])], {
     axis,
   });
   const wide = tape.reshape(g, [...from.slice(0, axis), 1, ...from.slice(axis)]);

@@ -390,6 +390,17 @@ const CASES: Record<string, Case> = {
     shape: (one) => Math.abs(one) + 0.5,
   },
   Cast: after(node('Cast', ['h'], ['y'], { to: 1 })),
+  // Below opset 16 no operator scatters sums.
+  ...Object.fromEntries(
+    ['Gather', 'GatherElements'].flatMap((op) =>
+      [11, 13, 16].map((opset) => [
+        `${op}: int32 indices, opset ${opset}`,
+        whole([3, 4], opset, node(op, ['h', 'at'], ['y'], { axis: 1 }), {
+          ...{ name: 'at', dataType: 6, dims: [2, 3], int32Data: [0, -1, 0, 2, -2, 2] },
+        }),
+      ]),
+    ),
+  ),
   HardSigmoid: after(node('HardSigmoid', ['h'], ['y'])),
   'two readers': after(
     node('Sigmoid', ['h'], ['a']),
@@ -427,4 +438,26 @@ test('no gradient passes an operator without a rule, and other weights still tra
   const one = after(node('Round', ['h'], ['c']), node('Mul', ['c', 'v'], ['y']));
   const wider = { ...one, weights: { ...one.weights, v: [1, 4, 1, 1] } };
   expect(await checked(build(wider), wider)).toEqual(['v']);
+});
+
+const INTEGERS_AND_FLAGS = [3, 6, 7, 9];
+test.each([
+  ...INTEGERS_AND_FLAGS.map((to) => [`Cast to ${to}`, node('Cast', ['h'], ['c'], { to })] as const),
+  ...INTEGERS_AND_FLAGS.map(
+    (to) => [`CastLike to ${to}`, node('CastLike', ['h', `like${to}`], ['c'])] as const,
+  ),
+])('no gradient passes %s, and others still do', async (_, cast) => {
+  const one: Case = {
+    nodes: [
+      node('Add', ['w', 'x'], ['h']),
+      ...[cast, node('Cast', ['c'], ['d'], { to: 1 }), node('Add', ['d', 'h'], ['y'])],
+    ],
+    // Sums that lie between integers.
+    ...{ weights: { w: [3, 4] }, x: [1], opset: 15, shape: (value) => Math.round(value) + 0.3 },
+    constants: INTEGERS_AND_FLAGS.map((dataType) => ({
+      ...{ name: `like${dataType}`, dataType, dims: [1] },
+      ...(dataType === 7 ? { int64Data: [1] } : { int32Data: [1] }),
+    })),
+  };
+  expect(await checked(build(one), one)).toEqual(['w']);
 });
