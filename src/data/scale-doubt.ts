@@ -125,11 +125,13 @@ const REASONS = {
 const BYTE_DEVIATION = Number((1 / MAX_BYTE).toPrecision(6));
 
 function adviceOn(range: PixelRange, reason: string, source: Dataset['source'] | undefined): Advice {
+  const isFedAsIs = source === 'onnx-test'; // no option scales test cases
   if (range === 'bytes') {
     const text = `the samples reach from 0 to 255, and the model seems to be trained on pixels from 0 to 1: ${reason}. Divide them`;
-    return { text, option: { scale: '1/255' } };
+    return isFedAsIs ? { text } : { text, option: { scale: '1/255' } };
   }
   const text = `the samples reach from 0 to 1, and the model seems to be trained on pixels from 0 to 255: ${reason}. Multiply them`;
+  if (isFedAsIs) return { text };
   return { text, option: source === 'images' ? { std: BYTE_DEVIATION } : { scale: MAX_BYTE } };
 }
 

@@ -1,5 +1,6 @@
 import { zipSync } from 'fflate';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { Dataset } from '../../src/data/dataset.js';
 import { sampleDoubt } from '../../src/data/sample-doubt.js';
 import { scaleDoubt } from '../../src/data/scale-doubt.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
@@ -36,9 +37,14 @@ function imagesOf(part: number, factor: number, shift = 0): Tensors[] {
 }
 
 /** Asks about samples; `divide` stands for a model that was trained on what it then gets, and restores that. */
-async function doubt(name: string, feeds: readonly Tensors[], divide = 1) {
+async function doubt(
+  name: string,
+  feeds: readonly Tensors[],
+  divide = 1,
+  source: Dataset['source'] | undefined = undefined,
+) {
   const session = await sessionOf(name);
-  return scaleDoubt(feeds, async ({ images }) => {
+  const run = async ({ images }: Tensors): Promise<Tensors> => {
     if (images === undefined) throw new Error('no images');
     const { restored, ...scores } = await session.run({
       images: { ...images, data: (images.data as Float32Array).map((value) => value / divide) },
@@ -47,7 +53,8 @@ async function doubt(name: string, feeds: readonly Tensors[], divide = 1) {
     return {
       restored: { ...restored, data: (restored.data as Float32Array).map((value) => value * divide) },
     };
-  });
+  };
+  return scaleDoubt(feeds, run, { source });
 }
 
 const parts = Array.from({ length: isHeavy ? 16 : 1 }, (_, part) => part);
@@ -80,6 +87,17 @@ describe.each(MODELS)('%s, if trained on bytes,', (name) => {
       expect(found).toMatchObject({ option: { scale: 255 } });
     }
   });
+});
+
+test('test cases are advised without the option, which they refuse', async () => {
+  for (const [factor, divide, advice] of [
+    [255, 1, /Divide them$/],
+    [1, 255, /Multiply them$/],
+  ] as const) {
+    const found = await doubt('mlp', imagesOf(0, factor), divide, 'onnx-test');
+    expect(found?.text).toMatch(advice);
+    expect(found?.option).toBeUndefined();
+  }
 });
 
 describe('a net without classes, but with batch normalisation,', () => {
