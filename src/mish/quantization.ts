@@ -4,7 +4,7 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { roundTo } from '../onnx/scalar.js';
 import { DataType, type FloatType, floatType, typeName } from '../onnx/types.js';
 import { constantTensor } from './constants.js';
-import { wordSet } from './use-moves.js';
+import { MOVES, wordSet } from './use-moves.js';
 
 /** A scale and a zero point for a whole tensor. */
 export interface Quantization {
@@ -48,15 +48,33 @@ export const integersOf = (elemType: number): readonly [number, number] => INTEG
 export const isEightBit = (elemType: number): boolean =>
   elemType === DataType.UINT8 || elemType === DataType.INT8;
 
+/** Maximum number of nodes that move integers before a DequantizeLinear node. */
+const MAX_MOVES = 8;
+
+/** Returns the type of a node's integers without a zero point: that of the QuantizeLinear node or the constant before it. */
+function typeBefore(index: GraphIndex, scope: Scope, node: Node): number {
+  let [name = ''] = node.inputs;
+  if (isQuantizer(node)) [name = ''] = node.outputs;
+  let from = index.producer(scope, name);
+  for (let left = MAX_MOVES; from && MOVES.has(from.opType) && left > 0; left--) {
+    name = from.inputs[0] ?? '';
+    from = index.producer(scope, name);
+  }
+  const type = isQuantizer(from)
+    ? (constantTensor(index, scope, from.inputs[2] ?? '')?.elemType ?? attribute(from, 'output_dtype')?.i)
+    : constantTensor(index, scope, name)?.elemType;
+  return type || DataType.UINT8; // 0 stands for an absent attribute
+}
+
 /**
  * Returns the quantisation of a QuantizeLinear or DequantizeLinear node; undefined if it is not constant, differs between
- * channels, or has another type. `elemType` is the type without a zero point; uint8 by default.
+ * channels, or has another type. `elemType` is the type without a zero point.
  */
 export function quantizationOf(
   index: GraphIndex,
   scope: Scope,
   node: Node,
-  elemType = attribute(node, 'output_dtype')?.i || DataType.UINT8, // 0 stands for an absent attribute
+  elemType = typeBefore(index, scope, node),
 ): Quantization | undefined {
   const [, scaleName = '', zeroName = ''] = node.inputs;
   const scale = constantTensor(index, scope, scaleName);

@@ -6,7 +6,7 @@ import type { Edit } from '../onnx/splice.js';
 import { DataType } from '../onnx/types.js';
 import { createNodeWriter, type NodeWriter, withInputs } from './node-writer.js';
 import { fitQlinear } from './qlinear.js';
-import { integerTensor, type Quantization } from './quantization.js';
+import { integerTensor, isQuantizer, type Quantization } from './quantization.js';
 import { directlyReached } from './quantized-reach.js';
 import type { PlacedSite, QuantizedSite, Requantisation } from './requantise.js';
 import type { RequantisedBias } from './requantised-biases.js';
@@ -61,7 +61,7 @@ export function writeRequantised(
   for (const [quantizer, { scope, dequantizers }] of rescaled)
     for (const node of [quantizer, ...dequantizers]) {
       const inputs = [node.inputs[0] ?? '', ...(parameters.get(node) ?? [])];
-      if (!writer.isDone(node)) writer.replace(scope, node, [withInputs(node, inputs)]);
+      if (!writer.isDone(node)) writer.replace(scope, node, [withParameters(node, inputs)]);
     }
   for (const [node, { scope, quantization }] of rescaled)
     if (scope.values.get(node.outputs[0] ?? '')?.elemType !== quantization.elemType)
@@ -69,6 +69,13 @@ export function writeRequantised(
   for (const bias of biases) writeBias(writer, bias);
   const edits = writer.finish(bounds.length > 0 ? DOMAIN : undefined);
   return { edits, targets, onIntegers: bounds.length, bound: Math.max(0, ...bounds) };
+}
+
+/** Returns a node with other inputs, and without `output_dtype`, which the new zero point replaces. */
+function withParameters(node: Node, inputs: readonly string[]): onnx.INodeProto {
+  const made = withInputs(node, inputs);
+  if (!isQuantizer(node)) return made;
+  return { ...made, attribute: (made.attribute ?? []).filter(({ name }) => name !== 'output_dtype') };
 }
 
 const prefixOf = ({ name, outputs }: Node) => `${name || outputs[0]}/int8`;
@@ -151,7 +158,7 @@ function writeOnFloats(writing: Writing, place: PlacedSite): QuantizedSite {
   const { start } = node.span;
   for (const { node: reader } of reached.filter((one) => one.node.inputs[0] === node.inputs[0]))
     writer.replace(scope, reader, [
-      withInputs(reader, [y, ...(parameters.get(reader) ?? reader.inputs.slice(1))]),
+      withParameters(reader, [y, ...(parameters.get(reader) ?? reader.inputs.slice(1))]),
     ]);
   return { ...site, x, node: { ...node, outputs: [y], span: { start, end: start } } };
 }
