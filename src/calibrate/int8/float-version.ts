@@ -126,7 +126,8 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
   }
   graph.node = nodes;
   graph.initializer = [...(graph.initializer ?? []), ...added];
-  rename(graphsOf(proto), renamed);
+  // The names in a function are its own.
+  rename(graphsOf({ ...proto, functions: [] }), renamed);
   for (const { name = '' } of graph.output ?? []) {
     const from = renamed.get(name ?? '');
     if (from !== undefined) nodes.push(identityNode(from, name ?? ''));
@@ -157,7 +158,7 @@ export function noteOnLeft({ left }: Pick<FloatVersion, 'left'>): string[] {
   ];
 }
 
-/** Makes the nodes of all graphs read other names. */
+/** Makes the nodes of graphs read other names. */
 function rename(graphs: readonly GraphProto[], names: ReadonlyMap<string, string>): void {
   for (const graph of graphs)
     for (const node of graph.node ?? [])

@@ -190,3 +190,36 @@ test.each([
   const x = f32([1, 2, -0.5, 0.25], [2, 2]);
   expect(await run(made.file, { x })).toEqual(await run(bytes, { x }));
 });
+
+test('a function keeps its names, also those that the graph has for quantised values', async () => {
+  const branch = (opType: string) => ({
+    graph: { name: opType, node: [node(opType, ['d'], ['r'])], output: [value('r', 1, undefined)] },
+  });
+  const isTrue = { name: 'c', dims: [], dataType: onnx.TensorProto.DataType.BOOL, int32Data: [1] };
+  const bytes = model({
+    nodes: [
+      node('QuantizeLinear', ['x', 's'], ['q']),
+      node('DequantizeLinear', ['q', 's'], ['d']),
+      node('F', ['d'], ['y'], {}, { domain: 'own' }),
+    ],
+    initializers: [floats('s', [], [0.5])],
+    inputs: [value('x', 1, [2])],
+    outputs: [value('y', 1, [2])],
+    domains: { own: 1 },
+    functions: [
+      {
+        ...{ name: 'F', domain: 'own', input: ['a'], output: ['b'] },
+        opsetImport: [{ domain: '', version: 18 }],
+        node: [
+          node('Neg', ['a'], ['d']),
+          node('Constant', [], ['c'], { value: { tensor: isTrue } }),
+          node('If', ['c'], ['b'], { then_branch: branch('Exp'), else_branch: branch('Abs') }),
+        ],
+      },
+    ],
+  });
+  const { model: made } = await floatVersion(await modelFromBytes(bytes));
+  if (!(made.file instanceof Uint8Array)) throw new Error('the float version is not in memory');
+  const x = f32([1, 2.5]);
+  expect(await run(made.file, { x })).toEqual(await run(bytes, { x }));
+});
