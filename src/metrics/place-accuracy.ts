@@ -99,8 +99,8 @@ export function placeAccuracyMeter(
       const all = counted.reduce((sum, count) => sum + count, 0);
       if (all === 0)
         throw bad(
-          `all labels are ${places.ignore}, which is ignored`,
-          'Give other labels, or ignore another one',
+          `all labels${drawn ? ' of the drawn samples' : ''} are ${places.ignore}, which is ignored`,
+          `Give ${drawn ? 'more samples, or ' : ''}other labels, or ignore another one`,
         );
       const { correct, iou, f1 } = rightOf();
       const areMany = (counts?.classes ?? 0) > MAX_HIGHEST;

@@ -145,6 +145,21 @@ test('labels of places outside the classes of each output are refused with the l
   });
 });
 
+test('where only some samples were drawn, the error does not say that all labels are ignored', async () => {
+  const tensors = { y: answers([0, 1], 3) };
+  const result = async (drawn: boolean) => {
+    const labels = { values: [-100, -100], places: { dims: [], ignore: -100 } };
+    const meters = labelMeters(['y'], tensors, labels, drawn);
+    meters.add(tensors, tensors);
+    return meters.original.result();
+  };
+  expect(await failure(result(false))).toMatchObject({ what: 'all labels are -100, which is ignored' });
+  expect(await failure(result(true))).toMatchObject({
+    what: 'all labels of the drawn samples are -100, which is ignored',
+    fix: expect.stringContaining('more samples'),
+  });
+});
+
 test('labels outside the classes of all outputs are refused; of the only output, with the sample', async () => {
   const tensors = { a: answers([0], 2), b: answers([1], 3) };
   const add = async (outputs: readonly string[]) =>
