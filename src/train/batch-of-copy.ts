@@ -1,11 +1,12 @@
 // Finds out whether a model with a fixed batch dimension can take batches of any size.
 
-import { sliceRun } from '../data/split-runs.js';
+import { ownProperty } from '../base/own.js';
+import { joinRuns, sliceRun } from '../data/split-runs.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { freeBatch } from '../onnx/model-passes/free-batch.js';
 import { decodeModel } from '../onnx/model-passes/model-proto.js';
 import type { EditableModel } from '../providers/loaded-model.js';
-import type { OnProvider, SessionOptions } from '../providers/provider.js';
+import type { OnProvider, Session, SessionOptions } from '../providers/provider.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
 import { withModelSession } from '../providers/with-session.js';
 import { rebuilt } from './training-copy.js';
@@ -64,6 +65,27 @@ export async function withFreeBatch(
     ),
   );
   return isSame ? freed : undefined;
+}
+
+/**
+ * Runs a model of a fixed batch size on any number of samples, in parts; the last sample fills up the last part. Returns one output for
+ * all samples; undefined if the model lacks it. Throws `run-failed`.
+ */
+export async function runInParts(
+  session: Session,
+  batch: number | undefined,
+  feeds: Tensors,
+  output: string,
+): Promise<Tensor | undefined> {
+  const samples = Object.values(feeds)[0]?.dims[0] ?? 0;
+  if (batch === undefined || batch === samples) return ownProperty(await session.run(feeds), output);
+  const outputs: Tensors[] = [];
+  for (let start = 0; start < samples; start += batch) {
+    const each = Array.from({ length: batch }, (_, place) => Math.min(start + place, samples - 1));
+    const part = each.map((sample) => sliceRun(feeds, sample, sample + 1));
+    outputs.push(await session.run(joinRuns(part, Object.keys(feeds))));
+  }
+  return ownProperty(sliceRun(joinRuns(outputs, [output]), 0, samples), output);
 }
 
 function runs(model: EditableModel, all: readonly Tensors[], options: RunOptions): Promise<Tensors[]> {

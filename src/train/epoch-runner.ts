@@ -36,7 +36,8 @@ export async function createEpochRunner(
   const stepsPerEpoch = Math.floor(data.samples.count / batch);
   const schedule = scheduleOf(settings, stepsPerEpoch);
   const teacher =
-    options.teacher && (await openTeacher(options.teacher, plan.output, loss, step.layout, options));
+    options.teacher &&
+    (await openTeacher(options.teacher, plan.output, loss, step.layout, { ...options, feeds: plan.feeds }));
   const session = await model
     // ONNX Runtime plans a block of memory in the first run. It needs the block besides what that run took, and saves no time.
     .withEdited(step.model, (copy) =>

@@ -1,13 +1,12 @@
 // Mixes a teacher's outputs into the targets of a batch (distillation).
 import { OnnxMishError } from '../base/error.js';
-import { ownProperty } from '../base/own.js';
 import { placeStart, type ScoreLayout } from '../metrics/score-layout.js';
 import { extractEdits } from '../onnx/extract.js';
 import { indexGraphs } from '../onnx/graph-index.js';
 import { splice } from '../onnx/splice.js';
 import { modelFromBytes } from '../providers/loaded-model.js';
-import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { type Tensors, toNumbers } from '../providers/tensor.js';
+import { fixedBatch, type RunOptions, runInParts, withFreeBatch } from './batch-of-copy.js';
 import { withoutReshapedActivation } from './final-activation.js';
 import { giveProbabilities } from './log-probabilities.js';
 import type { LossName } from './losses.js';
@@ -24,27 +23,31 @@ export interface OpenTeacher {
 
 const DEFAULT_SHARE = 0.5;
 
-/** Opens a teacher. `layout` is that of the model's output. Throws `bad-usage`, `bad-data`, `run-failed`. */
+/** Opens a teacher. `layout` is that of the model's output, and `feeds` a batch as those to come. Throws `bad-usage`, `bad-data`, `run-failed`. */
 export async function openTeacher(
   { model: given, share = DEFAULT_SHARE }: Teacher,
   output: string,
   loss: LossName,
   layout: ScoreLayout,
-  options: OnProvider & { readonly session?: SessionOptions | undefined },
+  options: RunOptions & { readonly feeds: Tensors },
 ): Promise<OpenTeacher> {
   if (!(share >= 0 && share <= 1))
     throw new OnnxMishError('bad-usage', `the share of the teacher must be from 0 to 1, got ${share}`);
   const whole = given instanceof Uint8Array ? await modelFromBytes(given) : given;
   // The samples are float32, as the copy that is trained takes them.
   const copy = await trainingCopy(whole);
-  const { model } = await withoutReshapedActivation(copy.model, { output, loss });
+  const fixed = fixedBatch(copy.model.document);
+  const freed =
+    fixed === undefined ? undefined : await withFreeBatch(copy.model, fixed, options.feeds, options);
+  const batch = freed === undefined ? fixed : undefined;
+  const { model } = await withoutReshapedActivation(freed ?? copy.model, { output, loss });
   const { document } = model;
   const scores = scoresOf(document, indexGraphs(document), { output, loss });
   const cut = splice(document.source, extractEdits(document, [scores]));
   const session = await model.withEdited(cut, (part) => options.provider.open(part, options.session));
   return {
     async mix(feeds, targets) {
-      const tensor = ownProperty(await session.run(feeds), scores);
+      const tensor = await runInParts(session, batch, feeds, scores);
       const values = tensor && toNumbers(tensor);
       if (values?.length !== targets.length) {
         const what = `the teacher's output '${scores}' has shape [${tensor?.dims}], which differs from the model's`;

@@ -6,6 +6,7 @@ import type { Samples } from '../data/samples.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { Edit } from '../onnx/splice.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
+import type { Tensors } from '../providers/tensor.js';
 import { accumulating } from './accumulate-gradients.js';
 import { sampleNorms, staysFrozen } from './batch-norms.js';
 import { coupledSamples } from './coupled-samples.js';
@@ -61,6 +62,8 @@ export interface TrainingPlan {
   /** Names of the weights that are trained. */
   readonly trained: readonly string[];
   readonly data: CheckedSamples;
+  /** A batch of the first samples. */
+  readonly feeds: Tensors;
   readonly batch: number;
   /** Number of samples in a step, which may take several runs. */
   readonly stepSamples: number;
@@ -132,6 +135,7 @@ export async function planTraining(
     step,
     optimizer,
     output,
+    feeds,
     batch,
     outputDims,
     initial,

@@ -6,7 +6,7 @@ import { nodeProvider } from '../../src/providers/node/provider.js';
 import type { Provider } from '../../src/providers/provider.js';
 import type { Tensor } from '../../src/providers/tensor.js';
 import { createTrainer, type ProviderTrainerOptions } from '../../src/train/index.js';
-import { floats, halves, model, node, value } from '../support/model.js';
+import { floats, halves, ints, model, node, value } from '../support/model.js';
 import { bytesOf } from '../support/models.js';
 
 const provider = nodeProvider('cpu');
@@ -285,6 +285,33 @@ describe('a training', () => {
     expect(whole.loss).toBeCloseTo(whole.losses.reduce((sum, one) => sum + one, 0) / 96, 12);
     await trainer.close();
   });
+
+  // Batches that are smaller than that of a step, divide it or do not, equal it, and exceed it; a Reshape to the batch cannot be freed.
+  test.each([1, 5, 16, 32, 40])(
+    'learns from a teacher of batches of %d as from one of any batch',
+    async (batch) => {
+      const options = { ...regression, batch: 32, epochs: 2 };
+      const values = [floats('w', [3, 1], [1, -2, 0.5]), floats('b', [1], [0.25])];
+      const teacherOf = (size: number | 'N', isReshaped = false) =>
+        model({
+          nodes: [
+            node(isReshaped ? 'Reshape' : 'Identity', isReshaped ? ['x', 'shape'] : ['x'], ['h']),
+            node('Gemm', ['h', 'w', 'b'], ['y']),
+          ],
+          initializers: [...values, ints('shape', [2], [Number(size) || 1, 3])],
+          inputs: [value('x', 1, [size, 3])],
+          outputs: [value('y', 1, [size, 1])],
+        });
+      const weightsBy = async (student: Uint8Array, teacher: Uint8Array) =>
+        (await trained(student, { ...options, teacher: { model: teacher, share: 0.7 } })).weights;
+      const expected = await weightsBy(linearModel(), teacherOf('N'));
+      for (const teacher of [teacherOf(batch), teacherOf(batch, true)]) {
+        const found = await weightsBy(linearModel(), teacher);
+        for (const [name, own] of expected)
+          for (const [at, one] of own.entries()) expect(found.get(name)?.[at], name).toBeCloseTo(one, 5);
+      }
+    },
+  );
 
   test('learns from a teacher alone', async () => {
     const teacher = await trained(linearModel(), { ...regression, epochs: 40 });
