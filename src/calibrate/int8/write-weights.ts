@@ -154,7 +154,7 @@ function addBias(
   numbers: ArrayLike<number>,
   weightScales: readonly number[] | undefined,
 ): number {
-  const { document, writer, inputs } = writing;
+  const { document, index, writer, inputs } = writing;
   const scales = biasScales(writing, node, weightScales, type);
   const { graph } = document;
   const prefix = `${node.outputs[0]}/int8/bias`;
@@ -173,10 +173,13 @@ function addBias(
   ];
   const output = writer.fresh(`${prefix}/dequantized`);
   const axis = intAttribute('axis', 0);
+  // Before opset 19 only ONNX Runtime's own operator takes scales of float16.
+  const domain = index.producer(graph, node.inputs[0] ?? '')?.domain ?? '';
   const name = writer.fresh(`${prefix}/DequantizeLinear`);
   writer.insert(graph, node, [
     {
       opType: 'DequantizeLinear',
+      domain,
       name,
       input: names,
       output: [output],

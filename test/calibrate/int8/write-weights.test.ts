@@ -14,7 +14,7 @@ import { type Edit, splice } from '../../../src/onnx/splice.js';
 import { readWeight, weightEdit, weightOf } from '../../../src/onnx/weights.js';
 import { type EditableModel, modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { floats, halves, model, node, value } from '../../support/model.js';
-import { behindIdentities } from '../../support/quantised.js';
+import { behindIdentities, inRuntimeDomain } from '../../support/quantised.js';
 import { run } from '../../support/run.js';
 
 const folder = fileURLToPath(new URL('../../mish/int8/', import.meta.url));
@@ -382,8 +382,18 @@ test('scales of float16: the weights of the own float version change nothing', a
   );
 });
 
-test('scales of float16: a layer gets a bias that it lacked, and runs', async () => {
-  const original = await modelFromBytes(halfNet([0.05, 0.02], []));
+/** The net before ONNX had scales of float16, with the operators of ONNX Runtime. */
+function runtimeHalfNet(): Uint8Array {
+  const message = onnx.ModelProto.decode(inRuntimeDomain(halfNet([0.05, 0.02], [])));
+  for (const one of message.opsetImport) if (!one.domain) one.version = HALF_SCALES - 1;
+  return onnx.ModelProto.encode(message).finish();
+}
+
+test.each([
+  ['ONNX', halfNet([0.05, 0.02], [])],
+  ['ONNX Runtime', runtimeHalfNet()],
+])('scales of float16, by %s: a layer gets a bias that it lacked, and runs', async (_, bytes) => {
+  const original = await modelFromBytes(bytes);
   const from = await modelFromBytes(
     model({
       opset: HALF_SCALES,
@@ -396,8 +406,8 @@ test('scales of float16: a layer gets a bias that it lacked, and runs', async ()
   );
   const { edits, tensors } = await writeWeights(original, from);
   expect(tensors).toBe(2);
-  const bytes = await splice(original.document.source, edits).bytes();
-  const { y = [] } = await run(bytes, { x: { type: 'f16', dims: [1, 2], data: [1, 0.5] } });
+  const made = await splice(original.document.source, edits).bytes();
+  const { y = [] } = await run(made, { x: { type: 'f16', dims: [1, 2], data: [1, 0.5] } });
   // x W + b, up to a step of the output's scale.
   for (const [at, wanted] of [2.5, -2.875].entries())
     expect(Math.abs((y[at] ?? Number.NaN) - wanted)).toBeLessThan(0.06);
