@@ -7,6 +7,7 @@ import { readWeight, weightOf } from '../onnx/weights.js';
 import type { EditableModel, LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
 import type { Evaluation } from '../train/evaluate.js';
+import { sampleNumber } from '../train/targets.js';
 import { createTrainer, type ModelTrainer } from '../train/train-model.js';
 import type { Teacher } from '../train/trainer-options.js';
 import type { SampleResults } from './compare-arms.js';
@@ -100,8 +101,8 @@ export async function evaluatePart(
   const evaluation = await trainer.evaluate(part);
   const at = evaluation.losses.findIndex((loss) => !Number.isFinite(loss));
   if (at < 0) return evaluation;
-  const { name, indices, part: kind } = part.origin ?? {};
-  const what = `the loss of ${kind === undefined ? '' : `${kind} `}sample ${indices?.[at] ?? at} is ${evaluation.losses[at]}`;
+  const { name, part: kind } = part.origin ?? {};
+  const what = `the loss of ${kind === undefined ? '' : `${kind} `}sample ${sampleNumber(part.origin, at)} is ${evaluation.losses[at]}`;
   const fix = 'Remove the sample, or check what the model computes from it';
   throw new OnnxMishError('bad-data', what, { where: name, fix });
 }

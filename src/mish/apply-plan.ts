@@ -42,7 +42,7 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
   const key = (scope: string, output: string | undefined) => `${scope}\0${output ?? ''}`;
   const named = new Set(plan.sites.map(({ scope, output }) => key(scope, output)));
   const { to = 'mish' } = plan;
-  /** Returns whether a swap takes a kind by default; undefined for an operator with a fused activation, which is no kind. */
+  /** Returns whether a swap takes a kind by default; undefined for a name that is not a kind, as that of an operator with a fused activation. */
   const isByDefault = (name: string): boolean | undefined => {
     const kind = kindNamed(name);
     return kind && isDefault(kind, to);

@@ -1,7 +1,7 @@
 import { integer } from '../base/plural.js';
 import { analyse } from '../onnx/analysis.js';
 import { type DeclaredValue, type OnnxDocument, opsetOf } from '../onnx/document.js';
-import { hasOutsideNumbers } from '../onnx/outside-numbers.js';
+import { dataLocations, hasOutsideNumbers } from '../onnx/outside-numbers.js';
 import { FLOAT_TYPES, typeName } from '../onnx/types.js';
 import { countActivations } from './count-activations.js';
 import { history } from './history.js';
@@ -33,7 +33,6 @@ export async function inspectDocument(
     options,
     noteOptions,
   );
-  const locations = document.external.map(({ tensor }) => tensor.external?.get('location') ?? '');
   return {
     bytes: document.source.size,
     irVersion: document.irVersion,
@@ -71,7 +70,7 @@ export async function inspectDocument(
       })),
     ],
     history: history(document),
-    externalData: [...new Set(locations)].sort(),
+    externalData: dataLocations(document).sort(),
     notes: [...notes, ...noteOnOverflow(written), ...(hasOutsideNumbers(document) ? [UNREAD] : [])],
     noteOptions,
   };

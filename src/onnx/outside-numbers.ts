@@ -11,6 +11,11 @@ const MAX_TENSORS = 1e5;
 const isNumber = ({ dims, scalar, elemType }: StoredTensor) =>
   scalar === undefined && dims.every((size) => size === 1) && sizeOfScalar(elemType) !== undefined;
 
+/** Returns the locations of a model's data files, each once. */
+export const dataLocations = ({ external }: OnnxDocument): string[] => [
+  ...new Set(external.map(({ tensor }) => tensor.external?.get('location') ?? '')),
+];
+
 /** Returns whether data files hold numbers of a model. */
 export const hasOutsideNumbers = ({ external }: OnnxDocument): boolean =>
   external.some(({ tensor }) => isNumber(tensor));

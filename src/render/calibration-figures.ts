@@ -1,4 +1,5 @@
 // Sentences and rows of tables of a calibration, for every view.
+import { capitalised } from '../base/in-words.js';
 import { integer, plural } from '../base/plural.js';
 import { type LimitVerdict, limitText } from '../calibrate/select/budget.js';
 import type { Accuracy } from '../metrics/accuracy.js';
@@ -258,7 +259,7 @@ export function describeDifference({ original, calibrated: { difference } }: Cal
   const [measure = 'top-1'] = original ? measuresOf(original).map(({ name }) => name) : [];
   const { value, low, high } = difference;
   return [
-    `${measure.replace(/^./, (first) => first.toUpperCase())}, calibrated minus original, on the same samples: ${pointsText(value)} points (${pointsText(low)} to ${pointsText(high)}, 95 %).`,
+    `${capitalised(measure)}, calibrated minus original, on the same samples: ${pointsText(value)} points (${pointsText(low)} to ${pointsText(high)}, 95 %).`,
   ];
 }
 

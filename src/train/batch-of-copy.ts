@@ -67,8 +67,15 @@ export async function withFreeBatch(
   return isSame ? freed : undefined;
 }
 
+/** Returns a run of so many samples: the first ones, or all of them again and again. */
+export function runOf(feeds: Tensors, batch: number): Tensors {
+  const samples = Object.values(feeds)[0]?.dims[0] ?? batch;
+  const copies = new Array<Tensors>(Math.ceil(batch / Math.max(1, samples))).fill(feeds);
+  return sliceRun(joinRuns(copies, Object.keys(feeds)), 0, batch);
+}
+
 /**
- * Runs a model of a fixed batch size on any number of samples, in parts; the last sample fills up the last part. Returns one output for
+ * Runs a model of a fixed batch size on any number of samples, in parts; the last part is filled up with its own samples. Returns one output for
  * all samples; undefined if the model lacks it. Throws `run-failed`.
  */
 export async function runInParts(
@@ -81,9 +88,8 @@ export async function runInParts(
   if (batch === undefined || batch === samples) return ownProperty(await session.run(feeds), output);
   const outputs: Tensors[] = [];
   for (let start = 0; start < samples; start += batch) {
-    const each = Array.from({ length: batch }, (_, place) => Math.min(start + place, samples - 1));
-    const part = each.map((sample) => sliceRun(feeds, sample, sample + 1));
-    outputs.push(await session.run(joinRuns(part, Object.keys(feeds))));
+    const part = sliceRun(feeds, start, Math.min(start + batch, samples));
+    outputs.push(await session.run(runOf(part, batch)));
   }
   return ownProperty(sliceRun(joinRuns(outputs, [output]), 0, samples), output);
 }

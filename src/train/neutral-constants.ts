@@ -28,7 +28,7 @@ const NORMALISATIONS = /Normalization$/;
  * Names the weights that are no parameters: scales of 1 and shifts of 0 that PyTorch's exporters write as Constant nodes, or as
  * initializers with names of their own, for layers without them (`affine=False`), and those of the InstanceNormalization inside a
  * group normalisation, whose own scale and shift follow.
- * A constant of one element whose name the exporter made is no parameter. Its value does not matter. An example is the factor in attention.
+ * A constant of one element is not a parameter if the exporter made its name, whatever its value. An example is the factor in attention.
  */
 export async function neutralConstants(
   document: OnnxDocument,

@@ -2,7 +2,6 @@
 
 import { OnnxMishError } from '../base/error.js';
 import { plural } from '../base/plural.js';
-import { joinRuns, sliceRun } from '../data/split-runs.js';
 import { opsetObstacle, raiseOpset } from '../mish/raise-opset.js';
 import { type Node, nodeLabel, type OnnxDocument, opsetOf } from '../onnx/document.js';
 import { exportedParameters } from '../onnx/exported-parameters.js';
@@ -14,7 +13,7 @@ import { type Weight, weightEdit, weightOf } from '../onnx/weights.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import type { Tensors } from '../providers/tensor.js';
 import { lacksNormalisation } from './batch-norms.js';
-import { fixedBatch, type RunOptions, withFreeBatch } from './batch-of-copy.js';
+import { fixedBatch, type RunOptions, runOf, withFreeBatch } from './batch-of-copy.js';
 import { finalActivation, keptSigmoid, withoutReshapedActivation } from './final-activation.js';
 import { withLogProbabilities } from './log-probabilities.js';
 import type { LossName } from './losses.js';
@@ -79,9 +78,11 @@ export async function prepareTraining(
   const { model: branched, ...shaped } = await withShapeBranches(batched, original, feeds, options);
   remarks.push(...shaped.remarks);
   const { model: scoring, omitted } = await withoutReshapedActivation(branched, options);
-  const { model, output } = await withScores(scoring, omitted, { ...options, feeds }, remarks);
+  const before = indexGraphs(scoring.document);
+  const last = omitted ?? finalActivation(scoring.document, before, options);
+  const { model, output } = await withScores(scoring, last, { ...options, feeds }, remarks);
   const { document } = model;
-  const index = indexGraphs(document);
+  const index = model === scoring ? before : indexGraphs(document);
   const originOf = originsIn(original.document, new Map([...rewritten.origins, ...shaped.origins]));
   const { parameters, others } = await exportedParameters(original.document);
   const candidates = trainableWeights(document, index, parameters).filter(
@@ -95,7 +96,6 @@ export async function prepareTraining(
       where: document.source.name,
       fix: 'Give a model with Conv, Gemm, MatMul or normalisation weights',
     });
-  const last = omitted ?? finalActivation(document, index, options);
   remarks.push(...sigmoidRemarks(keptSigmoid(document, index, options)));
   remarks.push(...structureRemarks(document, index, weights, last));
   return {
@@ -121,15 +121,14 @@ export async function prepareTraining(
   };
 }
 
-/** Gives cross-entropy the logarithms of an output that has probabilities without a final activation. */
+/** Gives cross-entropy the logarithms of an output that has probabilities, unless `last` is a final activation that the loss includes. */
 async function withScores(
   model: EditableModel,
-  omitted: Node | undefined,
+  last: Node | undefined,
   options: TrainingCopyOptions,
   remarks: TrainingRemark[],
 ): Promise<Pick<TrainableModel, 'model' | 'output'>> {
   const { output, loss, feeds } = options;
-  const last = omitted ?? finalActivation(model.document, indexGraphs(model.document), options);
   const found =
     loss === 'cross-entropy' && last === undefined
       ? await withLogProbabilities(model, output, feeds, options)
@@ -195,13 +194,6 @@ async function withBatch(
   const accumulation = runs > 1 ? `; a step averages the gradients of ${plural(runs, 'run')}` : '';
   remarks.push({ code: 'batch-fixed', text: `The model takes only batches of ${batch}${accumulation}` });
   return { model, batch };
-}
-
-/** Returns a run of so many samples: the first ones, or all of them again and again. */
-function runOf(feeds: Tensors, batch: number): Tensors {
-  const samples = Object.values(feeds)[0]?.dims[0] ?? batch;
-  const copies = new Array<Tensors>(Math.ceil(batch / Math.max(1, samples))).fill(feeds);
-  return sliceRun(joinRuns(copies, Object.keys(feeds)), 0, batch);
 }
 
 /** Returns the number of runs whose gradients a step averages, for a model with a fixed batch. */

@@ -123,7 +123,7 @@ export function targetRows(
 }
 
 /** Returns the number of a sample in the data that it is from. */
-const sampleNumber = (origin: SampleOrigin | undefined, sample: number) =>
+export const sampleNumber = (origin: SampleOrigin | undefined, sample: number) =>
   origin?.indices?.[sample] ?? sample;
 
 function classRows(

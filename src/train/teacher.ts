@@ -53,7 +53,7 @@ export async function openTeacher(
         const what = `the teacher's output '${scores}' has shape [${tensor?.dims}], which differs from the model's`;
         throw new OnnxMishError('bad-data', what, { fix: 'Give a teacher with the same inputs and output' });
       }
-      const predicted = predictionsOf(values, loss, layout);
+      const predicted = PREDICTIONS[loss](values, layout);
       if (loss === 'cross-entropy') ignoreAsIn(targets, predicted, layout);
       for (let at = 0; at < targets.length; at++)
         targets[at] = (1 - share) * (targets[at] ?? 0) + share * (predicted[at] ?? 0);
@@ -75,16 +75,11 @@ function ignoreAsIn(targets: Float32Array, predicted: Float64Array, layout: Scor
 }
 
 /** Returns the predictions behind scores, in the form of targets. Scores that are probabilities are predictions themselves. */
-function predictionsOf(scores: ArrayLike<number>, loss: LossName, layout: ScoreLayout): Float64Array {
-  return loss === 'cross-entropy' && giveProbabilities(scores, layout)
-    ? Float64Array.from(scores)
-    : PREDICTIONS[loss](scores, layout);
-}
-
 const PREDICTIONS: Readonly<
   Record<LossName, (scores: ArrayLike<number>, layout: ScoreLayout) => Float64Array>
 > = {
   'cross-entropy'(scores, layout) {
+    if (giveProbabilities(scores, layout)) return Float64Array.from(scores);
     const { classes, classStride } = layout;
     const predicted = new Float64Array(scores.length);
     for (let place = 0; place < scores.length / classes; place++) {

@@ -97,7 +97,7 @@ export function trainingGraph(
   const norms = options.batchNorm === 'train' ? trainableNorms(document, index, nodes, options) : NO_NORMS;
   const weights = options.weights.map(({ name }) => name);
   const varying = movingTensors(nodes, weights, probe.isFloat);
-  // What depends on a weight has the probe's values only in the first step.
+  // The probe ran once. The values of tensors that depend on a weight change with each step.
   const constant = (name: string) => (varying.has(name) ? undefined : probe.constant(name));
   const given = createTape(opsetOf(document.graph), probe.dims, TRAIN_PREFIX, constant);
   const rewritten = rewriteForward(given, nodes, {

@@ -4,6 +4,7 @@ import type { MeasuredRanges, NewScale } from '../../mish/requantise.js';
 import type { SwapReport } from '../../mish/results.js';
 import { MOVES } from '../../mish/use-moves.js';
 import type { Node } from '../../onnx/document.js';
+import { indexGraphs } from '../../onnx/graph-index.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
 import type { MeasureTensorsOptions } from '../activations/measure-tensors.js';
@@ -28,25 +29,22 @@ function rangePlaces(
   { sites }: Pick<SwapReport, 'sites'>,
 ): RangePlaces {
   const { graph } = model.document;
-  const producers = new Map(
-    graph.nodes.flatMap((node) =>
-      node.outputs.flatMap((name) => (name === '' ? [] : [[name, node] as const])),
-    ),
-  );
+  const index = indexGraphs(model.document);
+  const producer = (name: string) => index.producer(graph, name);
   const fed = new Set(graph.inputs.map(({ name }) => name));
   const origin = (tensor: string): string => {
     let name = tensor;
-    for (let node = producers.get(name); node && MOVES.has(node.opType); node = producers.get(name))
+    for (let node = producer(name); node && MOVES.has(node.opType); node = producer(name))
       name = node.inputs[0] ?? '';
     return name;
   };
   const tensors = quantised.flatMap((value) => {
     const tensor = origin(tensorOf(value));
-    const isFixed = fed.has(tensor) || FIXED.has(producers.get(tensor)?.opType ?? '');
+    const isFixed = fed.has(tensor) || FIXED.has(producer(tensor)?.opType ?? '');
     return isFixed ? [] : [[value, tensor] as const];
   });
   const inputs = sites.flatMap(({ scope, output }) => {
-    const input = producers.get(output)?.inputs[0];
+    const input = producer(output)?.inputs[0];
     return scope === 'graph' && input !== undefined ? [[output, input] as const] : [];
   });
   return { quantised: new Map(tensors), inputs: new Map(inputs) };

@@ -105,7 +105,7 @@ async function readAll(
 ): Promise<ArrayLike<number> | undefined> {
   const { frame, dims, elemType, name, scalar } = tensor;
   const type = floatType(elemType);
-  // The attribute value_float of a Constant node is no tensor in the file.
+  // A Constant node with value_float has its number in an attribute, not in a tensor.
   if (frame === undefined && dims.length === 0 && scalar !== undefined) return [scalar];
   const reader = READERS[elemType];
   if (frame === undefined || (type === undefined && reader === undefined)) return undefined;

@@ -1,6 +1,7 @@
 import type { Plan } from '../../mish/plan.js';
 import { swapDocument } from '../../mish/swap.js';
 import type { OnnxDocument } from '../../onnx/document.js';
+import { indexGraphs } from '../../onnx/graph-index.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { LinearLayer } from './linear-layers.js';
 
@@ -21,14 +22,9 @@ export async function symmetricModel(
 }
 
 /** Returns the sites that reach a tensor without passing through another site. */
-function sitesBefore({ graph }: OnnxDocument, plan: Plan, name: string): ReadonlySet<string> {
+function sitesBefore(document: OnnxDocument, plan: Plan, name: string): ReadonlySet<string> {
   const sites = new Set(plan.sites.map(({ output }) => output));
-  // An absent output has no name, as an absent input has none.
-  const producers = new Map(
-    graph.nodes.flatMap((node) =>
-      node.outputs.flatMap((name) => (name === '' ? [] : [[name, node] as const])),
-    ),
-  );
+  const index = indexGraphs(document);
   const near = new Set<string>();
   const seen = new Set<string>();
   const open = [name];
@@ -36,7 +32,7 @@ function sitesBefore({ graph }: OnnxDocument, plan: Plan, name: string): Readonl
     if (seen.has(next)) continue;
     seen.add(next);
     if (sites.has(next)) near.add(next);
-    else open.push(...(producers.get(next)?.inputs ?? []));
+    else open.push(...(index.producer(document.graph, next)?.inputs ?? []));
   }
   return near;
 }

@@ -1,9 +1,8 @@
 import { type Feeds, firstFeed } from '../../data/dataset.js';
-import { splice } from '../../onnx/splice.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
 import type { OnProvider, SessionOptions } from '../../providers/provider.js';
 import { type Tensors, toNumbers } from '../../providers/tensor.js';
-import { withSession } from '../../providers/with-session.js';
+import { withModelSession } from '../../providers/with-session.js';
 
 export interface SameOutputsOptions extends OnProvider {
   /** Samples to compare the models on. */
@@ -23,9 +22,7 @@ export async function computesSame(
   const feed = await firstFeed(options.feeds);
   if (feed === undefined) return false;
   const run = (one: EditableModel): Promise<Tensors> =>
-    one.withEdited(splice(one.document.source, []), (copy) =>
-      withSession(copy, options, (session) => session.run(feed)),
-    );
+    withModelSession(one, options, (session) => session.run(feed));
   const [wanted, got] = [await run(model), await run(edited)];
   return Object.entries(wanted).every(([name, tensor]) => {
     const [before, after] = [toNumbers(tensor) ?? [], (got[name] && toNumbers(got[name])) ?? []];

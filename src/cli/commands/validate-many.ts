@@ -52,18 +52,20 @@ export async function validateMany(many: Patterns, flags: Flags): Promise<void> 
 
 /** Returns the file that a swap to Mish or another activation wrote for each model. Throws `bad-usage` if there are several for a model. */
 function swappedJobs(inputs: readonly Input[], folder: string): Job[] {
-  const names = new Set(['mish', ...Object.keys(ACTIVATIONS)]);
-  const plans = [...names].map((name) => planOutputs(inputs, name, folder));
-  return inputs.map(({ path }, at) => {
+  const plans = Object.keys(ACTIVATIONS).map((name) => planOutputs(inputs, name, folder));
+  return planOutputs(inputs, 'mish', folder).map((expected, at) => {
     const all = plans.flatMap((jobs) => jobs[at] ?? []);
-    const [found, ...others] = all.filter(({ output }) => existsSync(output));
-    const [expected = { input: path, output: path }] = all;
-    if (found === undefined || others.length === 0) return found ?? expected;
+    const [found = expected, ...others] = all.filter(({ output }) => existsSync(output));
+    if (others.length === 0) return found;
     const files = [found, ...others].map(({ output }) => `'${basename(output)}'`);
-    throw new OnnxMishError('bad-usage', `there are several swaps of '${path}': ${files.join(', ')}`, {
-      where: folder,
-      fix: 'Keep the output of each activation in a folder of its own',
-    });
+    throw new OnnxMishError(
+      'bad-usage',
+      `there are several swaps of '${expected.input}': ${files.join(', ')}`,
+      {
+        where: folder,
+        fix: 'Keep the output of each activation in a folder of its own',
+      },
+    );
   });
 }
 

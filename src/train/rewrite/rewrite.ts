@@ -133,7 +133,7 @@ function planNorm(context: RewriteContext, norm: Node, planning: Planning): void
     statistics.set(norm, next);
     running.set(mean, next);
   };
-  // The calls of a layer move its statistics one after the other, so that none of them may wait for the nodes behind it.
+  // A later call starts from the statistics of the call before. So each is written at its own node, not at the last node of a group.
   const calls = [...trainedNorms].filter(({ inputs }) => inputs[3] === mean).length;
   const tail =
     trained && calls > 1 ? { relu: false, last: norm, nodes: [] } : tailOf(context, norm, planning);

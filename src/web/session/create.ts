@@ -7,7 +7,12 @@ import type { FormName } from '../../mish/forms.js';
 import type { SwapReport } from '../../mish/results.js';
 import { swapChoices } from '../../mish/swap-choices.js';
 import type { OnnxDocument } from '../../onnx/document.js';
-import { hasOutsideNumbers, type OpenData, readOutsideNumbers } from '../../onnx/outside-numbers.js';
+import {
+  dataLocations,
+  hasOutsideNumbers,
+  type OpenData,
+  readOutsideNumbers,
+} from '../../onnx/outside-numbers.js';
 import { scan } from '../../onnx/scan.js';
 import { toSource } from '../../onnx/source.js';
 import { DISABLED_OPTIMISERS } from '../../providers/fusions.js';
@@ -18,7 +23,6 @@ import { openCache } from './cache.js';
 import { type ExternalFile, externalFiles, openable } from './external.js';
 import { type FetchProgress, type FileSource, openFile } from './fetch.js';
 import {
-  locationsOf,
   type PreparedOrRefused,
   type PrepareOptions,
   prepare,
@@ -240,7 +244,7 @@ async function openModels(source: FileSource, options: MishSessionOptions) {
     const document = await scan(toSource(await content(), file.name));
     if (!hasOutsideNumbers(document)) return { document, openData: undefined };
     const { openFrom } = await import('../../onnx/data-in-memory.js');
-    const openData = openFrom(await externalOf(locationsOf(document)), file.name);
+    const openData = openFrom(await externalOf(dataLocations(document)), file.name);
     await readOutsideNumbers(document, openData);
     return { document, openData };
   };

@@ -5,7 +5,7 @@ import { retargetDocument } from '../../mish/retarget-document.js';
 import { type SwapOptions, swapDocument } from '../../mish/swap.js';
 import { inWebglForms } from '../../mish/webgl-forms.js';
 import type { OnnxDocument } from '../../onnx/document.js';
-import { type OpenData, readOutsideNumbers } from '../../onnx/outside-numbers.js';
+import { dataLocations, type OpenData, readOutsideNumbers } from '../../onnx/outside-numbers.js';
 import { scan } from '../../onnx/scan.js';
 import type { Spliced } from '../../onnx/splice.js';
 import { faultsOf } from '../../providers/known-bugs.js';
@@ -80,12 +80,7 @@ export async function prepare(
     if (retargeted.report.sites.length > 0) swapped = await reread(retargeted.output);
   }
   const finished = await (FINISH[provider] ?? unchanged)(swapped, provider, dims);
-  return finished.ready ? { ...finished, report, externalData: locationsOf(document) } : finished;
-}
-
-/** Returns the locations of a model's external data files, each once. */
-export function locationsOf({ external }: OnnxDocument): string[] {
-  return [...new Set(external.map(({ tensor }) => tensor.external?.get('location') ?? ''))];
+  return finished.ready ? { ...finished, report, externalData: dataLocations(document) } : finished;
 }
 
 /** The last step of a preparation: returns the model for ONNX Runtime, or the reason why the provider cannot run it. */

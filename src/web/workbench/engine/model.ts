@@ -7,7 +7,7 @@ import type { Inspection } from '../../../mish/inspection.js';
 import type { Plan } from '../../../mish/plan.js';
 import { swapDocument } from '../../../mish/swap.js';
 import type { OnnxDocument } from '../../../onnx/document.js';
-import { readOutsideNumbers } from '../../../onnx/outside-numbers.js';
+import { dataLocations, readOutsideNumbers } from '../../../onnx/outside-numbers.js';
 import { scan } from '../../../onnx/scan.js';
 import { toSource } from '../../../onnx/source.js';
 import type { NamedFile, OtherActivation, SwapChoice, SwappedModel } from '../protocol.js';
@@ -32,9 +32,7 @@ export interface Model {
 /** Reads a model. Throws what `scan` throws. */
 export async function readModel({ name, blob }: NamedFile, files: readonly NamedFile[]): Promise<Model> {
   const document = await scan(toSource(blob, name));
-  const locations = [
-    ...new Set(document.external.map(({ tensor }) => tensor.external?.get('location') ?? '')),
-  ].sort();
+  const locations = dataLocations(document).sort();
   const external = new Map<string, Blob>();
   for (const location of locations) {
     const file = fileFor(location, locations, files);
