@@ -4,6 +4,7 @@ import { type Node, type OnnxDocument, rewriteObstacle, type StoredTensor } from
 import { messageField } from '../../onnx/encode.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
 import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
+import { behindIdentity, numberUses } from '../../onnx/number-uses.js';
 import { roundTo } from '../../onnx/scalar.js';
 import type { Edit } from '../../onnx/splice.js';
 import { DataType, type FloatType, floatType } from '../../onnx/types.js';
@@ -203,10 +204,10 @@ async function writeFloats(
   numbers: Float64Array,
 ): Promise<number> {
   const { graph } = document;
-  const weight = weightOf(index, graph, node.inputs[slot] ?? '');
+  const weight = weightOf(index, graph, behindIdentity(index, graph, node.inputs[slot] ?? ''));
   if (weight === undefined || replaced.has(weight.tensor)) return 0;
   if (isSame(await readWeight(document, weight), numbers)) return 0;
-  if (index.uses(weight.home, weight.name).length === 1) {
+  if (numberUses(index, weight.home, weight.name).length === 1) {
     replaced.add(weight.tensor);
     edits.push(await weightEdit(document, weight, numbers));
   } else {

@@ -413,6 +413,55 @@ test.each([
     expect(Math.abs((y[at] ?? Number.NaN) - wanted)).toBeLessThan(0.06);
 });
 
+test.each([
+  ['of their own', false, false],
+  ['behind Identity nodes of their own', true, false],
+  ['that they share', false, true],
+  ['that they share behind an Identity node', true, true],
+])('layers on floats get different weights: %s', async (_, isBehind, isShared) => {
+  const names = isShared ? ['w', 'w'] : ['w', 'v'];
+  const [first = '', second = ''] = names.map((name) => (isBehind ? `${name}_copy` : name));
+  const net = (tensors: onnx.ITensorProto[], copies: string[], weights: readonly [string, string]) =>
+    modelFromBytes(
+      model({
+        nodes: [
+          ...copies.map((name) => node('Identity', [name], [`${name}_copy`])),
+          node('MatMul', ['x', weights[0]], ['h']),
+          node('MatMul', ['h', weights[1]], ['y']),
+        ],
+        initializers: tensors,
+        inputs: [value('x', 1, ['N', 2])],
+        outputs: [value('y', 1, ['N', 2])],
+      }),
+    );
+  const different = [...new Set(names)];
+  const original = await net(
+    different.map((name) => floats(name, [2, 2], [1, 0, 0, 1])),
+    isBehind ? different : [],
+    [first, second],
+  );
+  for (const [a, b] of [
+    [
+      [1, 2, 3, 4],
+      [1, 0, 0, 1],
+    ],
+    [
+      [1, 0, 0, 1],
+      [5, 6, 7, 8],
+    ],
+    [
+      [1, 2, 3, 4],
+      [5, 6, 7, 8],
+    ],
+  ] as const) {
+    const from = await net([floats('a', [2, 2], a), floats('b', [2, 2], b)], [], ['a', 'b']);
+    const { edits } = await writeWeights(original, from);
+    const made = await splice(original.document.source, edits).bytes();
+    const feeds = { x: { type: 'f32', dims: [1, 2], data: [0.5, -1] } } as const;
+    expect(await run(made, feeds)).toEqual(await run(await splice(from.document.source, []).bytes(), feeds));
+  }
+});
+
 test('a layer on floats gets a bias of floats', async () => {
   const original = await floatGemm([1, 2, 3, 4]);
   const bias = [0.125, -3];
