@@ -226,6 +226,9 @@ function observed({ counts, moved }: Placement) {
   return { counts: { ...counts }, moved: [...moved] };
 }
 
+/** Tells whether an element type is one of floats. That of an activation is unknown in a function that several types call. */
+const isFloat = (elemType: string): elemType is FloatType => Object.hasOwn(FLOAT_TYPES, elemType);
+
 /** Returns the kernels to sweep: the swapped model's Mish in the forms of onnx-mish, and the original's activations. */
 function kernelsIn(
   { original, swapped }: ValidationOptions,
@@ -234,17 +237,17 @@ function kernelsIn(
   const mish = swapped.info.mish.flatMap(({ form: own, beta, alpha, elemType }) => {
     const isApproximate = Object.hasOwn(FORMS, own) && FORMS[own as FormName].bound !== undefined;
     const form = (isApproximate ? own : (retargeted ?? own)) as FormName;
-    if (!Object.hasOwn(FORMS, form) || !Object.hasOwn(FLOAT_TYPES, elemType)) return []; // 'other', or on integers
+    if (!Object.hasOwn(FORMS, form) || !isFloat(elemType)) return []; // 'other', or on integers
     const activation: Kernel =
       alpha === null ? { kind: 'mish', form, beta } : { kind: 'mixture', form, beta, alpha };
-    return [{ activation, type: elemType as FloatType, opset: swapped.info.opset }];
+    return [{ activation, type: elemType, opset: swapped.info.opset }];
   });
   const before = original.info.kinds.flatMap(({ kind, alpha, elemType }) => {
     const activation: Kernel | undefined =
       kind === 'relu' ? { kind } : kind === 'leakyrelu' && alpha !== null ? { kind, alpha } : undefined;
-    return activation === undefined
+    return activation === undefined || !isFloat(elemType)
       ? []
-      : [{ activation, type: elemType as FloatType, opset: original.info.opset }];
+      : [{ activation, type: elemType, opset: original.info.opset }];
   });
   return [...mish, ...before];
 }

@@ -62,6 +62,31 @@ test.each([
   expect(report.providers[0]?.kernel.map(({ kind }) => kind)).toEqual(elemType === 'f32' ? ['relu'] : []);
 });
 
+test('an activation of several element types, in a function that several types call, has no kernel to measure', async () => {
+  const original = model({
+    opset: 17,
+    domains: { own: 1 },
+    functions: [
+      {
+        ...{ name: 'Act', domain: 'own', input: ['a'], output: ['b'] },
+        node: [node('Relu', ['a'], ['b'])],
+        opsetImport: [{ domain: '', version: 17 }],
+      },
+    ],
+    nodes: [
+      node('Act', ['x'], ['single'], {}, { domain: 'own' }),
+      node('Cast', ['single'], ['wide'], { to: 11 }),
+      node('Act', ['wide'], ['y'], {}, { domain: 'own' }),
+    ],
+    inputs: [value('x', 1, ['N', 2])],
+    outputs: [value('y', 11, ['N', 2])],
+  });
+  const one = await bytesCandidate(original, 'original');
+  expect(one.info.kinds).toMatchObject([{ kind: 'relu', elemType: 'unknown' }]);
+  const report = await validateFiles(one, one, { latency: false });
+  expect(report.providers).toMatchObject([{ status: 'ran', kernel: [] }]);
+});
+
 describe('a small classifier', async () => {
   const original = await bytesCandidate(classifier, 'original');
   const { output } = await swap(classifier, { form: 'exp' });

@@ -144,22 +144,33 @@ const CASES: readonly Case[] = [
 /** Diagnoses a missing NVIDIA library. The loader names only the first missing library, so the advice covers all. */
 function missingLibrary(library: string, major: string): Diagnosis {
   const file = major === '' ? `${library}.so` : `${library}.so.${major}`;
+  const cuda = cudaVersionOf(library, major);
   const [product, packages, aside = ''] = /^lib(nvinfer|nvonnxparser)/.test(library)
     ? ['TensorRT', `'tensorrt~=${major || '10'}.0'`]
     : library.startsWith('libcudnn')
       ? ['cuDNN', `'nvidia-cudnn-cu13~=${major || '9'}.0'`, ' (-cu12 for CUDA 12)']
-      : /^lib(cublas|cudart)/.test(library)
-        ? [`CUDA ${major}`, cudaPackages(major)]
-        : ['CUDA', cudaPackages('13')];
+      : cuda === undefined
+        ? ['CUDA', cudaPackages(13), ' (for CUDA 12, each name ends in -cu12)']
+        : [`CUDA ${cuda}`, cudaPackages(cuda)];
   return {
     reason: `${file} of ${product} is missing`,
     fix: `Install it, for example with \`pip install ${packages}\`${aside}, and name its folder in LD_LIBRARY_PATH`,
   };
 }
 
+/**
+ * Returns the major version of CUDA that a library is part of, from the library's; undefined where that does not tell it, as
+ * libcurand.so.10, which CUDA 11, 12 and 13 have. The version of cuFFT is one less than that of CUDA.
+ */
+function cudaVersionOf(library: string, major: string): number | undefined {
+  if (major === '') return undefined;
+  if (/^lib(cublas|cudart)/.test(library)) return Number(major);
+  return library.startsWith('libcufft') ? Number(major) + 1 : undefined;
+}
+
 /** Returns the packages of CUDA on PyPI. Up to CUDA 12, NVIDIA's packages have the version in their names. */
-function cudaPackages(major: string): string {
-  const suffix = Number(major) >= 13 ? '' : `-cu${major}`;
+function cudaPackages(major: number): string {
+  const suffix = major >= 13 ? '' : `-cu${major}`;
   return ['cuda-runtime', 'cublas', 'curand', 'cufft'].map((part) => `nvidia-${part}${suffix}`).join(' ');
 }
 
