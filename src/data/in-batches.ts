@@ -37,12 +37,30 @@ export async function inBatches(
   const { inputs, outputs } = session;
   const symbol = batchSymbol([...inputs, ...outputs]);
   if (symbol === undefined || isGiven(symbol)) return read;
-  const single: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: 1 });
+  const inRunsOf =
+    (samples: number): DataMaker =>
+    (ins, outs) =>
+      read(ins, outs, { [symbol]: samples });
+  const single = inRunsOf(1);
   const { feeds } = single(inputs, outputs);
   if (feeds.length < MIN_FEEDS) return single;
-  const batch = batchFor((await firstFeed(feeds)) ?? {});
-  const many: DataMaker = (ins, outs) => read(ins, outs, { [symbol]: batch });
-  return batch > 1 && (await givesTheSame(session, many(inputs, outputs).feeds, batch)) ? many : single;
+  const largest = batchFor((await firstFeed(feeds)) ?? {});
+  for (let batch = largest; batch > 1; batch /= 2) {
+    const many = inRunsOf(batch);
+    const runs = feedsIfFull(() => many(inputs, outputs));
+    if (runs !== undefined) return (await givesTheSame(session, runs, batch)) ? many : single;
+  }
+  return single;
+}
+
+/** Returns the feeds of a data set; undefined if its samples do not fill the last run, which images have to. */
+function feedsIfFull(make: () => Dataset<Feeds>): Feeds | undefined {
+  try {
+    return make().feeds;
+  } catch (error) {
+    if (error instanceof OnnxMishError && error.code === 'bad-data') return undefined;
+    throw error;
+  }
 }
 
 /** Returns the largest batch, a power of 2, whose inputs are not too large. */

@@ -3,28 +3,29 @@ import { OnnxMishError } from '../base/error.js';
 import { ownProperty } from '../base/own.js';
 import type { ValueInfo } from '../providers/provider.js';
 import { arrayFor, type Tensor, toNumbers } from '../providers/tensor.js';
-import type { Layout } from './images.js';
+import { LAYOUTS, type Layout } from './images.js';
 
 /** Changes that samples need before the model takes them. */
 export interface SampleOptions {
   /** Factor for the samples of float inputs, or of the only input, such as 1/255 for bytes. */
   readonly scale?: number | undefined;
-  /** Position of the channels in arrays of images; they are transposed if the model has another. */
+  /**
+   * Position of the channels in arrays of images. They are transposed if the model has another, and if the dimensions of the model
+   * leave that open.
+   */
   readonly dataLayout?: Layout | undefined;
 }
 
 /** Orders of the axes for a transposition to the other layout. */
 const TO_OTHER: Readonly<Record<Layout, readonly number[]>> = { nchw: [0, 2, 3, 1], nhwc: [0, 3, 1, 2] };
 
+const transposedDims = (shape: readonly number[], layout: Layout) =>
+  TO_OTHER[layout].map((axis) => shape[axis] ?? 0);
+
 /** Returns the layout in which an array of images fits an input after a transposition, if only that fits. */
 export function otherLayout({ dims }: ValueInfo, shape: readonly number[]): Layout | undefined {
   if (dims.length !== 4 || shape.length !== 4 || fits(dims, shape)) return undefined;
-  const found = (['nhwc', 'nchw'] as const).filter((layout) =>
-    fits(
-      dims,
-      TO_OTHER[layout].map((axis) => shape[axis] ?? 0),
-    ),
-  );
+  const found = LAYOUTS.filter((layout) => fits(dims, transposedDims(shape, layout)));
   return found.length === 1 ? found[0] : undefined;
 }
 
@@ -90,14 +91,15 @@ export function preparedSamples(
   return isScaled ? scaled(laidOut, scale, input.elemType === 'f32' ? 'f32' : 'f64') : laidOut;
 }
 
+/** Transposes an array of images if the model may have another layout than `layout`, which the array has. */
 function inModelLayout(input: ValueInfo, array: Tensor, layout: Layout): Tensor {
-  if (array.dims.length !== 4) return array;
-  const fitting = otherLayout(input, array.dims);
-  if (fitting === layout) return transposed(array, TO_OTHER[layout]);
-  if (fitting === undefined && fits(input.dims, array.dims)) return array;
+  const { dims } = array;
+  if (dims.length !== 4) return array;
+  if (fits(input.dims, transposedDims(dims, layout))) return transposed(array, TO_OTHER[layout]);
+  if (fits(input.dims, dims)) return array;
   throw new OnnxMishError(
     'bad-usage',
-    `samples [${array.dims}] as ${layout} do not fit input '${input.name}', which is [${input.dims}]`,
+    `samples [${dims}] as ${layout} do not fit input '${input.name}', which is [${input.dims}]`,
     { fix: 'Leave out the layout, or correct the samples', option: { dataLayout: null } },
   );
 }

@@ -25,20 +25,37 @@ const MAX_SIDE = 512;
  */
 export async function sampleDoubt(
   model: LoadedModel,
-  { feeds: whole, source }: Pick<Dataset<Feeds>, 'feeds' | 'source'>,
-  options: OnProvider & {
-    readonly session?: SessionOptions | undefined;
-    readonly signal?: AbortSignal | undefined;
-  },
+  { feeds, source }: Pick<Dataset<Feeds>, 'feeds' | 'source'>,
+  options: DoubtRun,
   opened: Session,
 ): Promise<Advice | undefined> {
   const open = stoppable(opened, options.signal);
   const variation = await variationDoubt(model.document);
   if (variation !== undefined || source === 'seed') return variation;
   const outputs = open.outputs.map(({ name }) => name);
-  const nan = source === 'images' ? undefined : await nanDoubt(whole, (feed) => open.run(feed), outputs);
+  const nan = source === 'images' ? undefined : await nanDoubt(feeds, (feed) => open.run(feed), outputs);
   if (nan !== undefined) return nan;
-  const feeds = middleParts(whole, model.document.graph.inputs, MAX_SIDE);
+  const doubtOf = (some: Feeds) => doubtByRuns(model, { feeds: some, source }, options, open);
+  // A model may need images, or rows, of another size than the file says.
+  return unlessFailed(
+    () => doubtOf(middleParts(feeds, model.document.graph.inputs, MAX_SIDE)),
+    () => doubtOf(feeds),
+  );
+}
+
+type DoubtRun = OnProvider & {
+  readonly session?: SessionOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Returns the advice of `coupledDoubt` or `scaleDoubt`, for which the model runs on the samples. */
+async function doubtByRuns(
+  model: LoadedModel,
+  { feeds, source }: Pick<Dataset<Feeds>, 'feeds' | 'source'>,
+  options: DoubtRun,
+  open: Session,
+): Promise<Advice | undefined> {
+  const outputs = open.outputs.map(({ name }) => name);
   const coupled =
     source === 'npz' ? await coupledDoubt(feeds, (feed) => open.run(feed), open.inputs, outputs) : undefined;
   if (coupled !== undefined) return coupled;
@@ -50,17 +67,27 @@ export async function sampleDoubt(
   const ask = (run: (feed: Tensors) => Promise<Tensors>, tensor: NormInput['tensor']) =>
     scaleDoubt(feeds, run, { source, outputs, norm: { variance, tensor } });
   if (isFed) return ask((feed) => open.run(feed), (feed) => ownProperty(feed, input)); // biome-ignore format: one call
-  try {
-    return await withExposed(model, [input], undefined, ({ file, get }) =>
-      withSession(file, options, (session) =>
-        ask(
-          (feed) => session.run(feed),
-          (_, results) => get(results, input),
+  // The copy that outputs the normalisation's input may not run.
+  return unlessFailed(
+    () =>
+      withExposed(model, [input], undefined, ({ file, get }) =>
+        withSession(file, options, (session) =>
+          ask(
+            (feed) => session.run(feed),
+            (_, results) => get(results, input),
+          ),
         ),
       ),
-    );
+    plain,
+  );
+}
+
+/** Returns what `first` returns or, if a run of it fails, what `second` returns. */
+async function unlessFailed<T>(first: () => Promise<T>, second: () => Promise<T>): Promise<T> {
+  try {
+    return await first();
   } catch (error) {
     if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
-    return plain(); // the copy that outputs the normalisation's input does not run
+    return second();
   }
 }

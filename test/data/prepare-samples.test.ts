@@ -52,6 +52,34 @@ describe('the layout of arrays', () => {
             expect(data[((n * 3 + c) * 4 + h) * 5 + w]).toBe(((n * 4 + h) * 5 + w) * 3 + c);
   });
 
+  test.each(['nhwc', 'nchw'] as const)('is that of the model wherever its sizes allow it: %s', (layout) => {
+    const small = fc.integer({ min: 1, max: 4 });
+    const free = fc.constantFrom(undefined, '', 'd');
+    fc.assert(
+      fc.property(
+        fc.tuple(fc.constant(2), small, small, small),
+        fc.tuple(free, free, free),
+        (given, names) => {
+          const [n, a, b, c] = given;
+          const wanted = layout === 'nhwc' ? [n, c, a, b] : [n, b, c, a];
+          const inputs = input(wanted.map((size, axis) => (axis === 0 ? 'N' : (names[axis - 1] ?? size))));
+          const x = array(given);
+          const { feeds } = sampledFeeds({ x }, inputs, { dims: { N: 2 }, dataLayout: layout });
+          expect(feeds[0]?.x?.dims).toEqual(wanted);
+          const at = (i: number, j: number, k: number) => ((i * a + j) * b + k) * c;
+          const [, p, q, r] = wanted as [number, number, number, number];
+          const order = (i: number, j: number, k: number, l: number) =>
+            layout === 'nhwc' ? at(i, k, l) + j : at(i, l, j) + k;
+          const expected: number[] = [];
+          for (let i = 0; i < n; i++)
+            for (let j = 0; j < p; j++)
+              for (let k = 0; k < q; k++) for (let l = 0; l < r; l++) expected.push(order(i, j, k, l));
+          expect(Array.from(feeds[0]?.x?.data as Float32Array)).toEqual(expected);
+        },
+      ),
+    );
+  });
+
   test('that fits as it is raises nothing', () => {
     for (const dims of [
       [2, 3, 4, 5],
