@@ -9,8 +9,15 @@ export interface ResizedAxis {
   readonly scale: number;
 }
 
-/** Computes the weights of an axis, [size, out] in row-major order; undefined for an unsupported mode. */
-export function resizeWeights(node: Node, opset: number, axis: ResizedAxis): Float32Array | undefined {
+/** An input element of a resized axis that an output element reads, and its weight. */
+type Tap = readonly [at: number, weight: number];
+
+/** Returns a function from an output element to the input elements that it reads; undefined for an unsupported mode. */
+export function resizeTaps(
+  node: Node,
+  opset: number,
+  axis: ResizedAxis,
+): ((column: number) => readonly Tap[]) | undefined {
   const text = (name: string, otherwise: string) => attribute(node, name)?.s ?? otherwise;
   const mode = text('mode', 'nearest');
   // Upsample, and Resize before opset 11, use asymmetric coordinates.
@@ -18,18 +25,30 @@ export function resizeWeights(node: Node, opset: number, axis: ResizedAxis): Flo
   const coordinates = old ? 'asymmetric' : text('coordinate_transformation_mode', 'half_pixel');
   const place = placeOf(coordinates, axis);
   if (place === undefined || (attribute(node, 'antialias')?.i ?? 0) !== 0) return undefined;
-  const taps = tapsOf(mode, old ? 'floor' : text('nearest_mode', 'round_prefer_floor'), node);
+  // Where an axis gets shorter, ONNX Runtime rounds up in opset 10, which does not say how to round.
+  const rounding = axis.scale < 1 ? 'ceil' : 'floor';
+  const taps = tapsOf(mode, old ? rounding : text('nearest_mode', 'round_prefer_floor'), node);
   if (taps === undefined) return undefined;
   const excludes = mode === 'cubic' && (attribute(node, 'exclude_outside')?.i ?? 0) !== 0;
-  const { size, out } = axis;
-  const weights = new Float32Array(size * out);
-  for (let column = 0; column < out; column++) {
+  const { size } = axis;
+  return (column) => {
     const all = taps(place(column), size);
     const kept = excludes ? all.filter(([at]) => at >= 0 && at < size) : all;
     const total = excludes ? kept.reduce((sum, [, weight]) => sum + weight, 0) : 1;
-    for (const [at, weight] of kept) {
-      const index = Math.min(size - 1, Math.max(0, at)) * out + column;
-      weights[index] = (weights[index] ?? 0) + weight / total;
+    return kept.map(([at, weight]) => [Math.min(size - 1, Math.max(0, at)), weight / total]);
+  };
+}
+
+/** Computes the weights of an axis, [size, out] in row-major order; undefined for an unsupported mode. */
+export function resizeWeights(node: Node, opset: number, axis: ResizedAxis): Float32Array | undefined {
+  const taps = resizeTaps(node, opset, axis);
+  if (taps === undefined) return undefined;
+  const { size, out } = axis;
+  const weights = new Float32Array(size * out);
+  for (let column = 0; column < out; column++) {
+    for (const [at, weight] of taps(column)) {
+      const index = at * out + column;
+      weights[index] = (weights[index] ?? 0) + weight;
     }
   }
   return weights;
@@ -64,7 +83,7 @@ function placeOf(
   }
 }
 
-type Taps = (place: number, size: number) => readonly (readonly [at: number, weight: number])[];
+type Taps = (place: number, size: number) => readonly Tap[];
 
 function tapsOf(mode: string, nearest: string, node: Node): Taps | undefined {
   if (mode === 'nearest') return (place) => [[nearestTo(place, nearest), 1]];

@@ -103,6 +103,7 @@ export function trainingGraph(
   const rewritten = rewriteForward(given, nodes, {
     block: options.block,
     outputs: loss.reads,
+    moving: varying,
     trainedNorms: new Set([
       ...norms.keys(),
       ...nodes.filter((node) => normalisesWeights(node, document, index)),

@@ -30,3 +30,10 @@ export async function runTape<K extends string>(
   const values = names.map(([key, name]) => [key, Array.from(results[name]?.data as Float32Array)] as const);
   return Object.fromEntries(values) as Record<K, number[]>;
 }
+
+/** Counts the elements of the constants on a tape. */
+export const storedElements = ({ nodes }: Pick<Tape, 'nodes'>): number =>
+  nodes.reduce((sum, [, , , attributes = {}]) => {
+    const { value } = attributes;
+    return typeof value === 'object' && 'data' in value ? sum + value.data.length : sum;
+  }, 0);

@@ -19,9 +19,10 @@ export function unfold(
   const plain = taps === 1 && elementCount(strides) === 1 && pads.every((pad) => pad === 0);
   if (plain) return tape.reshape(x, [n, c, 1, -1]);
   const common = { kernel_shape: kernel, strides, dilations, pads };
-  const wide = tape.avoidsGroups
-    ? tape.node('Conv', [tape.reshape(x, [n * c, 1, ...inside]), oneHot(tape, 1, kernel)], common)
-    : tape.node('Conv', [x, oneHot(tape, c, kernel)], { group: c, ...common });
+  const wide =
+    tape.avoidsGroups || isLarge(c, taps)
+      ? tape.node('Conv', [tape.reshape(x, [n * c, 1, ...inside]), oneHot(tape, 1, kernel)], common)
+      : tape.node('Conv', [x, oneHot(tape, c, kernel)], { group: c, ...common });
   return tape.reshape(wide, [n, c, taps, -1]);
 }
 
@@ -33,15 +34,20 @@ export function fold(
   outside: readonly number[],
   window: Window,
 ): string {
-  const [n = 1, c = 1] = dims;
+  const [n = 1, c = 1, ...inside] = dims;
   const taps = elementCount(window.kernel);
-  return transposed(tape, tape.reshape(g, [n, c * taps, ...outside]), oneHot(tape, c, window.kernel), {
-    window,
-    outside,
-    inside: dims.slice(2),
-    group: c,
-  });
+  const [samples, group] = isLarge(c, taps) ? [n * c, 1] : [n, c];
+  const wide = tape.reshape(g, [samples, group * taps, ...outside]);
+  const shape = { window, outside, inside, group };
+  const folded = transposed(tape, wide, oneHot(tape, group, window.kernel), shape);
+  return group === c ? folded : tape.reshape(folded, dims);
 }
+
+/** Maximum number of elements of kernels that unfold each channel by itself. */
+const MAX_KERNEL_ELEMENTS = 2 ** 22;
+
+/** Whether kernels for each channel take too much memory. Each channel is a sample of its own then, and all share one kernel. */
+const isLarge = (channels: number, taps: number) => channels * taps ** 2 > MAX_KERNEL_ELEMENTS;
 
 interface Transposition {
   readonly window: Window;

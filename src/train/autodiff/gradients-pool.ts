@@ -2,7 +2,7 @@
 import { readsOf, type Window, windowOf, withoutUnreadTaps } from '../../onnx/conv-window.js';
 import { attribute, type Node } from '../../onnx/document.js';
 import { elementCount } from '../../providers/tensor.js';
-import { fold, unfold } from './gradients-conv.js';
+import { fold, transposed, unfold } from './gradients-conv.js';
 import { finite } from './rule.js';
 import type { Tape } from './tape.js';
 
@@ -21,8 +21,8 @@ export function poolGradient(tape: Tape, node: Node, g: string): (string | undef
   const [n = 1, c = 1, ...outside] = dy;
   const flat = (name: string) => tape.reshape(name, [n, c, 1, elementCount(outside)]);
   if (node.opType !== 'MaxPool') {
-    const shares = averageShares(tape, node, whole, window, dx.slice(2), outside);
-    return [fold(tape, tape.node('Mul', [flat(g), shares]), dx, outside, window)];
+    const shares = averageShares(tape, node, whole, dx.slice(2), outside);
+    return [spread(tape, tape.node('Mul', [g, shares]), dx, outside, window)];
   }
   if (isTiling(window, dx, dy)) return [tiledMaximum(tape, x, y, g, dx, window)];
   const mask = tape.mask('Equal', unfold(tape, x, dx, window), flat(y));
@@ -81,19 +81,41 @@ const reducedMax = (tape: Tape, x: string, axis: number) =>
     ? tape.node('ReduceMax', [x, tape.ints([axis])])
     : tape.node('ReduceMax', [x], { axes: [axis] });
 
-/** Whether the windows of a pooling over two axes cover each element once. */
+/**
+ * Adds what each element of an output [N, C, ...outside] gives to all elements under its window, [N, C, ...inside]. No axis of taps is
+ * needed, since all elements of a window get the same: exporters write a mean over all places as a window of thousands of taps.
+ */
+function spread(
+  tape: Tape,
+  g: string,
+  dims: readonly number[],
+  outside: readonly number[],
+  window: Window,
+): string {
+  const [, c = 1, ...inside] = dims;
+  const { kernel } = window;
+  // A single window over everything.
+  if (elementCount(outside) === 1 && kernel.join() === inside.join())
+    return tape.node('Expand', [g, tape.ints(dims)]);
+  const ones = tape.floats(new Float32Array(c * elementCount(kernel)).fill(1), [c, 1, ...kernel]);
+  return transposed(tape, g, ones, { window, outside, inside, group: c });
+}
+
+/** Whether the windows of a pooling cover each element once. */
 function isTiling(
   { kernel, strides, dilations, pads }: Window,
   dx: readonly number[],
   dy: readonly number[],
 ) {
-  return (
-    kernel.length === 2 &&
-    elementCount(dilations) === 1 &&
-    pads.every((pad) => pad === 0) &&
-    kernel.every((size, axis) => size === strides[axis] && dx[2 + axis] === size * (dy[2 + axis] ?? 0))
-  );
+  const covers = (size: number, axis: number) => {
+    const places = dy[2 + axis] ?? 1;
+    return (places === 1 || size === strides[axis]) && dx[2 + axis] === size * places;
+  };
+  return elementCount(dilations) === 1 && pads.every((pad) => pad === 0) && kernel.every(covers);
 }
+
+/** Maximum number of copies that a Concat joins faster than an Expand makes them. */
+const MAX_JOINED = 8;
 
 /** Adds the gradient of MaxPool whose windows cover each element once: no unfolding, but a comparison in the shape of x. */
 function tiledMaximum(
@@ -104,23 +126,40 @@ function tiledMaximum(
   dx: readonly number[],
   { kernel }: Window,
 ): string {
-  const [n = 1, c = 1, rows = 1, width = 1] = dx;
-  const [height = 1, across = 1] = kernel;
-  const repeated = (name: string, times: number, axis: number) =>
-    times === 1 ? name : tape.node('Concat', new Array<string>(times).fill(name), { axis });
+  const inside = dx.slice(2);
+  const repeated = (name: string, times: number, after: number) => {
+    if (times === 1) return name;
+    const apart = tape.reshape(name, [-1, 1, after]);
+    return times > MAX_JOINED
+      ? tape.node('Expand', [apart, tape.ints([1, times, 1])])
+      : tape.node('Concat', new Array<string>(times).fill(apart), { axis: 1 });
+  };
   const upsampled = (name: string) => {
-    const columns = repeated(tape.reshape(name, [-1, width / across, 1]), across, 2);
-    return tape.reshape(repeated(tape.reshape(columns, [-1, 1, width]), height, 1), [n, c, rows, width]);
+    let result = name;
+    for (let axis = kernel.length - 1; axis >= 0; axis--)
+      result = repeated(result, kernel[axis] ?? 1, elementCount(inside.slice(axis + 1)));
+    return tape.reshape(result, dx);
   };
   const mask = tape.mask('Equal', x, upsampled(y));
-  const rank = (row: number, column: number) => height * across - (row % height) * across - (column % across);
-  const ranks = Float32Array.from({ length: rows * width }, (_, at) =>
-    rank(Math.floor(at / width), at % width),
-  );
-  const ranked = tape.node('Mul', [mask, tape.floats(ranks, [1, 1, rows, width])]);
+  const ranked = tape.node('Mul', [mask, tape.floats(tileRanks(inside, kernel), [1, 1, ...inside])]);
   const highest = tape.node('MaxPool', [ranked], { kernel_shape: kernel, strides: kernel });
   const first = tape.mask('Equal', ranked, upsampled(highest));
   return tape.node('Mul', [first, upsampled(g)]);
+}
+
+/** Returns the rank of each element in its tile, the first the highest. */
+function tileRanks(inside: readonly number[], kernel: readonly number[]): Float32Array {
+  const taps = elementCount(kernel);
+  return Float32Array.from({ length: elementCount(inside) }, (_, at) => {
+    let [rest, tap, scale] = [at, 0, 1];
+    for (let axis = kernel.length - 1; axis >= 0; axis--) {
+      const [size, length] = [kernel[axis] ?? 1, inside[axis] ?? 1];
+      tap += ((rest % length) % size) * scale;
+      rest = Math.floor(rest / length);
+      scale *= size;
+    }
+    return taps - tap;
+  });
 }
 
 /** Adds the gradient of LpPool, y = (Σ |x|^p)^(1/p) over a window: x |x|^(p-2) y^(1-p). */
@@ -131,17 +170,13 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
   const inside = dx.slice(2);
   if (isPaddedOtherwise(node, kernel, inside, dy.slice(2))) return [];
   const window = withoutUnreadTaps(windowOf('Conv', node, kernel, inside, dy.slice(2)), inside, dy.slice(2));
-  const [n = 1, c = 1, ...outside] = dy;
+  const [, , ...outside] = dy;
   const p = attribute(node, 'p')?.i ?? 2;
   const positive = (name: string) => tape.node('Max', [name, tape.floats([TINY])]);
   const power = (name: string, exponent: number) => tape.node('Pow', [name, tape.floats([exponent])]);
   // A window of zeros has the gradient 0, although the power of its norm may be infinite.
   const share = tape.node('Mul', [g, finite(tape, power(positive(y), 1 - p))]);
-  const wide = tape.node('Expand', [
-    tape.reshape(share, [n, c, 1, elementCount(outside)]),
-    tape.ints([n, c, elementCount(window.kernel), elementCount(outside)]),
-  ]);
-  const folded = fold(tape, wide, dx, outside, window);
+  const folded = spread(tape, share, dx, outside, window);
   const steep = tape.node('Mul', [x, power(positive(tape.node('Abs', [x])), p - 2)]);
   return [tape.node('Mul', [folded, steep])];
 }
@@ -150,22 +185,20 @@ export function lpPoolGradient(tape: Tape, node: Node, g: string): (string | und
 const TINY = 1e-20;
 
 /**
- * Adds the share of each element in each window of AveragePool, [1, 1, taps, places]. Padding may count, but not what a window of
- * a rounded-up output covers beyond it.
+ * Adds the share of each element in each window of AveragePool, [1, 1, ...places], or a scalar if all are equal. Padding may count, but
+ * not what a window of a rounded-up output covers beyond it.
  */
 function averageShares(
   tape: Tape,
   node: Node,
   whole: Window,
-  window: Window,
   inside: readonly number[],
   outside: readonly number[],
 ): string {
-  const taps = elementCount(window.kernel);
   const countsPadding = (attribute(node, 'count_include_pad')?.i ?? 0) !== 0;
   const isRoundedUp = (attribute(node, 'ceil_mode')?.i ?? 0) !== 0 && !isSame(node);
   if ((countsPadding && !isRoundedUp) || whole.pads.every((pad) => pad === 0))
-    return tape.floats(new Float32Array(taps).fill(1 / elementCount(whole.kernel)), [1, 1, taps, 1]);
+    return tape.floats([1 / elementCount(whole.kernel)]);
   const pads = attribute(node, 'pads')?.ints ?? whole.pads.map(() => 0);
   const counts = inside.map((size, axis) => {
     const [begin, end] = countsPadding ? [pads[axis] ?? 0, pads[inside.length + axis] ?? 0] : [0, 0];
@@ -176,11 +209,7 @@ function averageShares(
     (sofar, count) => sofar.flatMap((share) => count.map((one) => share / Math.max(1, one))),
     [1],
   );
-  const places = shares.length;
-  return tape.floats(
-    Float32Array.from({ length: taps * places }, (_, at) => shares[at % places] ?? 0),
-    [1, 1, taps, places],
-  );
+  return tape.floats(shares, [1, 1, ...outside]);
 }
 
 /** Returns for each place along an axis how many taps are within `size`, if the first window begins at `first`. */

@@ -1,6 +1,6 @@
 import { attribute, type Node } from '../../onnx/document.js';
-import { resizeWeights } from '../../onnx/resize-weights.js';
-import { alongAxis } from './along-axis.js';
+import { resizeTaps } from '../../onnx/resize-weights.js';
+import { bySparseRows } from './along-axis.js';
 import { zeros } from './gradients-select.js';
 import { axisOf, type Gradient, type Gradients, unbroadcast } from './rule.js';
 import type { Tape } from './tape.js';
@@ -30,15 +30,6 @@ const split: Gradient = (tape, node, _, outputs) => {
   return [tape.node('Concat', parts, { axis })];
 };
 
-/** Returns the matrix of an axis of copied elements: 1 where input element `row` is copied to place `column`. */
-function adjointOfCopies(size: number, sources: readonly number[]): Float32Array {
-  const matrix = new Float32Array(size * sources.length);
-  for (const [column, row] of sources.entries()) {
-    if (row >= 0 && row < size) matrix[row * sources.length + column] = 1;
-  }
-  return matrix;
-}
-
 /** Adds the gradient of an input [...dims] whose elements are copied along axes to [...out]; `sources` gives the index that each is from. */
 function copied(
   tape: Tape,
@@ -51,7 +42,9 @@ function copied(
   for (const [axis, size] of dims.entries()) {
     const from = Array.from({ length: out[axis] ?? 0 }, (_, at) => sources(axis, at));
     if (from.length === size && from.every((source, at) => source === at)) continue;
-    result = alongAxis(tape, result.name, result.dims, axis, adjointOfCopies(size, from));
+    const rows = Array.from({ length: size }, (): (readonly [number, number])[] => []);
+    for (const [at, source] of from.entries()) rows[source]?.push([at, 1]);
+    result = bySparseRows(tape, result.name, result.dims, axis, rows);
   }
   return result.name;
 }
@@ -201,9 +194,11 @@ const resize: Gradient = (tape, node, g) => {
     const to = out[axis] ?? 1;
     const scale = scaleOf(axis);
     if (to === size && scale === 1) continue;
-    const weights = resizeWeights(node, tape.opset, { size, out: to, scale });
-    if (weights === undefined) return [];
-    result = alongAxis(tape, result.name, result.dims, axis, weights);
+    const taps = resizeTaps(node, tape.opset, { size, out: to, scale });
+    if (taps === undefined) return [];
+    const rows = Array.from({ length: size }, (): (readonly [number, number])[] => []);
+    for (let at = 0; at < to; at++) for (const [from, weight] of taps(at)) rows[from]?.push([at, weight]);
+    result = bySparseRows(tape, result.name, result.dims, axis, rows);
   }
   return [result.name];
 };

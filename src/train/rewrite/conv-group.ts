@@ -71,8 +71,10 @@ function scaleOf(tape: Tape, norm: Node): Scale {
 export function writeConvGroup(context: RewriteContext, group: Group): void {
   const { conv, norm, summand, relu, last } = group;
   const { forward, dims } = context;
-  const [x = '', w = '', bias = ''] = conv.inputs;
+  const [x = '', given = '', bias = ''] = conv.inputs;
   const y = last.outputs[0] ?? '';
+  // The weights may be what another convolution computed in the blocked layout.
+  const w = context.plain(given);
   const [dx, dw, dy] = [dims(x), dims(w), dims(conv.outputs[0] ?? '')];
   const kind = group.blocked ? blockedKind(conv, context) : undefined;
   const window = windowOf('Conv', conv, dw.slice(2), dx.slice(2), dy.slice(2));

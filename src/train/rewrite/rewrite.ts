@@ -37,6 +37,8 @@ export interface RewriteOptions {
   readonly block: number | undefined;
   /** The batch normalisations in training mode. */
   readonly trainedNorms: ReadonlySet<Node>;
+  /** Tensors that depend on the weights. */
+  readonly moving: ReadonlySet<string>;
   /** Tensors that the loss reads. */
   readonly outputs: readonly string[];
 }
@@ -69,6 +71,7 @@ export function rewriteForward(tape: Tape, nodes: readonly Node[], options: Rewr
         put,
         taken,
         trainedNorms: options.trainedNorms,
+        moving: options.moving,
       });
     const write = writers.get(node);
     if (write !== undefined) write();
@@ -85,6 +88,7 @@ interface Planning {
   /** The statistics after the last call so far of a layer that is called several times, by the name of its running mean. */
   readonly running: Map<string, RunningStatistics>;
   readonly trainedNorms: ReadonlySet<Node>;
+  readonly moving: ReadonlySet<string>;
   readonly taken: ReadonlySet<Node>;
   put(last: Node, members: readonly Node[], write: () => void): void;
 }
@@ -109,10 +113,9 @@ const isOf = (node: Node | undefined, opType: string): node is Node =>
 function planConv(context: RewriteContext, conv: Node, planning: Planning): void {
   const { readers, trainedNorms } = planning;
   const next = readers.only(outputOf(conv));
-  const norm =
-    isOf(next, 'BatchNormalization') && next.inputs[0] === outputOf(conv) && !trainedNorms.has(next)
-      ? next
-      : undefined;
+  const isFolded =
+    isOf(next, 'BatchNormalization') && next.inputs[0] === outputOf(conv) && !trainedNorms.has(next);
+  const norm = isFolded && hasFixedStatistics(next, planning) ? next : undefined;
   const end = norm ?? conv;
   const tail = blockedKind(conv, context) === undefined ? undefined : tailOf(context, end, planning);
   const blocked = tail !== undefined && !context.unblockable.has(outputOf(tail.last));
@@ -124,9 +127,14 @@ function planConv(context: RewriteContext, conv: Node, planning: Planning): void
   );
 }
 
+/** Returns whether no weight changes the given statistics of a batch normalisation: a group has no gradient for them. */
+const hasFixedStatistics = ({ inputs }: Node, { moving }: Planning) =>
+  !inputs.slice(3).some((name) => moving.has(name));
+
 function planNorm(context: RewriteContext, norm: Node, planning: Planning): void {
   const { statistics, trainedNorms, running } = planning;
   const trained = trainedNorms.has(norm);
+  if (!trained && !hasFixedStatistics(norm, planning)) return;
   const [mean = '', variance = ''] = norm.inputs.slice(3);
   const before = () => running.get(mean) ?? { mean, variance };
   const keep = (next: RunningStatistics) => {

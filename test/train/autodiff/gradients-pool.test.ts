@@ -6,7 +6,7 @@ import { elementCount } from '../../../src/providers/tensor.js';
 import { GRADIENTS } from '../../../src/train/autodiff/gradients.js';
 import { type AttributeValue, model, node, value } from '../../support/model.js';
 import { f32, run } from '../../support/run.js';
-import { runTape } from '../../support/tape.js';
+import { runTape, storedElements } from '../../support/tape.js';
 
 interface Pooled {
   readonly attributes: Record<string, AttributeValue>;
@@ -140,4 +140,63 @@ test('AveragePool’s gradient is its transpose, also with kernels that are larg
     { numRuns: 80, seed: 5 },
   );
   expect(large).toBeGreaterThan(10);
+});
+
+/** Windows of hundreds of taps, as exporters write a pooling over all places, and some that do not cover all. */
+const wide = fc.record({
+  op: fc.constantFrom('MaxPool', 'AveragePool', 'LpPool', 'GlobalLpPool'),
+  inside: fc.constantFrom([300], [18, 20], [7, 6, 9]),
+  isWhole: fc.boolean(),
+  seed: fc.integer(),
+});
+
+test('The gradient of a pooling with many taps is that of small steps, and stores no square of them', async () => {
+  await fc.assert(
+    fc.asyncProperty(wide, async ({ op, inside, isWhole, seed }) => {
+      const dims = [1, 64, ...inside];
+      const kernel = inside.map((length) => (isWhole ? length : length - 2));
+      const attributes = op === 'GlobalLpPool' ? {} : { kernel_shape: kernel };
+      const bytes = model({
+        opset: 18,
+        nodes: [node(op, ['x'], ['y'], attributes), node('Shape', ['y'], ['shape'])],
+        inputs: [value('x', 1, dims)],
+        outputs: [value('y', 1), value('shape', 7)],
+      });
+      const random = createRandom(seed);
+      const noise = (count: number) => Array.from({ length: count }, () => normal(random));
+      const x = noise(elementCount(dims));
+      const pooled = (by: readonly number[], step: number) =>
+        run(bytes, {
+          x: f32(
+            x.map((one, at) => one + step * (by[at] ?? 0)),
+            dims,
+          ),
+        });
+      const { y = [], shape = [] } = await pooled([], 0);
+      const { graph } = await scan(bytes);
+      const [pool] = graph.nodes;
+      if (pool === undefined) throw new Error('the model has no node');
+      const g = noise(y.length);
+      let stored = 0;
+      const tensors = { x: { dims, data: x }, y: { dims: shape, data: y }, g: { dims: shape, data: g } };
+      const { found } = await runTape(tensors, (tape) => {
+        const result = GRADIENTS[op]?.(tape, pool, 'g', ['g'])[0] ?? '';
+        stored = storedElements(tape);
+        return { found: result };
+      });
+      const inner = (a: readonly number[], b: readonly number[]) =>
+        a.reduce((sum, one, at) => sum + one * (b[at] ?? 0), 0);
+      const [direction, step] = [noise(x.length), 1e-3];
+      const [{ y: after = [] }, { y: before = [] }] = [
+        await pooled(direction, step),
+        await pooled(direction, -step),
+      ];
+      const change = (inner(g, after) - inner(g, before)) / (2 * step);
+      expect(Math.abs(inner(found, direction) - change)).toBeLessThan(0.05 * (1 + Math.abs(change)));
+      // MaxPool must compare each tap where windows overlap: only there may a kernel have as many elements as taps, squared.
+      const isUnfolded = op === 'MaxPool' && !isWhole;
+      expect(stored).toBeLessThan(isUnfolded ? 2 ** 23 : 100 * elementCount(inside));
+    }),
+    { numRuns: 8, seed: 2 },
+  );
 });

@@ -134,6 +134,14 @@ const NETS: Readonly<Record<string, Net>> = {
     ],
     weights: [weight('w', [16, 3, 3, 3], 0.6), weight('v', [16, 16, 3, 3])],
   },
+  'weights that a convolution makes': {
+    nodes: [
+      node('Conv', ['k', 'j'], ['w']),
+      node('Conv', ['x', 'v'], ['a'], pads(1)),
+      node('Conv', ['a', 'w'], ['h'], pads(1)),
+    ],
+    weights: [weight('k', [16, 16, 3, 3]), weight('j', [16, 16, 1, 1]), weight('v', [16, 3, 3, 3])],
+  },
   'blocked tensors read in the plain layout': {
     nodes: [
       node('Conv', ['x', 'w'], ['a'], pads(1)),
@@ -247,6 +255,42 @@ describe.each(['frozen', 'train'] as const)(
   'with batch normalisation %s, the blocked layout trains',
   (mode) => {
     test.each(Object.entries(NETS))('%s', (_, net) => expectSame(net, mode));
+  },
+);
+
+test.each(['Identity', 'Relu'])(
+  'weights that make statistics train, with and without %s before',
+  async (op) => {
+    const states = async (isApart: boolean, size: number | undefined) => {
+      seed = 0;
+      const made = [
+        node('Conv', ['x', 'w', 'b'], ['a'], pads(1)),
+        ...(isApart ? [node('Identity', ['a'], ['i'])] : []),
+        ...(op === 'Relu' ? [node('Relu', [isApart ? 'i' : 'a'], ['r'])] : []),
+        node('MatMul', ['one', 'roots'], ['product']),
+        node('Mul', ['product', 'product'], ['squares']),
+        node('Reshape', ['squares', 'vector'], ['n.variance']),
+        batchNorm('n', op === 'Relu' ? 'r' : isApart ? 'i' : 'a', 'h'),
+      ];
+      const weights = [weight('w', [16, 3, 3, 3]), weight('b', [16]), ...norm('n', 16).slice(0, 3)];
+      const more = [
+        floats('one', [1, 1], [1]),
+        weight('roots', [1, 16], 0.2, 0.8),
+        ints('vector', [1], [16]),
+      ];
+      const { state } = await statesAfter({ nodes: made, weights: [...weights, ...more] }, 'frozen', size);
+      return state;
+    };
+    const expected = await states(true, undefined);
+    expect([...expected.keys()]).toContain('roots');
+    for (const size of [undefined, block]) {
+      const found = await states(false, size);
+      expect([...found.keys()].toSorted()).toEqual([...expected.keys()].toSorted());
+      for (const [name, values] of expected) {
+        const other = found.get(name) ?? new Float32Array(0);
+        expect(apart(values, other) / most(values), name).toBeLessThan(1e-5);
+      }
+    }
   },
 );
 
