@@ -38,6 +38,10 @@ export function labelsOf({ labels, placeLabels }: Labelled): SampleLabels | unde
 export const labelsPerSample = ({ places }: SampleLabels) =>
   places === undefined ? 1 : elementCount(places.dims);
 
+/** Returns the number of labelled samples in each of so many runs of equal size. */
+export const labelledPerRun = (labels: SampleLabels, runs: number) =>
+  labels.values.length / labelsPerSample(labels) / runs;
+
 /** Returns the labels in some spans of samples, each from its first sample to the one after its last. */
 export function labelsIn(
   { labels, placeLabels }: Labelled,

@@ -2,7 +2,7 @@ import { lazyArray } from '../base/lazy-array.js';
 import { createRandom, type Random } from '../base/random.js';
 import type { Tensors } from '../providers/tensor.js';
 import type { Dataset, Feeds } from './dataset.js';
-import { labelsIn, labelsOf, labelsPerSample } from './labels.js';
+import { labelledPerRun, labelsIn, labelsOf } from './labels.js';
 
 /** A part of a data set; it is lazy if the data set is. */
 export interface Subset {
@@ -93,7 +93,7 @@ function subsetOf(feeds: Feeds, indices: readonly number[]): Subset {
 export function datasetOf(dataset: Dataset<Feeds>, subset: Subset): Dataset<Feeds> {
   const { source, feeds } = dataset;
   const labels = labelsOf(dataset);
-  const each = labels === undefined ? 0 : labels.values.length / labelsPerSample(labels) / feeds.length;
+  const each = labels === undefined ? 0 : labelledPerRun(labels, feeds.length);
   const spans = subset.indices.map((run) => [run * each, (run + 1) * each] as const);
   return { source, feeds: subset.feeds, ...labelsIn(dataset, spans) };
 }

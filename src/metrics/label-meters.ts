@@ -24,20 +24,27 @@ interface OutputMeters {
   threshold(): number | null;
 }
 
+/** Facts about the run whose outputs are given. */
+export interface LabelledRun {
+  /** Number of samples. Outputs with another number of rows, such as a table of weights, do not count beside those with as many. */
+  readonly samples?: number | undefined;
+  /** Whether the samples are a selection, so that messages name no sample numbers; default false. */
+  readonly drawn?: boolean | undefined;
+}
+
 /**
  * Returns meters for one of `outputs` that looks like class scores, or else for the only one with one score per sample; for labels of
  * places, and for labels some of which do not count, for one with scores at these places. Of several such outputs, such as features
  * beside scores, the meters are of the one on which the original is right most often. The original's scores decide the threshold of both
- * models. The labels may grow, as long as a row's are there before the row. With `drawn`, messages name no sample numbers, because the samples are a
- * selection. Throws `bad-data` if no output fits the labels.
+ * models. The labels may grow, as long as a row's are there before the row. Throws `bad-data` if no output fits the labels.
  */
 export function labelMeters(
   outputs: readonly string[],
   reference: Tensors,
   labels: SampleLabels,
-  drawn = false,
+  options: LabelledRun = {},
 ): LabelMeters {
-  let candidates = candidatesFor(outputs, reference, labels, drawn);
+  let candidates = candidatesFor(outputs, reference, labels, options);
   const best = () => candidates.reduce((most, other) => (rightOf(other) > rightOf(most) ? other : most));
   return {
     get output() {
@@ -63,8 +70,13 @@ export function labelMeters(
  * Checks the labels of a whole data set, of which only some samples may be drawn. Throws `bad-data` as the meters of `labelMeters` do, for
  * labels outside the classes of each output that they may be of.
  */
-export function checkLabels(outputs: readonly string[], reference: Tensors, labels: SampleLabels): void {
-  const candidates = candidatesFor(outputs, reference, labels, false);
+export function checkLabels(
+  outputs: readonly string[],
+  reference: Tensors,
+  labels: SampleLabels,
+  { samples }: Pick<LabelledRun, 'samples'> = {},
+): void {
+  const candidates = candidatesFor(outputs, reference, labels, { samples });
   fitting(candidates, labels, ({ output, original }) => original.check(ownProperty(reference, output)));
 }
 
@@ -99,11 +111,15 @@ function rightOf({ original }: OutputMeters): number {
 
 /** Returns meters for each output that the labels may be of, at least one. */
 function candidatesFor(
-  outputs: readonly string[],
+  all: readonly string[],
   reference: Tensors,
   { values, places }: SampleLabels,
-  drawn: boolean,
+  { samples, drawn = false }: LabelledRun,
 ): readonly OutputMeters[] {
+  const ofSamples = all.filter(
+    (name) => samples !== undefined && ownProperty(reference, name)?.dims[0] === samples,
+  );
+  const outputs = ofSamples.length > 0 ? ofSamples : all;
   const sized = (output: string) => ({ output, elements: ownProperty(reference, output)?.data.length ?? 0 });
   if (places !== undefined) {
     const found = placeScoresAmong(outputs, reference, places);

@@ -1,7 +1,7 @@
 import { stopIfAborted } from '../base/abort.js';
 import { ownProperty } from '../base/own.js';
 import type { Dataset, Feeds } from '../data/dataset.js';
-import { labelsOf } from '../data/labels.js';
+import { labelledPerRun, labelsOf } from '../data/labels.js';
 import { type AccuracyWithIntervals, withIntervals } from '../metrics/accuracy.js';
 import { type Drift, type DriftMeter, driftMeter } from '../metrics/drift.js';
 import { accuracyDifference, type LabelMeters, labelMeters } from '../metrics/label-meters.js';
@@ -69,7 +69,7 @@ export async function compare(
       parity.swapped.add(await reference.swapped.run(feed), swapped);
     }
     if (labels === undefined) continue;
-    accuracy ??= labelMeters(outputs, original, labels);
+    accuracy ??= labelMeters(outputs, original, labels, { samples: labelledPerRun(labels, feeds.length) });
     accuracy.add(original, swapped);
   }
   return {

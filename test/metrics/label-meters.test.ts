@@ -60,6 +60,30 @@ test('accuracy is that of the output on which the original is right most often, 
   );
 });
 
+test('an output with another number of rows than samples, such as a table, is not the one that labels are of', () => {
+  const outputs = fc.shuffledSubarray(['table', 'scores'], { minLength: 2 });
+  const given = fc.array(fc.constantFrom(0, 1, -100), { minLength: 1, maxLength: 5 });
+  const lengths = fc.integer({ min: 1, max: 8 });
+  fc.assert(
+    fc.property(outputs, given, lengths, fc.constantFrom(1, 2, CLASSES), (names, values, length, width) => {
+      const samples = values.length;
+      const counted = values.filter((label) => label >= 0).length;
+      fc.pre(length !== samples && counted > 0);
+      const wrong = values.map((label) => (label === 0 ? 1 : 0));
+      const right = Array.from({ length }, (_, row) => Math.max(0, values[row] ?? 0));
+      const single = { elemType: 'f32', dims: [samples, 1], data: Float32Array.from(wrong) };
+      const tensors = { table: answers(right, 2), scores: width === 1 ? single : answers(wrong, width) };
+      const labels = counted < samples ? { values, places: { dims: [], ignore: -100 } } : { values };
+      checkLabels(names, tensors, labels, { samples });
+      const meters = labelMeters(names, tensors, labels, { samples });
+      meters.add(tensors, tensors);
+      expect(meters.output).toBe('scores');
+      expect(meters.original.result()).toMatchObject({ n: counted, top1: 0 });
+    }),
+    { seed: 4, numRuns: 200 },
+  );
+});
+
 test('a label that does not count changes neither the output nor the accuracy of the other labels', () => {
   const names = fc.shuffledSubarray(['features', 'auxiliary', 'scores'], { minLength: 3 });
   fc.assert(
@@ -149,7 +173,7 @@ test('where only some samples were drawn, the error does not say that all labels
   const tensors = { y: answers([0, 1], 3) };
   const result = async (drawn: boolean) => {
     const labels = { values: [-100, -100], places: { dims: [], ignore: -100 } };
-    const meters = labelMeters(['y'], tensors, labels, drawn);
+    const meters = labelMeters(['y'], tensors, labels, { drawn });
     meters.add(tensors, tensors);
     return meters.original.result();
   };

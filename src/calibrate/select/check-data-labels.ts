@@ -1,5 +1,5 @@
 import { type Dataset, type Feeds, firstFeed } from '../../data/dataset.js';
-import { labelsOf } from '../../data/labels.js';
+import { labelledPerRun, labelsOf } from '../../data/labels.js';
 import { checkLabels } from '../../metrics/label-meters.js';
 import type { Session } from '../../providers/provider.js';
 
@@ -13,7 +13,9 @@ export async function checkDataLabels(
   outputs: readonly string[],
 ): Promise<void> {
   const labels = labelsOf(dataset);
-  const first = labels && (await firstFeed(dataset.feeds));
+  const { feeds } = dataset;
+  const first = labels && (await firstFeed(feeds));
   if (labels === undefined || first === undefined) return;
-  checkLabels(outputs, await original.run(first), labels);
+  const samples = labelledPerRun(labels, feeds.length);
+  checkLabels(outputs, await original.run(first), labels, { samples });
 }

@@ -5,7 +5,7 @@ import { plural } from '../../base/plural.js';
 import { sha256 } from '../../base/sha256.js';
 import { countSamples, type Dataset, type Feeds, samplesOfRun } from '../../data/dataset.js';
 import { hashFeeds } from '../../data/hash-feeds.js';
-import { labelsIn, labelsOf, labelsPerSample, type SampleLabels } from '../../data/labels.js';
+import { labelledPerRun, labelsIn, labelsOf, type SampleLabels } from '../../data/labels.js';
 import { runnableNoise } from '../../data/runnable-noise.js';
 import { type Subset, splitFeeds } from '../../data/split.js';
 import { top1Drop } from '../../metrics/accuracy.js';
@@ -192,7 +192,7 @@ function labelsByRun(dataset: Dataset<Feeds>): ((run: number) => SampleLabels | 
   const { feeds } = dataset;
   const labels = labelsOf(dataset);
   if (labels === undefined) return undefined;
-  const rows = labels.values.length / labelsPerSample(labels) / feeds.length;
+  const rows = labelledPerRun(labels, feeds.length);
   if (Number.isInteger(rows)) return (run) => labelsOf(labelsIn(dataset, [[run * rows, (run + 1) * rows]]));
   throw new OnnxMishError(
     'bad-data',
@@ -246,7 +246,13 @@ function degradationMeter(outputs: readonly string[]) {
       for (const { name, meter } of meters) meter.add(ownProperty(reference, name), ownProperty(got, name));
       if (more === undefined) return;
       for (let at = 0; at < more.values.length; at++) labels.push(more.values[at] ?? 0);
-      accuracy ??= labelMeters(outputs, reference, { values: labels, places: more.places }, true);
+      const samples = labelledPerRun(more, 1);
+      accuracy ??= labelMeters(
+        outputs,
+        reference,
+        { values: labels, places: more.places },
+        { samples, drawn: true },
+      );
       accuracy.add(reference, got);
     },
     result(): Degradation {
