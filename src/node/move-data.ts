@@ -8,6 +8,7 @@ import type { OnnxDocument } from '../onnx/document.js';
 import { EXTERNAL_DATA, type ExternalDataChoice } from '../onnx/external-data-choices.js';
 import { externalizeData } from '../onnx/externalize-data.js';
 import { inlineData } from '../onnx/inline-data.js';
+import { readOutsideNumbers } from '../onnx/outside-numbers.js';
 import { scan } from '../onnx/scan.js';
 import type { Spliced } from '../onnx/splice.js';
 import { viewOf } from '../onnx/view.js';
@@ -51,15 +52,16 @@ export function withMovedData<T>(
       const location = `${basename(output)}.data`;
       await checkDataFile(input, document, output, location, access);
       const { model, data } = await checkedBy(check, () => externalizeData(document, location, openData));
-      const outside = await scan(viewOf(model));
-      if (data === undefined) return use({ document: outside, openData, keepsFiles: false });
-      const open: OpenData = async (name) => (name === location ? viewOf(data) : openData(name));
-      return use({
-        document: outside,
-        openData: open,
-        data: { location, content: data },
-        keepsFiles: false,
+      const content = data && viewOf(data);
+      const open: OpenData = async (name) =>
+        content !== undefined && name === location ? content : openData(name);
+      const outside = await checkedBy(check, async () => {
+        const moved = await scan(viewOf(model));
+        await readOutsideNumbers(moved, open);
+        return moved;
       });
+      const added = data && { location, content: data };
+      return use({ document: outside, openData: open, data: added, keepsFiles: false });
     },
     access,
   );

@@ -98,7 +98,7 @@ export async function externalRange(
 ): Promise<{ readonly data: ByteSource; readonly start: number; readonly end: number }> {
   const data = await openData(external.get('location') ?? '');
   const start = Number(external.get('offset') ?? 0);
-  const length = Number(external.get('length') ?? data.size - start);
+  const length = Number(external.get('length') ?? bytes);
   const end = start + length;
   if (Number.isSafeInteger(start) && start >= 0 && length === bytes && end <= data.size) {
     return { data, start, end };

@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { createRandom } from '../../src/base/random.js';
 import { inlineExternalData, swap } from '../../src/index.js';
 import { getProvider, retargetFile, swapFile, undoFile } from '../../src/node/index.js';
 import { scan } from '../../src/onnx/scan.js';
@@ -8,6 +9,8 @@ import { cli, cliJson } from '../support/cli.js';
 import { BIAS, BIAS_BYTES, externalModel } from '../support/external.js';
 import { tempFolder } from '../support/folder.js';
 import { failure } from '../support/graph.js';
+import { ALL, both, EXPRESSIONS } from '../support/outside-numbers.js';
+import { spell } from '../support/spellings.js';
 
 /** Makes a folder with a model and its data file, and an empty folder. */
 async function modelFolder(location = 'net.bin') {
@@ -87,6 +90,26 @@ test('folding reads the weights where they were moved', async () => {
     const output = folder.at(`out/${externalData}.onnx`);
     const { report } = await swapFile(folder.input, { output, externalData, fold: true, beta: 4 });
     expect(report.sites).toHaveLength(1);
+  }
+});
+
+test('numbers in a data file tell as much where the weights move as where they stay', async () => {
+  const folder = await tempFolder();
+  for (const expression of EXPRESSIONS) {
+    const parts = spell(expression, { type: 'f32', opset: 17, random: createRandom(5), vary: false });
+    const { inside, outside, data } = both(parts);
+    const path = await folder.write('m.onnx', outside);
+    await folder.write('m.data', data);
+    const { report } = await swap(inside, { only: ALL });
+    for (const externalData of ['keep', 'inline', 'file'] as const) {
+      const moved = await swapFile(path, {
+        only: ALL,
+        externalData,
+        output: folder.at('o.onnx'),
+        force: true,
+      });
+      expect(moved.report.sites, `${externalData} ${JSON.stringify(expression)}`).toEqual(report.sites);
+    }
   }
 });
 

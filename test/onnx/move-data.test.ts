@@ -20,13 +20,14 @@ const tensors = fc.array(
     type: fc.constantFrom(1, 2, 3, 6, 7, 9, 10, 11, 16, 22),
     count: fc.constantFrom(0, 1, 3, 255, 256, 700, 5000),
     layout: fc.constantFrom('raw', 'typed', 'a.bin', 'b.bin'),
+    hasLength: fc.boolean(),
     seed: fc.nat(250),
   }),
   { maxLength: 6 },
 );
 const BITS: Readonly<Record<number, number>> = { 1: 32, 6: 32, 7: 64, 10: 16, 11: 64, 16: 16, 22: 4 };
 
-type Spec = { type: number; count: number; layout: string; seed: number };
+type Spec = { type: number; count: number; layout: string; hasLength?: boolean; seed: number };
 
 /** Builds a model with the tensors, its data files, and the bytes of each tensor. */
 function build(specs: readonly Spec[]) {
@@ -35,7 +36,7 @@ function build(specs: readonly Spec[]) {
     const length = Math.ceil((count * (BITS[type] ?? 8)) / 8);
     return Uint8Array.from({ length }, (_, at) => (seed + at) % 127);
   });
-  const initializers = specs.map(({ type, count, layout }, index): onnx.ITensorProto => {
+  const initializers = specs.map(({ type, count, layout, hasLength = true }, index): onnx.ITensorProto => {
     const raw = bytes[index] ?? new Uint8Array();
     const base = { name: `w${index}`, dataType: type, dims: [count], docString: 'kept' };
     if (layout === 'typed' && type === 1)
@@ -44,7 +45,9 @@ function build(specs: readonly Spec[]) {
       return { ...base, doubleData: [...new Float64Array(raw.slice().buffer)] };
     const file = data[layout];
     if (file === undefined) return { ...base, rawData: raw };
-    const entries = { location: layout, offset: `${file.length}`, length: `${raw.length}` };
+    // The length is optional: without it, the type and the dimensions tell how much is read.
+    const length = hasLength ? { length: `${raw.length}` } : {};
+    const entries = { location: layout, offset: `${file.length}`, ...length };
     for (const byte of raw) file.push(byte);
     const externalData = Object.entries(entries).map(([key, value]) => ({ key, value }));
     return { ...base, dataLocation: 1, externalData };
