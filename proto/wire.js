@@ -11,6 +11,8 @@ export const DEEPEST = 100;
 const RECENT = 2 ** 14;
 const LONGEST_NAME = 200;
 const NOT_PLAIN = /[^ -~]/;
+/** The largest double below 2^63. The largest int64, a usual “to the end” of Slice, is read as 2^63. */
+const MAX_INT64 = 2 ** 63 - 1024;
 const recent = new Array(RECENT);
 
 const short = () => new RangeError('index out of range');
@@ -220,7 +222,7 @@ export class Writer {
   }
 
   int64(value) {
-    if (value >= 0) return this.uint64(value);
+    if (value >= 0) return this.uint64(Math.min(value, MAX_INT64));
     let rest = BigInt.asUintN(64, BigInt(value));
     for (; rest > 127n; rest >>= 7n) this.byte(Number(rest & 127n) | 128);
     return this.byte(Number(rest));

@@ -37,12 +37,13 @@ export async function fixDocument(
 
 /**
  * Returns the fixes of a document. Other edits replace the `rewritten` nodes with Mish in the exp form, or delete them. A given
- * `analysis` is reused.
+ * `analysis` is reused. The edits in `raised` raise the opset; they give way to the fixes of the same nodes.
  */
 export async function webglFixes(
   document: OnnxDocument,
   rewritten: ReadonlySet<Node> = new Set(),
   analysis: Analysis = analyse(document),
+  raised: readonly Edit[] = [],
 ): Promise<Fixes> {
   const loaded = load(document, analysis, rewritten);
   const wanted = new Map<Node, Map<Remedy, string>>();
@@ -54,10 +55,11 @@ export async function webglFixes(
     }
   }
   const fresh = namer(document, new Set(), 'webgl');
+  const inNewOpset = new Map(raised.map(({ start, bytes }) => [start, bytes]));
   const fixes: FixedNode[] = [];
   const edits: Edit[] = [];
   for (const [node, kinds] of wanted) {
-    const proto = await decodedNode(document, node);
+    const proto = await decodedNode(document, node, inNewOpset.get(node.span.start));
     if (proto === undefined) continue;
     const others = await replaced(proto, node, kinds, loaded, document, fresh);
     if (others === undefined) for (const kind of REPLACING) kinds.delete(kind);

@@ -2,7 +2,7 @@ import type { Analysis } from '../onnx/analysis.js';
 import type { Node, OnnxDocument } from '../onnx/document.js';
 import { scan } from '../onnx/scan.js';
 import type { ModelInput } from '../onnx/source.js';
-import type { Spliced } from '../onnx/splice.js';
+import type { Edit, Spliced } from '../onnx/splice.js';
 import type { Fixes, FixOptions, FixReport } from './fix-report.js';
 
 // The knowledge of WebGL's bugs is loaded on demand, since most pages do not need it.
@@ -25,14 +25,15 @@ export async function fix(
   return fixDocument(await scan(input), options);
 }
 
-/** Returns the fixes of a document if they are wanted. `rewritten` and `analysis` have the meaning they have in `webglFixes`. */
+/** Returns the fixes of a document if they are wanted. The others have the meaning that they have in `webglFixes`. */
 export async function fixesFor(
   isWanted: boolean,
   document: OnnxDocument,
   rewritten: ReadonlySet<Node>,
   analysis?: Analysis,
+  raised?: readonly Edit[],
 ): Promise<Fixes> {
   if (!isWanted) return { edits: [], fixes: [] };
   const { webglFixes } = await import('./fix.js');
-  return webglFixes(document, rewritten, analysis);
+  return webglFixes(document, rewritten, analysis, raised);
 }

@@ -47,7 +47,7 @@ async function retargetRaised(
     ...unsupported.map(({ node }) => node),
   ]);
   const isWanted = options.fix ?? (options.fixRelu === true || options.target === 'webgl');
-  const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
+  const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis, raised);
   const changes = [...(await rewriteMish(document, analysis.index, sites, {}, unsupported)), ...more];
   const edits = [...changes, ...besides(raised, changes)];
   const { bound, notes } = await boundsOf(form, changed);

@@ -136,7 +136,7 @@ async function swapRaised(
   const kept = (int8?.placed(targets) ?? targets).filter(({ node }) => !removed.has(node));
   const isWanted = options.fix ?? options.target === 'webgl';
   const gone = new Set([...targets.map(({ node }) => node), ...removed.keys()]);
-  const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis);
+  const { edits: more, fixes } = await fixesFor(isWanted, document, gone, analysis, raised);
   const placed = await inChannels(kept, analysis.index, options);
   const changes = [
     ...(int8?.edits ?? []),

@@ -53,6 +53,12 @@ export function decodeTensor(bytes: Uint8Array, where: string, most = MAX_TYPED_
   return { ...base, data: proto.rawData.length > 0 ? proto.rawData : typedBytes(proto, where) };
 }
 
+/** Converts numbers to integers of at most this size: the largest ones are rounded up when they are read. */
+const upTo = (most: bigint) => (value: number) => {
+  const whole = BigInt(value);
+  return whole > most ? most : whole;
+};
+
 function typedBytes(proto: onnx.TensorProto, where: string): Uint8Array {
   const bytes = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
   switch (proto.dataType) {
@@ -61,9 +67,9 @@ function typedBytes(proto: onnx.TensorProto, where: string): Uint8Array {
     case DataType.DOUBLE:
       return bytes(Float64Array.from(proto.doubleData));
     case DataType.INT64:
-      return bytes(BigInt64Array.from(proto.int64Data, BigInt));
+      return bytes(BigInt64Array.from(proto.int64Data, upTo(2n ** 63n - 1n)));
     case DataType.UINT64:
-      return bytes(BigUint64Array.from(proto.uint64Data, BigInt));
+      return bytes(BigUint64Array.from(proto.uint64Data, upTo(2n ** 64n - 1n)));
     case DataType.UINT32:
       return bytes(Uint32Array.from(proto.uint64Data));
     case DataType.INT32:

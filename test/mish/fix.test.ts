@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
+import { createRandom } from '../../src/base/random.js';
 import { fix } from '../../src/mish/fixes.js';
 import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
@@ -463,6 +465,36 @@ describe('fix', () => {
     });
   });
 
+  test('a Resize has the sizes that ONNX Runtime gives it, by products in float32', async () => {
+    const random = createRandom(7);
+    const sizes = Array.from({ length: 12 }, () => 1 + Math.floor(random() * 40));
+    // 10 times 0.7 is 7 in float32, and less in float64.
+    const isTight = (size: number, out: number) => Math.floor(size * Math.fround(out / size)) < out;
+    for (const size of sizes) {
+      const tight = Array.from({ length: 3 * size }, (_, at) => at + 1).filter((out) => isTight(size, out));
+      const out = tight[Math.floor(random() * tight.length)] ?? 1 + Math.floor(random() * 2 * size);
+      // Opset 10 rounds up where it makes an image smaller, and opset 11 says how.
+      const opset = random() < 0.5 ? 10 : 11;
+      const coordinates = { coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' };
+      const inputs = opset === 10 ? ['x', 'scales'] : ['x', 'scales', 'scales'];
+      const bytes = imageOf(
+        [node('Resize', inputs, ['y'], { mode: 'nearest', ...(opset === 10 ? {} : coordinates) })],
+        [1, 1, 2, size],
+        [floats('scales', [4], [1, 1, 1, Math.fround(out / size)])],
+        opset,
+      );
+      const { bytes: after } = await fixed(bytes);
+      if (out !== size) expect(ops(after)).toEqual(['Constant', 'Gather']);
+      const feeds = {
+        x: f32(
+          Array.from({ length: 2 * size }, (_, at) => at),
+          [1, 1, 2, size],
+        ),
+      };
+      expect(await run(after, feeds), `${size} to ${out}, opset ${opset}`).toEqual(await run(bytes, feeds));
+    }
+  });
+
   test('random graphs stay the same function', async () => {
     for (let seed = 0; seed < 20; seed++) {
       const graph = randomGraph(seed, 'webgl');
@@ -490,6 +522,44 @@ describe('for the target webgl', () => {
     ],
     ['y'],
   );
+
+  test('a node that is fixed loses the attributes that the raised opset lacks', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 7, max: 11 }),
+        fc.integer({ min: 12, max: 18 }),
+        fc.array(fc.constantFrom('Dropout', 'Identity', 'Reshape', 'Exp'), { minLength: 1, maxLength: 5 }),
+        async (from, opset, operators) => {
+          const chain = ['Flatten', ...operators, 'Dropout', 'Relu'].map((op, at) => {
+            const inputs = op === 'Reshape' ? [`v${at}`, 's'] : [`v${at}`];
+            return node(op, inputs, [`v${at + 1}`], op === 'Dropout' ? { ratio: { f: 0.5 } } : {});
+          });
+          const bytes = model({
+            nodes: chain,
+            opset: from,
+            inputs: [value('v0', F32, [1, 2, 3, 4])],
+            outputs: [value(`v${chain.length}`, F32)],
+            initializers: [ints('s', [2], [4, 6])],
+          });
+          const feeds = {
+            v0: f32(
+              Array.from({ length: 24 }, (_, at) => Math.sin(at)),
+              [1, 2, 3, 4],
+            ),
+          };
+          const { output, report } = await swap(bytes, { target: 'webgl', opset });
+          expect(report.fixes).not.toEqual([]);
+          const plain = await swap(bytes, { form: 'exp' });
+          const [is, was] = [
+            await run(await output.bytes(), feeds),
+            await run(await plain.output.bytes(), feeds),
+          ];
+          for (const [name, exact] of Object.entries(was)) expectClose(is[name], exact);
+        },
+      ),
+      { numRuns: 8, seed: 3 },
+    );
+  });
 
   test('swap also fixes the remaining nodes, and a single undo reverts both', async () => {
     const { output, report } = await swap(source, { target: 'webgl' });

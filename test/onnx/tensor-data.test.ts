@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
+import { messageField } from '../../src/onnx/encode.js';
 import { decodeTensor } from '../../src/onnx/tensor-data.js';
 import { DataType } from '../../src/onnx/types.js';
 
@@ -47,6 +48,65 @@ test('64-bit integers are exact in raw data', () => {
       const rawData = view(BigInt64Array.of(value));
       const { data } = decodeTensor(written({ dataType: DataType.INT64, rawData }), 'file');
       expect(data).toEqual(rawData);
+    }),
+  );
+});
+
+/** A packed field of 64-bit integers, each as it is. */
+function packed(number: number, values: readonly bigint[]): Uint8Array {
+  const bytes = values.flatMap((value) => {
+    const rest = BigInt.asUintN(64, value);
+    const groups = Array.from({ length: 10 }, (_, at) => Number((rest >> BigInt(7 * at)) & 127n));
+    const last = Math.max(
+      0,
+      groups.findLastIndex((bits) => bits > 0),
+    );
+    return groups.slice(0, last + 1).map((bits, at) => (at < last ? bits | 128 : bits));
+  });
+  return messageField(number, Uint8Array.from(bytes));
+}
+
+/** Returns whether a number is an integer, as near as a double can be. */
+const isNear = (found: bigint, wanted: bigint) => {
+  const [gap, size] = [found - wanted, wanted < 0n ? -wanted : wanted];
+  return (gap < 0n ? -gap : gap) <= size >> 53n;
+};
+
+test('64-bit integers of a field of their own are the nearest that a double can be, up to the largest', () => {
+  const types = [
+    { dataType: DataType.INT64, field: 7, arbitrary: [-(2n ** 63n), 2n ** 63n - 1n], read: BigInt64Array },
+    { dataType: DataType.UINT64, field: 11, arbitrary: [0n, 2n ** 64n - 1n], read: BigUint64Array },
+  ] as const;
+  for (const {
+    dataType,
+    field,
+    arbitrary: [min, max],
+    read,
+  } of types)
+    fc.assert(
+      fc.property(fc.array(fc.bigInt({ min, max }), { maxLength: 3 }), (drawn) => {
+        const values = [...drawn, min, max];
+        const tensor = Uint8Array.from([...written({ dataType }), ...packed(field, values)]);
+        const { data } = decodeTensor(tensor, 'file');
+        const found = [...new read((data as Uint8Array).buffer as ArrayBuffer)];
+        expect(found.map((value, at) => isNear(value, values[at] ?? 0n))).toEqual(values.map(() => true));
+      }),
+    );
+});
+
+test('64-bit integers of attributes are written as near as a double can be, and with their sign', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), (drawn) => {
+      const values = [drawn, -(2n ** 63n), 2n ** 63n - 1n];
+      const { ints } = onnx.AttributeProto.decode(packed(8, values));
+      const { int64Data } = onnx.TensorProto.decode(packed(7, values));
+      const again = written({ dataType: DataType.INT64, int64Data });
+      const found = [
+        ...new BigInt64Array((decodeTensor(again, 'file').data as Uint8Array).buffer as ArrayBuffer),
+      ];
+      expect(found.map((value, at) => isNear(value, values[at] ?? 0n))).toEqual([true, true, true]);
+      const signs = onnx.AttributeProto.decode(onnx.AttributeProto.encode({ ints }).finish()).ints;
+      expect(signs.map(Math.sign)).toEqual(values.map((value) => Math.sign(Number(value))));
     }),
   );
 });

@@ -53,7 +53,7 @@ async function resizedAxes(
   if (scales?.length === dims.length)
     return dims.map((size, axis) => {
       const scale = scales[axis] ?? 1;
-      return { scale, out: Math.floor(size * scale) };
+      return { scale, out: Math.floor(Math.fround(size * scale)) }; // in float32, as ONNX Runtime does
     });
   if (sizes?.length !== dims.length) return undefined;
   return dims.map((size, axis) => ({ scale: (sizes[axis] ?? 1) / size, out: sizes[axis] ?? 1 }));

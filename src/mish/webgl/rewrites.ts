@@ -19,13 +19,14 @@ export type Fresh = (wanted: string) => string;
 
 const { INT, INTS, TENSOR } = onnx.AttributeProto.AttributeType;
 
-/** Decodes a node with all of its attributes, which a scan does not look into. Throws `malformed`. */
+/** Decodes a node, or the field that replaces it, with all of its attributes, which a scan does not look into. Throws `malformed`. */
 export async function decodedNode(
   { source }: OnnxDocument,
   node: Node,
+  replacement?: Uint8Array | undefined,
 ): Promise<onnx.INodeProto | undefined> {
   const { start, end } = node.span;
-  const bytes = await source.read(start, end - start);
+  const bytes = replacement ?? (await source.read(start, end - start));
   try {
     // An encoded graph with a single node equals that node as a field of a graph.
     return onnx.GraphProto.decode(bytes).node[0];

@@ -36,6 +36,13 @@ export function inlineBranches(
   if ((model.irVersion ?? 0) >= 4) for (const { name } of graph.input ?? []) values.delete(name ?? '');
   for (const [name, value] of known) values.set(name, value);
   const taken = new Set<string>();
+  const labels = new Set((graph.node ?? []).map(({ name }) => name));
+  /** Returns a branch's node without its name if a node of the main graph has it: ONNX Runtime refuses two nodes of one name. */
+  const relabelled = (node: NodeProto): NodeProto => {
+    const isTaken = labels.has(node.name);
+    labels.add(node.name);
+    return isTaken ? { ...node, name: '' } : node;
+  };
   const take = (node: NodeProto) => {
     for (const name of node.output ?? []) taken.add(name);
     return node;
@@ -64,7 +71,10 @@ export function inlineBranches(
         constants: constantNames(branch.graph),
       });
     }
-    const inlined = [...chosen.flatMap(({ graph }) => graph.node ?? []), ...resultsOf(node, chosen)];
+    const inlined = [
+      ...chosen.flatMap(({ graph }) => (graph.node ?? []).map(relabelled)),
+      ...resultsOf(node, chosen),
+    ];
     for (const one of inlined.toReversed()) open.push(one);
   }
   graph.node = nodes;

@@ -82,7 +82,7 @@ export function inlineFunctions(model: ModelProto): InlinedFunctions {
       if (left-- === 0) throw tooMuch('expand to too many nodes');
       expand(instance(inner, rename, attributes), depth + 1);
     }
-    for (const [from, to] of copies) nodes.push(identityNode(rename(from), to));
+    for (const [from, to] of copies) nodes.push(identityNode(rename.value(from), to));
   };
   for (const node of graph?.node ?? []) expand(node, 0);
   if (graph) graph.node = nodes;
@@ -106,13 +106,20 @@ function hasOpsetsOf(model: ModelProto, { opsetImport }: FunctionProto): boolean
   return true;
 }
 
+/** The names that the values and the nodes of a function get in a call. */
+interface Renaming {
+  value(name: string): string;
+  /** A node may have the name of a value, which is no name of a node in the call. */
+  node(name: string): string;
+}
+
 /** Maps the names of a function to those of a call. `copies` lists outputs that share a value with an input or constant. */
 function renaming(
   call: NodeProto,
   callee: FunctionProto,
   shared: ReadonlyMap<string, HoistedConstant>,
   prefix: string,
-) {
+): { readonly rename: Renaming; readonly copies: readonly [from: string, to: string][] } {
   const names = new Map<string, string>([['', '']]);
   for (const [slot, name] of (callee.input ?? []).entries()) names.set(name, call.input?.[slot] ?? '');
   for (const [inner, { name }] of shared) names.set(inner, name);
@@ -123,7 +130,11 @@ function renaming(
     if (names.has(name)) copies.push([name, actual]);
     else names.set(name, actual);
   }
-  return { rename: (name: string) => names.get(name) ?? prefix + name, copies };
+  const rename: Renaming = {
+    value: (name) => names.get(name) ?? prefix + name,
+    node: (name) => (name === '' ? '' : prefix + name),
+  };
+  return { rename, copies };
 }
 
 /** Returns a function's constants that do not depend on the call, by their names in the function. */
@@ -152,7 +163,7 @@ function attributesOf(call: NodeProto, callee: FunctionProto): ReadonlyMap<strin
 /** Copies a node of a function for a call. */
 function instance(
   node: NodeProto,
-  rename: (name: string) => string,
+  rename: Renaming,
   attributes: ReadonlyMap<string, AttributeProto>,
 ): NodeProto {
   const attribute = (node.attribute ?? []).flatMap((one) => {
@@ -166,9 +177,9 @@ function instance(
   });
   return {
     ...node,
-    name: node.name ? rename(node.name) : '',
-    input: (node.input ?? []).map(rename),
-    output: (node.output ?? []).map(rename),
+    name: rename.node(node.name ?? ''),
+    input: (node.input ?? []).map(rename.value),
+    output: (node.output ?? []).map(rename.value),
     attribute,
   };
 }
@@ -176,11 +187,11 @@ function instance(
 /** Renames a nested graph. All its names are a function's, which sees no names from outside. */
 function renamedBody(
   body: GraphProto,
-  rename: (name: string) => string,
+  rename: Renaming,
   attributes: ReadonlyMap<string, AttributeProto>,
 ): GraphProto {
   const named = <T extends { name?: string | null }>(all: readonly T[] | null | undefined) =>
-    (all ?? []).map((one) => ({ ...one, name: rename(one.name ?? '') }));
+    (all ?? []).map((one) => ({ ...one, name: rename.value(one.name ?? '') }));
   return {
     ...body,
     node: (body.node ?? []).map((one) => instance(one, rename, attributes)),

@@ -9,40 +9,17 @@ export type NodeProto = onnx.NodeProto.$Properties;
 export type TensorProto = onnx.TensorProto.$Properties;
 export type AttributeProto = onnx.AttributeProto.$Properties;
 
-/** The largest double below 2^63. Decoding rounds the largest int64, a usual "to the end" of Slice, up to 2^63. */
-const MAX_INT64 = 2 ** 63 - 1024;
-const saturated = (value: number) => Math.min(value, MAX_INT64);
-
 /** Decodes the whole model of a scanned document. Weights share the document's bytes. Throws `malformed`. */
 export async function decodeModel({ source }: OnnxDocument): Promise<ModelProto> {
   const bytes = source.bytes ?? (await source.read(0, source.size));
-  let model: ModelProto;
   try {
-    model = onnx.ModelProto.decode(bytes);
+    return onnx.ModelProto.decode(bytes);
   } catch (cause) {
     throw new OnnxMishError('malformed', 'the model cannot be decoded as a whole', {
       where: source.name,
       fix: 'Check that the file was copied whole',
       cause,
     });
-  }
-  for (const graph of graphsOf(model)) {
-    for (const tensor of graph.initializer ?? []) saturate(tensor);
-    for (const node of graph.node ?? []) saturateAttributes(node);
-  }
-  for (const { node } of model.functions) for (const one of node ?? []) saturateAttributes(one);
-  return model;
-}
-
-function saturate(tensor: TensorProto): void {
-  if (tensor.int64Data?.length) tensor.int64Data = tensor.int64Data.map(saturated);
-}
-
-function saturateAttributes({ attribute }: NodeProto): void {
-  for (const one of attribute ?? []) {
-    if (one.i != null) one.i = saturated(one.i);
-    if (one.ints?.length) one.ints = one.ints.map(saturated);
-    if (one.t) saturate(one.t);
   }
 }
 
