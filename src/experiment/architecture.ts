@@ -26,10 +26,11 @@ export interface ArchitectureChoice extends SiteChoice {
 /** An activation that is exchanged. */
 export interface ExchangedSite {
   readonly label: string;
-  /** Name of the value that goes into the activation, in every model. */
-  readonly input: string;
+  /** Name of the value of the main graph that goes into the activation, in every model; undefined in a nested graph or a function. */
+  readonly input: string | undefined;
 }
 
+/** An architecture with each activation. */
 export interface Architecture {
   /** The model with each activation. */
   readonly models: ReadonlyMap<ReplacementName, LoadedModel>;
@@ -179,7 +180,10 @@ async function sitesFor(
   const { sites } = await findSites(document, options);
   const present = new Map<string, ExchangedSite>();
   for (const site of [...sites.filter((one) => written.has(keyOfSite(one))), ...already.sites])
-    present.set(keyOfSite(site), { label: siteLabel(site), input: inputOf(site) });
+    present.set(keyOfSite(site), {
+      label: siteLabel(site),
+      input: site.scope === document.graph ? inputOf(site) : undefined,
+    });
   const skipped = report.skipped.filter(({ reason }) => reason !== 'excluded');
   return { to, plan, present, unmatched, skipped: skipped.map(({ label, why }) => ({ label, why })) };
 }

@@ -1,8 +1,9 @@
 // Measures of a trained run: score, units, landscape and derivative.
 import { evaluatePart, scoreOf } from '../finetune/arm.js';
+import { drawn } from '../finetune/drawn.js';
 import { feedsOf } from '../finetune/feeds.js';
 import { MAX_UNIT_SAMPLES } from '../finetune/limits.js';
-import { firstOf } from '../finetune/split-data.js';
+import { someOf } from '../finetune/split-data.js';
 import { editedModel } from '../finetune/start.js';
 import { countUnits } from '../finetune/units.js';
 import { splice } from '../onnx/splice.js';
@@ -30,7 +31,7 @@ export async function judgeRun(
   const test = scoreOf(await evaluatePart(trainer, parts.test));
   const from = modelOf(experiment, activation);
   const trained = await editedModel(from, splice(from.document.source, await trainer.edits()));
-  const inputs = architecture.sites.map(({ input }) => input);
+  const inputs = architecture.sites.flatMap(({ input }) => input ?? []);
   const feeds = feedsOf(parts.test, trained, MAX_UNIT_SAMPLES, { hasRest: true });
   const counts = [...(await countUnits(trained, inputs, feeds, options)).values()];
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
@@ -51,7 +52,7 @@ export async function judgeRun(
     session,
   });
   const { images = DEFAULT_LANDSCAPE_IMAGES, ...size } = options.landscape ?? {};
-  const samples = firstOf(parts.test, images);
+  const samples = someOf(parts.test, drawn(parts.test.count, images));
   const landscape = await lossLandscape(trainedWeights(trainer, samples), {
     ...size,
     seed: DIRECTIONS_SEED,

@@ -2,9 +2,11 @@
 import type { LazyFeeds } from '../data/dataset.js';
 import type { EditableModel } from '../providers/loaded-model.js';
 import { batchArrays } from '../train/batches.js';
+import { drawn } from './drawn.js';
 import { RUN_SAMPLES } from './limits.js';
 import type { LabelledPart } from './split-data.js';
 
+/** Sizes of the runs. */
 export interface FeedSizes {
   /** Maximum number of samples in a run. */
   readonly maxBatch?: number | undefined;
@@ -12,7 +14,7 @@ export interface FeedSizes {
   readonly hasRest?: boolean | undefined;
 }
 
-/** Returns runs of the first samples of a part, which are read on each pass. Where the model fixes the batch size, the runs have it. */
+/** Returns runs of samples of a part, drawn by `drawn` and read on each pass. Where the model fixes the batch size, the runs have it. */
 export function feedsOf(
   { inputs: samples, count }: LabelledPart,
   { document: { graph } }: EditableModel,
@@ -26,9 +28,10 @@ export function feedsOf(
   const batch = typeof fixed === 'number' ? fixed : Math.min(RUN_SAMPLES, maxBatch, count);
   const most = Math.min(count, maxSamples);
   const read = hasRest && fixed === undefined ? most : most - (most % batch);
+  const chosen = drawn(count, most);
   async function* feeds() {
     for (let start = 0; start < read; start += batch) {
-      const indices = Uint32Array.from({ length: Math.min(batch, read - start) }, (_, at) => start + at);
+      const indices = chosen.subarray(start, Math.min(start + batch, read));
       const feed = batchArrays(samples, indices.length);
       await samples.read(indices, feed);
       yield feed;

@@ -22,6 +22,7 @@ export interface DataParts {
   readonly testFrom: 'data' | 'file';
 }
 
+/** Share of the validation part, and seed of the shuffle. */
 export interface SplitOptions {
   /** Share of the data for validation. */
   readonly validation: number;
@@ -100,17 +101,10 @@ export function someOf({ inputs, targets, origin }: LabelledPart, chosen: Uint32
   };
 }
 
-/** Returns the first samples of a part. */
-export function firstOf(part: LabelledPart, most: number): LabelledPart {
-  return someOf(
-    part,
-    Uint32Array.from({ length: Math.min(most, part.count) }, (_, at) => at),
-  );
-}
-
 /** Returns the first samples of a part, for measuring times. They may all be of one class, which `isExcerpt` permits. */
 export function excerptOf(part: LabelledPart, most: number): LabelledPart {
-  const first = firstOf(part, most);
+  const indices = Uint32Array.from({ length: Math.min(most, part.count) }, (_, at) => at);
+  const first = someOf(part, indices);
   return { ...first, origin: { ...first.origin, isExcerpt: true } };
 }
 

@@ -85,3 +85,22 @@ test('the order of several lists does not depend on theirs', () => {
   ])
     expect(activationOrder(lists)).toEqual(['relu', 'mish', 'elu']);
 });
+
+test('the name in a function is not that of a value in the main graph', async () => {
+  for (const inside of ['x', 'h', 'other']) {
+    const bytes = model({
+      nodes: [node('Act', ['x'], ['h'], {}, { domain: 'my' }), node('Relu', ['h'], ['y'])],
+      inputs: [value('x', 1, ['N', 2])],
+      outputs: [value('y', 1, ['N', 2])],
+      functions: [
+        {
+          ...{ name: 'Act', domain: 'my', opsetImport: [{ domain: '', version: 17 }] },
+          ...{ input: [inside], output: ['z'], nodes: [node('Relu', [inside], ['z'])] },
+        },
+      ],
+      domains: { my: 1 },
+    });
+    const { sites } = await architectureOf(await modelFromBytes(bytes), ['relu', 'mish'], {});
+    expect(sites.map(({ input }) => input).toSorted()).toEqual(['h', undefined]);
+  }
+});

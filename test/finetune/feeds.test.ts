@@ -25,8 +25,10 @@ async function runsOf(count: number, most: number, batch: number | string, hasRe
   for await (const { x } of feeds) runs.push(Array.from(x?.data as Float32Array));
   expect(runs).toHaveLength(feeds.length);
   expect(runs.flat()).toHaveLength(feeds.samples);
-  expect(runs.flat()).toEqual(Array.from({ length: feeds.samples }, (_, at) => at));
-  return { samples: feeds.samples, sizes: runs.map(({ length }) => length) };
+  const read = runs.flat();
+  if (count <= most) expect(read).toEqual(Array.from({ length: feeds.samples }, (_, at) => at));
+  expect(read).toEqual([...new Set(read)].sort((a, b) => a - b));
+  return { samples: feeds.samples, sizes: runs.map(({ length }) => length), read };
 }
 
 const COUNTS = [1, 15, 16, 17, 64, 211];
@@ -50,5 +52,26 @@ test.each(COUNTS)('%i samples are read in equal runs where these are needed', as
     const each = batch === 4 ? 4 : Math.min(16, count);
     expect(samples).toBe(count - (count % each));
     expect(new Set(sizes).size).toBeLessThanOrEqual(1);
+  }
+});
+
+test.each([
+  ['sorted by class', (at: number, count: number) => Math.floor((4 * at) / count)],
+  ['in turns', (at: number) => at % 4],
+] as const)('of many samples %s, each class is read in proportion', async (_, classOf) => {
+  for (const [count, most] of [
+    [1000, 64],
+    [1024, 256],
+    [4096, 512],
+    [2051, 256],
+  ] as const) {
+    for (const batch of ['N', 8]) {
+      const { samples, read } = await runsOf(count, most, batch, false);
+      const counts = [0, 1, 2, 3].map((one) => read.filter((at) => classOf(at, count) === one).length);
+      // The deviation of a share of a quarter, five times.
+      for (const one of counts)
+        expect(Math.abs(one - samples / 4), `${counts}`).toBeLessThan(2.2 * Math.sqrt(samples));
+      expect(await runsOf(count, most, batch, false)).toEqual({ samples, read, sizes: expect.anything() });
+    }
   }
 });
