@@ -2,11 +2,11 @@
 import { OnnxMishError } from '../base/error.js';
 import { createRandom, permutation, seedOf } from '../base/random.js';
 import { dataDigest } from '../finetune/digest.js';
+import { inputsForSamples } from '../finetune/prepare.js';
 import { type DataParts, type LabelledPart, someOf, splitData } from '../finetune/split-data.js';
 import type { ReplacementName } from '../mish/activation-kinds.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type { OnProvider } from '../providers/provider.js';
-import { withSession } from '../providers/with-session.js';
 import { type Architecture, activationNames, architectureOf, normsOf } from './architecture.js';
 import { experimentDigest } from './digest.js';
 import { gainOf } from './gain.js';
@@ -70,7 +70,7 @@ export async function prepareExperiment(
   const seeds = seedsOf(options);
   const architecture = await architectureOf(model, activations, options);
   for (const advice of architecture.unmatched) options.onDoubt?.(advice);
-  const inputs = await withSession(model.file, options, (session) => session.inputs);
+  const inputs = await inputsForSamples(model, options);
   const data = await options.data(inputs);
   const test = await options.test?.(inputs);
   const parts = splitData(data, test, { validation: 0, seed: 0 });

@@ -93,13 +93,17 @@ async function openStream(path: string, maxBytes: number): Promise<Readable> {
 }
 
 /**
- * Reads the text of a file, pipe or device, or of standard input for `-`. Throws like `readAll`, and `io` for text
- * that is too long for a string.
+ * Reads the text of a file, pipe or device, or of standard input for `-`: UTF-8, or UTF-16 with a byte order mark, as Windows
+ * PowerShell redirects it. Throws like `readAll`, and `io` for text that is too long for a string.
  */
 export async function readText(path: string, signal?: AbortSignal | undefined): Promise<string> {
   const bytes = await readAll(path, { signal, maxBytes: bufferConstants.MAX_STRING_LENGTH });
-  return new TextDecoder().decode(bytes);
+  const mark = bytes.toString('latin1', 0, 2);
+  return new TextDecoder(UTF16[mark] ?? 'utf-8').decode(bytes);
 }
+
+/** Encodings by their byte order mark. */
+const UTF16: Readonly<Record<string, string>> = { '\xff\xfe': 'utf-16le', '\xfe\xff': 'utf-16be' };
 
 /** Throws `io` for a file that is too long for a string, for readers that do not use `readText`. */
 export async function refuseLongText(path: string): Promise<void> {

@@ -2,6 +2,7 @@
 import { OnnxMishError } from '../base/error.js';
 import { sharedSamples } from '../data/shared-samples.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
+import type { OnProvider, ValueInfo } from '../providers/provider.js';
 import { withSession } from '../providers/with-session.js';
 import { type ChosenLoss, chooseLoss } from '../train/choose-loss.js';
 import { type ArmOptions, evaluatePart, openArm, scoreOf } from './arm.js';
@@ -50,12 +51,7 @@ export async function prepareFinetune(original: LoadedModel, given: ArmOptions):
     throw new OnnxMishError('bad-usage', 'the patience needs a validation part', {
       fix: 'Give a share for validation, or leave out the patience',
     });
-  const inputs = await withSession(original.file, given, (session) => session.inputs);
-  if (inputs.length === 0)
-    throw new OnnxMishError('bad-usage', 'the model has no inputs', {
-      where: original.name,
-      fix: 'Give a model that reads samples',
-    });
+  const inputs = await inputsForSamples(original, given);
   const data = await given.data(inputs);
   const test = await given.test?.(inputs);
   const parts = splitData(data, test, { validation, seed });
@@ -79,6 +75,19 @@ export async function prepareFinetune(original: LoadedModel, given: ArmOptions):
   const repaired = start.isRepaired ? (await evaluateParts(start.model, parts, options)).test : null;
   const scores = first && plain && { original: first.test, plain, repaired, validation: first.validation };
   return { parts, source: data.source, swap, start, loss, digest, resumed, scores };
+}
+
+/** Returns the inputs of a model, which samples go to. Throws `bad-usage` for a model without inputs, and as `open` of a provider does. */
+export async function inputsForSamples(
+  model: LoadedModel,
+  options: OnProvider & Pick<ArmOptions, 'session' | 'signal'>,
+): Promise<readonly ValueInfo[]> {
+  const inputs = await withSession(model.file, options, (session) => session.inputs);
+  if (inputs.length > 0) return inputs;
+  throw new OnnxMishError('bad-usage', 'the model has no inputs', {
+    where: model.name,
+    fix: 'Give a model that reads samples',
+  });
 }
 
 /** Facts about the models before training, and about the test part. */

@@ -5,6 +5,7 @@ import type { OptionHint } from '../base/option-hint.js';
 import type { RunKey } from '../experiment/prepare.js';
 import type { ExperimentRun } from '../experiment/report-schema.js';
 import type { RunEpoch } from '../experiment/train-run.js';
+import { tooManyOpen } from '../files/file-error.js';
 import type { TrainingTimes } from '../train/part-times.js';
 
 /** Progress of a run. */
@@ -64,7 +65,7 @@ const MAX_LOST = 2;
 
 /**
  * Returns a worker that trains in a process of its own. If the process dies, another one goes on with the run from its last epoch, once.
- * Throws `run-failed` for a process that dies again, `aborted` also after `close`, and what the run throws.
+ * Throws `run-failed` for a process that dies again or does not start, `aborted` also after `close`, and what the run throws.
  */
 export function processWorker(options: ProcessOptions): RunWorker {
   let child: ChildProcess | undefined;
@@ -74,13 +75,10 @@ export function processWorker(options: ProcessOptions): RunWorker {
     if (isClosed || options.signal.aborted) throw new OnnxMishError('aborted', 'interrupted');
   };
   const open = () => {
-    const { program, args, start } = options;
     stopIfOver();
-    const made = fork(program, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    made.once('exit', () => {
+    const made = startProcess(options, () => {
       if (child === made) child = undefined;
     });
-    made.send(start);
     return made;
   };
   /** Sends a request, and returns the last reply; `lost` if the process died. */
@@ -89,9 +87,10 @@ export function processWorker(options: ProcessOptions): RunWorker {
       child ??= open();
       const asked = child;
       const end = (result: WorkerReply | Lost) => {
-        asked.off('message', hear).off('exit', lose).off('error', reject);
+        asked.off('message', hear).off('exit', lose).off('error', refuse);
         resolve(result);
       };
+      const refuse = (error: Error) => reject(cannotStart(error));
       const lose = (code: number | null, signal: NodeJS.Signals | null) =>
         end({ kind: 'lost', by: signal ?? `exit code ${code}` });
       const hear = (reply: WorkerReply) => {
@@ -99,7 +98,8 @@ export function processWorker(options: ProcessOptions): RunWorker {
         else if (reply.kind === 'point') progress?.onPoint(reply.key, reply.done, reply.of);
         else end(reply);
       };
-      asked.on('message', hear).once('exit', lose).once('error', reject);
+      asked.on('message', hear).once('exit', lose).once('error', refuse);
+      if (!asked.connected) return;
       asked.send(request, (error) => {
         if (error !== null) end({ kind: 'lost', by: error.message });
       });
@@ -143,6 +143,17 @@ export function processWorker(options: ProcessOptions): RunWorker {
   };
 }
 
+/** Starts a process and sends it the first message. Calls `onEnd` when it ends, or did not start. */
+function startProcess({ program, args, start }: ProcessOptions, onEnd: () => void): ChildProcess {
+  const child = fork(program, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  // After a failed start there is no exit, and there may be no channel.
+  child.once('exit', onEnd).on('error', () => {
+    if (child.pid === undefined) onEnd();
+  });
+  if (child.connected) child.send(start, () => {}); // a process that does not get it ends
+  return child;
+}
+
 /** A process that died while it worked. */
 interface Lost {
   readonly kind: 'lost';
@@ -153,6 +164,14 @@ function describe(request: WorkerRequest): string {
   if (request.kind === 'measure') return `the measurement of ${request.activation}`;
   return `${request.key.activation} with seed ${request.key.seed}`;
 }
+
+/** Returns the error for a process that the system does not start. */
+const cannotStart = (cause: Error) =>
+  tooManyOpen(cause) ??
+  new OnnxMishError('run-failed', `a process cannot be started: ${cause.message}`, {
+    fix: 'Use fewer processes',
+    cause,
+  });
 
 const unexpected = ({ kind }: WorkerReply) =>
   new OnnxMishError('run-failed', `a process sent '${kind}'`, { fix: 'Report this as a defect' });

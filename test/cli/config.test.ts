@@ -220,6 +220,16 @@ test.each([
   ['calibrate', '--to gelu', { beta: 1, form: 'exp' }, { beta: 1 }],
   ['calibrate', '--to gelu', { beta: 'auto', keep: ['sqnr>=30'] }, {}],
   ['rank', '--data b.npz', { data: 'a.npz', labels: 'y', scale: 2 }, { labels: 'y', scale: 2 }],
+  ...(['finetune', 'experiment'] as const).flatMap(
+    (name) =>
+      [
+        // Samples for the test are of the kind of the others.
+        [name, '--images set', { data: 'a.npz', labels: 'y', test: 'b.npz' }, {}],
+        [name, '--data a.npz --labels y', { images: 'set', test: 'other' }, {}],
+        [name, '--data a.npz', { data: 'c.npz', labels: 'y', test: 'b.npz' }, { labels: 'y', test: 'b.npz' }],
+        [name, '--images set', { test: 'other' }, { test: 'other' }],
+      ] as const,
+  ),
 ] as const)('%s %s takes of %j only what goes with it', async (name, args, section, rest) => {
   const called = await optionsWith(COMMANDS[name], section, args.split(' '));
   const taken = Object.keys(section).filter((name) => called.getOptionValueSource(name) === 'config');
@@ -252,6 +262,24 @@ test.each(['swap', 'calibrate'] as const)(
       }
   },
 );
+
+test.each([
+  [[], { fixRelu: true }, true],
+  [[], { fixRelu: false }, false],
+  [['--fix-relu'], { fix: false }, true],
+  [['--fix-relu'], { fixRelu: false }, true],
+  [['--no-fix'], { fixRelu: true }, false],
+] as const)('of the names of an option, %j goes before %j', async (args, section, fix) => {
+  const called = await optionsWith(retarget, section, args);
+  expect(called.opts().fix).toBe(fix);
+});
+
+test('only samples can be random: folders and files may have that name', async () => {
+  const called = await optionsWith(swap, { data: 'random', outDir: 'random', report: 'random' }, []);
+  const { data, outDir, report } = called.opts();
+  expect(data).toBe('random');
+  expect([outDir, report]).toEqual([expect.stringMatching(/.random$/), outDir]);
+});
 
 function throws(work: () => unknown): boolean {
   try {

@@ -153,6 +153,10 @@ test.each([
   [['swap', 'm.onnx', '--config', '.'], 'onnx-mish: .: this folder has no configuration\n'],
   [['swap', '-', '--plan', '-'], 'onnx-mish: model and plan cannot both come from standard input\n  Name a'],
   [['validate', 'm.onnx', '--shape', 'x'], "onnx-mish: --shape 'x' has no '='\n  Write --shape name=size.\n"],
+  ...['1x', 'x3', '1xx3', '1,,3', ' ', '1e1', '0x1f', '-1', '1.0'].map((shape): [string[], string] => [
+    ['validate', 'm.onnx', '--shape', `x=${shape}`],
+    `onnx-mish: '${shape}' is not a valid shape\n  Write sizes as 1x3x224x224.\n`,
+  ]),
   [
     ['validate', 'm.onnx', '--shape', 'x=a'],
     "onnx-mish: 'a' is not a valid shape\n  Write sizes as 1x3x224x224.\n",

@@ -95,10 +95,10 @@ test('the name in a function is not that of a value in the main graph', async ()
       functions: [
         {
           ...{ name: 'Act', domain: 'my', opsetImport: [{ domain: '', version: 17 }] },
-          ...{ input: [inside], output: ['z'], nodes: [node('Relu', [inside], ['z'])] },
+          ...{ input: [inside], output: ['z'], node: [node('Relu', [inside], ['z'])] },
         },
       ],
-      domains: { my: 1 },
+      ...{ opset: 17, ir: 8, domains: { my: 1 } },
     });
     const { sites } = await architectureOf(await modelFromBytes(bytes), ['relu', 'mish'], {});
     expect(sites.map(({ input }) => input).toSorted()).toEqual(['h', undefined]);

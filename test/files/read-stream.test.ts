@@ -51,3 +51,13 @@ test('reading waits for a pipe, reads it to its end, and can be aborted', async 
   setTimeout(() => controller.abort(), 20);
   expect(await failure(waiting)).toMatchObject({ code: 'aborted' });
 });
+
+test('text is UTF-8, or UTF-16 by its mark, as PowerShell writes the output of a command', async () => {
+  const folder = await tempFolder();
+  for (const text of ['{"a": 1}\n', '', 'ü ∞ 😀', '\u4e2d\ufffe', '"\\ud800"']) {
+    const little = Buffer.from(`\ufeff${text}`, 'utf16le');
+    const big = Buffer.from(little).swap16();
+    for (const bytes of [Buffer.from(text), Buffer.from(`\ufeff${text}`), little, big])
+      expect(await readText(await folder.write('text', bytes))).toBe(text);
+  }
+});

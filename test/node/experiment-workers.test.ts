@@ -86,3 +86,20 @@ test('a process that `close` ends at work is not replaced', async () => {
   expect(await started()).toBe(1);
   await expect(worker.measure('mish')).rejects.toMatchObject({ code: 'aborted' });
 });
+
+test('a process that the system does not start is an error with advice', async () => {
+  const { worker } = await workerThat({});
+  const { execPath } = process;
+  process.execPath = '/none';
+  try {
+    const failure = {
+      code: 'run-failed',
+      what: expect.stringMatching(/^a process cannot be started: .*ENOENT/),
+    };
+    await expect(worker.measure('mish')).rejects.toMatchObject(failure);
+    await expect(worker.train(key, SILENT)).rejects.toMatchObject(failure);
+    await worker.close();
+  } finally {
+    process.execPath = execPath;
+  }
+});

@@ -13,6 +13,7 @@ import { withFlags } from '../text/flags.js';
 import { say, sayJson } from '../text/say.js';
 import { clean, columns, plural } from '../text/text.js';
 
+/** Result of a provider’s kernel, or the reason why there is none. */
 interface Diagnosis {
   readonly provider: ProviderName;
   readonly works: boolean;
@@ -20,6 +21,7 @@ interface Diagnosis {
   readonly fix: string | null;
 }
 
+/** Options of the command, as parsed by commander. */
 interface Flags {
   readonly browser?: string;
   readonly install?: true | string[];
@@ -102,21 +104,33 @@ async function diagnose(name: ProviderName, settings: BrowserSettings): Promise<
     const target = TARGETS.find((known) => known === name.replace('-native', ''));
     const form = target === undefined ? 'softplus' : FORM_FOR[target];
     const result = await sweep(provider, { kind: 'mish', form, beta: 1 }, 'f32', KERNEL_OPSET);
-    const { maxScaled, problem, runtime } = result;
+    const { problem, runtime } = result;
     if (problem !== null) return { provider: name, works: false, says: problem, fix: null };
-    const right = maxScaled !== null && maxScaled < toleranceFor(name, 'f32').kernel;
-    const parts = [
-      `ONNX Runtime ${runtime?.version ?? provider.version}`,
-      ...describe(runtime),
-      `the error of the ${form} form is at most ${maxScaled?.toExponential(1)}${right ? '' : ', which is too much'}`,
-    ];
+    const { isRight, text } = judgeKernel(form, result, toleranceFor(name, 'f32').kernel);
+    const parts = [`ONNX Runtime ${runtime?.version ?? provider.version}`, ...describe(runtime), text];
     const web = WEB_PROVIDERS.find((one) => one === name);
     const notice = web && webFacts(web).notice;
     const says = `${parts.join(', ')}${notice === undefined ? '' : `. ${notice}`}`;
-    return { provider: name, works: right, says, fix: null };
+    return { provider: name, works: isRight, says, fix: null };
   } finally {
     await provider.close?.();
   }
+}
+
+/** Judges the results of a kernel that ran, and describes them. Those that are not finite have no error. */
+export function judgeKernel(
+  form: string,
+  { maxScaled, broken }: Pick<Sweep, 'maxScaled' | 'broken'>,
+  tolerance: number,
+): { isRight: boolean; text: string } {
+  if (broken > 0 || maxScaled === null)
+    return {
+      isRight: false,
+      text: `the ${form} form gives NaN or an infinity at ${plural(broken, 'point')}`,
+    };
+  const isRight = maxScaled <= tolerance;
+  const most = `the error of the ${form} form is at most ${maxScaled.toExponential(1)}`;
+  return { isRight, text: isRight ? most : `${most}, which is too much` };
 }
 
 function describe(runtime: Sweep['runtime']): string[] {

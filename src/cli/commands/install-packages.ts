@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
+import { aborted } from '../../base/abort.js';
 import { messageOf, OnnxMishError } from '../../base/error.js';
 import { type Install, installCommand, installLine } from '../../providers/node/package-manager.js';
 import { isInstalled, isUnpacked, PEERS, type Peer, specs } from '../../providers/node/packages.js';
@@ -21,7 +22,7 @@ export interface InstallFlags {
 
 /**
  * Installs optional packages after asking. Throws `bad-usage` for an unknown package, and without a terminal unless
- * `yes` is set; `missing-package` if the installation fails.
+ * `yes` is set; `missing-package` if the installation fails, and `aborted` for Ctrl-C.
  */
 export async function installPackages({ install, yes = false, json = false }: InstallFlags): Promise<void> {
   const wanted = install === true ? missingPeers() : install.map(peerOf);
@@ -57,9 +58,19 @@ async function ask(line: string): Promise<boolean> {
       },
     );
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  return askOn(process.stdin, process.stderr);
+}
+
+/** Asks on a terminal. The end of the input is a no. Throws `aborted` for Ctrl-C. */
+export async function askOn(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<boolean> {
+  const terminal = createInterface({ input, output, terminal: true });
   try {
-    return /^\s*y(es)?\s*$/i.test(await terminal.question('Run this command? [y/N] '));
+    const answer = await new Promise<string>((resolve, reject) => {
+      terminal.once('SIGINT', () => reject(aborted()));
+      terminal.once('close', () => resolve('')); // some versions of Node leave the question open
+      terminal.question('Run this command? [y/N] ').then(resolve, () => resolve(''));
+    });
+    return /^\s*y(es)?\s*$/i.test(answer);
   } finally {
     terminal.close();
   }

@@ -11,6 +11,7 @@ import { reportWithFlags } from '../text/flags.js';
 import { say, sayJson, sayNote } from '../text/say.js';
 import { clean, integer } from '../text/text.js';
 
+/** Options of the command, as parsed by commander. */
 interface Flags extends ViewFlags {
   report?: string;
   json?: boolean;

@@ -26,7 +26,7 @@ import { interruptible } from '../io/exit.js';
 import { isPiped, readJson } from '../io/files.js';
 import { checkLabelledFlags } from '../io/read-labelled.js';
 import { sayDoubt } from '../io/say-doubts.js';
-import { checkViews, writeTextTo } from '../io/views.js';
+import { checkViews, refuseRead, writeTextTo } from '../io/views.js';
 import { type Shard, shardOf } from '../options/shard.js';
 import { idleCores } from '../text/idle-cores.js';
 import { steps } from '../text/progress.js';
@@ -57,7 +57,9 @@ export async function run(input: string, flags: Flags): Promise<void> {
     });
   }
   checkLabelledFlags(flags, 'experiment');
-  await checkViews({ html, force }, [input, flags.data, flags.test], output);
+  const inputs = [input, flags.data, flags.test];
+  await refuseRead(output, inputs);
+  await checkViews({ html, force }, inputs, output);
   const signal = interruptible();
   const options = experimentOptions(flags, signal, { note: sayNote, doubt: sayDoubt });
   const report = await withModel(
@@ -81,6 +83,7 @@ function outputOf(input: string, { output, shard }: Flags): string {
   return shard === undefined ? path : path.replace(/(\.json)?$/i, `.${shard.index}-of-${shard.count}$1`);
 }
 
+/** Files and options of an experiment. */
 interface Job {
   readonly input: string;
   readonly output: string;

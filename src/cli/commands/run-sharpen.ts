@@ -21,6 +21,7 @@ import { steps } from '../text/progress.js';
 import { integer } from '../text/text.js';
 import type { Flags } from './swap-flags.js';
 
+/** The report of a swap with the search for β. */
 interface SharpenedReport extends SwapReport {
   readonly sharpness: SharpnessReport;
 }

@@ -72,6 +72,7 @@ export async function run(
 /** Default number of random inputs. */
 const DEFAULT_RUNS = 4;
 
+/** Signal and progress of a comparison. */
 interface Watch {
   readonly signal: AbortSignal;
   readonly onProgress?: ((step: string) => void) | undefined;

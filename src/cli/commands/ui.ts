@@ -12,6 +12,7 @@ import { say, sayJson } from '../text/say.js';
 import { clean, integer } from '../text/text.js';
 import { exportWorkbench, handedFiles, policyOf, workbenchFiles } from './workbench-files.js';
 
+/** Options of the command, as parsed by commander. */
 interface Flags extends DataAccess {
   readonly port?: number;
   readonly host: string;
@@ -92,6 +93,12 @@ async function serve(
   if (port !== undefined && port > 65535) {
     throw new OnnxMishError('bad-usage', `port ${port} is greater than 65535`, {
       fix: 'Choose a smaller port',
+    });
+  }
+  if (host === '') {
+    // Node would listen on every address.
+    throw new OnnxMishError('bad-usage', 'the address to listen on is empty', {
+      fix: 'Give an address such as 127.0.0.1, or leave out --host',
     });
   }
   try {

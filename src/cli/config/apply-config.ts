@@ -9,8 +9,11 @@ import { configsIn, findConfig } from './find-config.js';
 /** Keys whose value is a path relative to the configuration's folder. */
 const PATHS = ['outDir', 'swappedDir', 'data', 'images', 'test', 'report', 'junit', 'browser'];
 
-/** Values of these keys that are not paths: noise, and standard output. */
-const NO_PATHS = [NOISE, '-'];
+/** Returns whether the value of such a key is not a path: noise, or standard output. */
+const isNoPath = (name: string, value: string) => value === '-' || (name === 'data' && value === NOISE);
+
+/** Keys that are other names of options. */
+const OTHER_NAMES: Readonly<Record<string, string>> = { fixRelu: 'fix' };
 
 /** Options that only images have. */
 const OF_IMAGES = ['images', 'size', 'resize', 'mean', 'std', 'layout', 'channels', 'limit'];
@@ -87,14 +90,21 @@ export async function applyConfig(command: Command): Promise<void> {
   for (const other of others) sayNotTaken(other, `'${path}' is beside it`);
   const section = config[command.name() as Exclude<keyof Config, '$schema'>] ?? {};
   const folder = dirname(path);
-  for (const [name, value] of Object.entries(section)) {
+  for (const [key, value] of Object.entries(section)) {
+    const name = OTHER_NAMES[key] ?? key;
     if (value === undefined || isGiven(command, name) || hasRival(command, name, value)) continue;
+    if (name === 'test' && isOfOtherKind(command, section)) continue;
     command.setOptionValueWithSource(name, optionValue(name, value, folder), 'config');
   }
 }
 
-/** Returns whether the command line has an option. */
-const isGiven = (command: Command, name: string) => command.getOptionValueSource(name) === 'cli';
+/** Returns whether the command line has an option, or another one that implies it. */
+const isGiven = (command: Command, name: string) =>
+  ['cli', 'implied'].includes(command.getOptionValueSource(name) ?? '');
+
+/** Returns whether the samples of the command line are images and those of the configuration arrays, or the other way round. */
+const isOfOtherKind = (command: Command, section: object) =>
+  (isGiven(command, 'images') && 'data' in section) || (isGiven(command, 'data') && 'images' in section);
 
 /** Returns whether the command line has an option that excludes this one of the configuration. */
 function hasRival(command: Command, name: string, value: unknown): boolean {
@@ -137,6 +147,6 @@ function optionValue(name: string, value: unknown, folder: string): unknown {
   if (name === 'shape' || name === 'dim') {
     return Object.entries(value ?? {}).map(([key, size]) => `${key}=${[size].flat().join('x')}`);
   }
-  const path = PATHS.includes(name) && typeof value === 'string' && !isAbsolute(value);
-  return path && !NO_PATHS.includes(value) ? join(folder, value) : value;
+  const isPath = PATHS.includes(name) && typeof value === 'string' && !isNoPath(name, value);
+  return isPath && !isAbsolute(value) ? join(folder, value) : value;
 }

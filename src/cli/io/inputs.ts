@@ -10,6 +10,7 @@ export interface Input {
   readonly base: string;
 }
 
+/** Files of paths and globs. */
 export interface Inputs {
   /** Each file once, sorted by path, in the same order on every machine. */
   readonly inputs: readonly Input[];
@@ -31,7 +32,9 @@ export async function expandInputs(
   const negative = (text: string) => text.startsWith('!') && isGlob(text, folder);
   const excluded = new Set<string>();
   for (const text of patterns.filter(negative)) {
-    for (const file of await match(text.slice(1), folder)) excluded.add(file);
+    const pattern = text.slice(1);
+    const files = isGlob(pattern, folder) ? await match(pattern, folder) : [resolve(folder, pattern)];
+    for (const file of files) excluded.add(file);
   }
   if (patterns.every(negative)) {
     throw new OnnxMishError('bad-usage', 'all globs start with !, which excludes models', {

@@ -37,6 +37,7 @@ type Outcome<Result> = { readonly seconds?: number } & (
   | { readonly status: 'not-run'; readonly code: 0 }
 );
 
+/** Options of a command on many models. */
 interface RunFlags {
   readonly jobs?: number | undefined;
   readonly failFast?: boolean | undefined;

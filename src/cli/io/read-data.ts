@@ -164,8 +164,9 @@ function size(name: string, text: string): number {
 }
 
 function sizes(text: string): number[] {
-  const dims = text === '' ? [] : text.split(/[x,]/).map(Number);
-  if (dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) return dims;
+  const parts = text === '' ? [] : text.split(/[x,]/);
+  const dims = parts.map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : Number.NaN));
+  if (dims.every(Number.isSafeInteger)) return dims;
   throw new OnnxMishError('bad-usage', `'${text}' is not a valid shape`, {
     fix: 'Write sizes as 1x3x224x224',
   });

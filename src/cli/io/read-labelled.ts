@@ -7,10 +7,9 @@ import { dataDigest } from '../../finetune/digest.js';
 import { labelledArrays, splitArrays } from '../../finetune/labelled-arrays.js';
 import type { LabelledData, LabelledDataMaker } from '../../finetune/options.js';
 import { partOf } from '../../finetune/split-data.js';
-import { hashFiles } from '../../node/host.js';
 import { readSamples } from '../../node/read-samples.js';
-import { imageDecoder } from '../options/image-decoder.js';
 import { checkImageFlags, type ImageFlags } from '../options/image-options.js';
+import { labelledImages } from './labelled-images.js';
 import { checkArrayFlags, onceEach } from './read-data.js';
 
 /** Options with the labelled samples. */
@@ -63,7 +62,7 @@ export function readLabelled(
   const read = (path: string) =>
     images === undefined
       ? arraysOf(path, flags, { signal, note: noteOnce })
-      : imagesOf({ ...flags, images: path, limit, classesOf: images }, signal);
+      : labelledImages({ ...flags, images: path, limit, classesOf: images }, signal);
   return { data: read(images ?? data ?? ''), test: test === undefined ? undefined : read(test) };
 }
 
@@ -100,32 +99,4 @@ async function limited(data: LabelledData, limit: number | undefined): Promise<L
   const { inputs, targets } = partOf(data, indices);
   const digest = await sha256(JSON.stringify([await dataDigest(data), limit]));
   return { ...data, indices, samples: inputs, targets, digest };
-}
-
-/** Returns a function that reads the images of a folder. The subfolders of `classesOf` number the classes. */
-function imagesOf(
-  { images: folder = '', classesOf, ...flags }: LabelledFlags & { readonly classesOf: string },
-  signal: AbortSignal,
-): LabelledDataMaker {
-  return async (inputs) => {
-    const { listClasses, listImages } = await import('../../node/read-images.js');
-    const { imageSamples } = await import('../../data/image-samples.js');
-    const found = await listImages(folder, { classes: await listClasses(classesOf) });
-    const images = evenly(found.images.length, flags.limit).flatMap((index) => found.images[index] ?? []);
-    const labels = images.map(({ label }) => label);
-    const decode = await imageDecoder(images.map(({ path }) => path));
-    const names = images.map(({ path, label }) => [path.slice(folder.length), label]);
-    const files = await hashFiles(
-      images.map(({ path }) => path),
-      signal,
-    );
-    const digest = await sha256(JSON.stringify([names, files]));
-    return {
-      source: 'images',
-      name: folder,
-      samples: { ...imageSamples({ labels, decode }, inputs, flags), digest: async () => files },
-      targets: labels,
-      digest,
-    };
-  };
 }

@@ -33,11 +33,7 @@ export async function checkViews(
     if (isStdout(path)) giveOutputToReport();
     if (isStdout(path) || (await isStream(path))) continue;
     await withoutOutput(() => checkTarget(path, force));
-    for (const input of inputs) {
-      if (input === undefined || !(await isSameFile(input, path))) continue;
-      const fix = 'Choose another name';
-      throw new OnnxMishError('io', 'this file is an input of the command', { where: path, fix });
-    }
+    await refuseRead(path, inputs);
     if (output !== undefined && resolve(path) === resolve(output)) throw sameFile('output and report', path);
   }
   if (html !== undefined && /\.(jsonl?|xml)$/i.test(html)) {
@@ -49,6 +45,15 @@ export async function checkViews(
   if (html === undefined || junit === undefined) return;
   if (resolve(html) === resolve(junit) || (isStdout(html) && isStdout(junit)))
     throw sameFile('HTML and JUnit XML', html);
+}
+
+/** Throws `io` for the path of a file that the command reads. */
+export async function refuseRead(path: string, inputs: ReadPaths): Promise<void> {
+  for (const input of inputs) {
+    if (input === undefined || !(await isSameFile(input, path))) continue;
+    const fix = 'Choose another name';
+    throw new OnnxMishError('io', 'this file is an input of the command', { where: path, fix });
+  }
 }
 
 const sameFile = (what: string, where: string) =>

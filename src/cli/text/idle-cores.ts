@@ -1,5 +1,6 @@
 import { plural } from './text.js';
 
+/** Runs to do, and the cores for them. */
 interface Work {
   /** Number of runs to do. */
   readonly runs: number;

@@ -7,6 +7,7 @@ import { cli, cliJson, cliProcess, outcome, start } from '../../support/cli.js';
 import { timeless } from '../../support/experiment.js';
 import { type Folder, tempFolder } from '../../support/folder.js';
 import { everyNth } from '../../support/heavy.js';
+import { floats, model, node, value } from '../../support/model.js';
 
 async function prepared(): Promise<Folder> {
   const folder = await tempFolder();
@@ -147,6 +148,27 @@ test.each([
   expect(stderr).toContain(message);
   expect(stderr).not.toContain('    at ');
   expect(await folder.list()).toEqual(inputs);
+});
+
+test.each(inputs)('the report does not take the place of %s, which the experiment reads', async (name) => {
+  const folder = await prepared();
+  const before = await folder.read(name);
+  const { code, stderr } = await cli([...one, '-o', name, '--force'], { cwd: folder.path });
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringContaining(`${name}: this file is an input of the command`),
+  ]);
+  expect(await folder.read(name)).toEqual(before);
+});
+
+test('a model without inputs is refused as such', async () => {
+  const folder = await prepared();
+  const parts = { inputs: [], outputs: [value('y', 1, [2])], initializers: [floats('w', [2], [1, -1])] };
+  await folder.write('m.onnx', model({ nodes: [node('Relu', ['w'], ['y'])], ...parts }));
+  for (const args of [one, ['finetune', ...one.slice(1, 8)]]) {
+    const { code, stderr } = await cli(args, { cwd: folder.path });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('m.onnx: the model has no inputs')]);
+  }
 });
 
 test('the internal option of worker processes is refused on the command line', async () => {

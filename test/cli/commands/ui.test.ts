@@ -86,6 +86,12 @@ test('a file that cannot be served is an error before the server starts', async 
   const { code, stderr } = await cli(['ui', 'text.onnx', '--no-open'], { cwd: folder.path });
   expect(code).toBe(2);
   expect(stderr).toContain('text.onnx');
+  // An empty variable of a shell must not open the page to the network.
+  const empty = await cli(['ui', '--no-open', '--host', '']);
+  expect([empty.code, empty.stderr]).toEqual([
+    2,
+    expect.stringContaining('the address to listen on is empty'),
+  ]);
   const ui = await startUi([]);
   try {
     const taken = await cli(['ui', '--no-open', '--port', ui.url.port]);

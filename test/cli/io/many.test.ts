@@ -217,6 +217,15 @@ test.each([
   expect(await folder.list()).toEqual(before);
 });
 
+test.each(['m[1].onnx', '{a,b}.onnx', 'x (2).onnx', 'why?.onnx', '!.onnx'])(
+  'the file %s is left out by its name after !, as by a glob',
+  async (name) => {
+    const folder = await zoo({ 'zoo/other.onnx': MODEL, [`zoo/${name}`]: MODEL });
+    const { code, stdout } = await folder.run(['inspect', 'zoo/*.onnx', `!zoo/${name}`, '--json']);
+    expect([code, linesOf(stdout).map(({ input }) => input)]).toEqual([0, ['zoo/other.onnx']]);
+  },
+);
+
 test('a second run ignores the outputs of the first, wherever they are', async () => {
   const folder = await zoo({ 'zoo/a.onnx': MODEL, 'zoo/b/c.onnx': MODEL });
   for (const args of [

@@ -99,3 +99,28 @@ test('images for the test have the class numbers of the training images, by the 
   const error = await failure(targets(await images('more', 'cat', 'lion')));
   expect(error).toMatchObject({ code: 'bad-data', where: folder.at('more', 'lion') });
 });
+
+test('the digest of images is of the files and of what is done to them, however their folder is written', async () => {
+  const folder = await tempFolder();
+  for (const name of ['cat', 'dog']) {
+    await mkdir(folder.at('train', name), { recursive: true });
+    await folder.write(`train/${name}/1.png`, name);
+  }
+  const digestsOf = async (options: Partial<Parameters<typeof readLabelled>[0]>) => {
+    const images = folder.at('train');
+    const data = await readLabelled({ images, ...options }, signal).data(INPUTS);
+    return [data.digest, await data.samples.digest?.()];
+  };
+  const known = await digestsOf({});
+  for (const written of ['train/', './train', 'train/../train', './/train//'])
+    expect(await digestsOf({ images: `${folder.path}/${written}` }), written).toEqual(known);
+  const changes = [
+    { mean: [0.5, 0.5, 0.5] },
+    { std: [0.5, 0.5, 0.5] },
+    { mean: [0.5, 0.4, 0.5] },
+    { resize: 9 },
+    { channels: 'bgr' },
+  ] as const;
+  const all = [known, ...(await Promise.all(changes.map(digestsOf)))];
+  for (const of of [0, 1]) expect(new Set(all.map((digests) => digests[of])).size).toBe(all.length);
+});
