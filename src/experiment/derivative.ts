@@ -7,6 +7,7 @@ import type { OnProvider, SessionOptions } from '../providers/provider.js';
 import { toNumbers } from '../providers/tensor.js';
 import type { Derivative } from './report-schema.js';
 
+/** An activation, and where its inputs come from. */
 export interface DerivativeOptions extends OnProvider {
   /** The activation in float64. */
   readonly f: (x: number) => number;

@@ -23,6 +23,7 @@ const PRELU_SLOPE = 0.25;
 /** The values of a weight: a number, or normal numbers for a fan-in or of a deviation. */
 type Rule = number | { readonly fanIn: number } | { readonly deviation: number };
 
+/** Gain and seed of the normal numbers. */
 export interface InitialOptions {
   readonly gain: number;
   readonly seed: number;

@@ -25,6 +25,7 @@ export interface LandscapeSource {
   lossAt(weights: ReadonlyMap<string, Float32Array>): Promise<Pick<Evaluation, 'loss' | 'losses'>>;
 }
 
+/** Size and seed of a loss landscape. */
 export interface LandscapeOptions {
   /** Seed of both directions; default 0. */
   readonly seed?: number | undefined;

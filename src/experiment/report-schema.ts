@@ -187,10 +187,15 @@ export const experimentSchema = z.object({
   seconds: seconds.describe('Duration of all runs together'),
 });
 
+/** Report of an experiment. */
 export type ExperimentReport = z.infer<typeof experimentSchema>;
+/** Training of an activation with a seed. */
 export type ExperimentRun = ExperimentReport['runs'][number];
+/** Result of an activation over its runs. */
 export type ExperimentResult = ExperimentReport['results'][number];
+/** Loss around trained weights. */
 export type Landscape = z.infer<typeof landscape>;
+/** Derivative of an activation over its inputs. */
 export type Derivative = z.infer<typeof derivative>;
 
 /** Returns whether a parsed JSON document claims to be the report of an experiment. */

@@ -18,6 +18,7 @@ type Facts = Omit<
   'runs' | 'missing' | 'baseline' | 'results' | 'conclusion' | 'notes' | 'seconds'
 >;
 
+/** Facts of a report that follow from neither the experiment nor its runs. */
 export interface ReportOptions {
   readonly host: FinetuneHost;
   /** The part of the runs that the report is for. */

@@ -8,6 +8,7 @@ export type ExperimentEvent =
   | { readonly kind: 'epoch'; readonly key: RunKey; readonly epoch: RunEpoch }
   | { readonly kind: 'run'; readonly key: RunKey; readonly run: ExperimentRun };
 
+/** Choice and order of the runs. */
 export interface RunExperimentOptions {
   /** The runs to do; default: all. */
   readonly keys?: readonly RunKey[] | undefined;

@@ -11,6 +11,7 @@ import type { ExperimentRun } from './report-schema.js';
 /** A finished epoch of a run. */
 export type RunEpoch = ExperimentRun['epochs'][number];
 
+/** State and callbacks of a run. */
 export interface TrainRunOptions {
   /** State of the run after an epoch, to go on from. */
   readonly resume?: Uint8Array | undefined;

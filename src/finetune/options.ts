@@ -49,6 +49,7 @@ export interface FinetuneStep extends Pick<FinetuneRun, 'arm' | 'seed'> {
   readonly loss: number;
 }
 
+/** Options of a fine-tuning: the swap, the data, the settings and the callbacks. */
 export interface FinetuneOptions
   extends Pick<
       CalibrateOptions,

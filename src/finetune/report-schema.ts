@@ -215,9 +215,13 @@ export const finetuneSchema = z.object({
   bytesOut: count.describe('Size of the new file'),
 });
 
+/** Report of a fine-tuning. */
 export type FinetuneReport = z.infer<typeof finetuneSchema>;
+/** Training of one arm with one seed. */
 export type FinetuneRun = FinetuneReport['runs'][number];
+/** Comparison of both arms. */
 export type FinetuneComparison = z.infer<typeof comparison>;
+/** Score of a model on a part of the data. */
 export type Score = z.infer<typeof score>;
 
 /** Returns whether a parsed JSON document claims to be the report of a fine-tuning. */

@@ -112,6 +112,7 @@ async function saveRepair({ fixed, options, seconds }: Trainings): Promise<void>
   await options.checkpoint?.save(encodeFinetuneCheckpoint({ ...fixed, ...none, seconds: seconds() }));
 }
 
+/** Trainings that have finished, the state to go on from, and the clock of all. */
 interface Progress {
   readonly finished: readonly FinishedRun[];
   /** Checkpoint within these trainings. */

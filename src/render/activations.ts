@@ -4,6 +4,7 @@ import { clean as cleanText } from './clean.js';
 import { figure, hintText, joinSections, percent, safeText, short, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
+/** Options of the text. */
 export interface ActivationsText {
   readonly clean?: TerminalOptions['clean'];
   /** Maximum number of sites to list; default: all. */

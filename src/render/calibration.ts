@@ -27,6 +27,7 @@ import { clean as cleanText } from './clean.js';
 import { hintText, joinSections, safeText, short, tellApart } from './figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
+/** Options of the text. */
 export interface CalibrationText {
   readonly clean?: TerminalOptions['clean'];
   /** Whether to list every layer and site. */

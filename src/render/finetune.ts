@@ -19,6 +19,7 @@ import {
 } from './finetune-figures.js';
 import { plainTable, type TerminalOptions } from './terminal.js';
 
+/** Options of the text. */
 export interface FinetuneText {
   readonly clean?: TerminalOptions['clean'];
   /** Whether to list all weights and sites. */
