@@ -1,4 +1,4 @@
-import { attribute, rewriteObstacle, type Scope, type StoredTensor } from '../onnx/document.js';
+import { type Node, rewriteObstacle, type Scope, type StoredTensor } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { DataType } from '../onnx/types.js';
 import { RELABELS } from './operands.js';
@@ -31,10 +31,31 @@ export function constantTensor(
   if (node.opType === 'Identity' && copies > 0)
     return constantTensor(index, home, node.inputs[0] ?? '', copies - 1);
   if (node.opType !== 'Constant') return undefined;
-  const float = attribute(node, 'value_float');
-  if (float !== undefined && float.ref === undefined)
-    return { name, dims: [], elemType: DataType.FLOAT, scalar: float.f };
-  return attribute(node, 'value')?.tensor;
+  return tensorIn(node, name);
+}
+
+/** Returns the tensor of a Constant node, whichever attribute holds its number or numbers; undefined for a sparse tensor and for text. */
+function tensorIn({ attributes: [given] }: Node, name: string): StoredTensor | undefined {
+  if (given === undefined || given.ref !== undefined) return undefined;
+  const single = (elemType: number, scalar: number) => ({ name, dims: [], elemType, scalar });
+  const several = (elemType: number, numbers: readonly number[] = []) => {
+    if (numbers.length === 0) return undefined;
+    return { name, dims: [numbers.length], elemType, scalar: numbers.length === 1 ? numbers[0] : undefined };
+  };
+  switch (given.name) {
+    case 'value':
+      return given.tensor;
+    case 'value_float':
+      return single(DataType.FLOAT, given.f);
+    case 'value_floats':
+      return several(DataType.FLOAT, given.floats);
+    case 'value_int':
+      return single(DataType.INT64, given.i);
+    case 'value_ints':
+      return several(DataType.INT64, given.ints);
+    default:
+      return undefined;
+  }
 }
 
 /**

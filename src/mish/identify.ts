@@ -153,6 +153,9 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
   },
 };
 
+/** The families with members other than 0 at 0. Most functions of a model belong to none of the others. */
+const OFFSET: ReadonlySet<string> = new Set(['softplus', 'clamp', 'softshrink', 'tent', 'hardsigmoid']);
+
 /**
  * Identifies the activation that a function of one variable computes. Values agree within `tolerance`: absolute up to 1,
  * relative beyond. A parameter near one of `constants`, or near a number derived from it, is rounded to that number.
@@ -170,17 +173,25 @@ export function identify(
   /** Source of a parameter: 0 a constant of the model, 1 derived from a constant, 2 an estimate. */
   const ranks = new Map<number, number>();
   const choices: Choices = (estimate, ...simple) => {
-    const near = (value: number) => Math.abs(value - estimate) <= Math.max(5e-3, 0.01 * Math.abs(estimate));
-    const ranked = [[...simple, ...direct].filter(near), derived.filter(near), [estimate]];
-    for (const [rank, list] of ranked.entries())
-      for (const value of list) ranks.set(value, Math.min(rank, ranks.get(value) ?? rank));
-    return [...new Set(ranked.flat())];
+    const reach = Math.max(5e-3, 0.01 * Math.abs(estimate));
+    const chosen: number[] = [];
+    const add = (value: number, rank: number) => {
+      if (value !== estimate && !(Math.abs(value - estimate) <= reach)) return;
+      if (rank < (ranks.get(value) ?? Infinity)) ranks.set(value, rank);
+      if (!chosen.includes(value)) chosen.push(value);
+    };
+    for (const value of simple) add(value, 0);
+    for (const value of direct) add(value, 0);
+    for (const value of derived) add(value, 1);
+    add(estimate, 2);
+    return chosen;
   };
   const of = (f: (x: number) => number, points: readonly number[]) => (index: number) =>
     f(points[index] ?? 0);
   let values: readonly number[] | undefined;
   let best: Identity | undefined;
   for (const [family, members] of Object.entries(FAMILIES)) {
+    if (Math.abs(at(0)) > tolerance && !OFFSET.has(family)) continue;
     let nearest: (Identity & { readonly rank: number }) | undefined;
     for (const { f, name = family as ActivationName, ...parameters } of members(at, choices, tolerance)) {
       if (differenceOf(probed, of(f, PROBES), tolerance) > tolerance) continue;

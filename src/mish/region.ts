@@ -57,7 +57,7 @@ type Look = (structure: number, region: () => Region) => void;
 /** Roles of a value in a region: an operand, the output of a node that can join, a scalar constant, an inner value. */
 const [OPERAND, OPEN, SCALAR, MADE] = [0, 1, 2, 3];
 /** Upper bound on the number of values in a region. */
-const MAX_VALUES = 128;
+export const MAX_VALUES = 128;
 /** Limit on the detail of a structure: the place of a value, and the number of inputs of its node, 5 at most. */
 const MAX_DETAILS = 8 * MAX_VALUES;
 /** Limits on structures and their texts; only a hostile model exceeds them. */

@@ -1,18 +1,20 @@
 import type { Analysis } from '../onnx/analysis.js';
 import { attribute, type Node, type Scope } from '../onnx/document.js';
 import { kindOf } from './activation-kinds.js';
-import { constantTensor } from './constants.js';
+import { constantChain } from './constants.js';
 import type { Site } from './site.js';
 import { wordSet } from './use-moves.js';
 
 /** Operators with weights, whose results a network's activations read. */
 const LAYERS =
   wordSet(`Conv ConvTranspose DeformConv Gemm MatMul Einsum BatchNormalization InstanceNormalization
-  LayerNormalization GroupNormalization RMSNormalization LSTM GRU RNN`);
+  LayerNormalization GroupNormalization RMSNormalization LSTM GRU RNN QLinearConv QLinearMatMul ConvInteger MatMulInteger`);
 /** The same in ONNX Runtime's own domain: FusedMatMul, MatMulNBits, QGemm. */
 const OWN_LAYERS = /Conv|Gemm|MatMul|LayerNorm/;
-/** Operators between a layer and its activation: biases, residual sums, scales, other shapes. */
-const BETWEEN = wordSet('Add Sum Mul Identity Reshape Flatten Squeeze Unsqueeze Transpose Expand');
+/** Operators between a layer and its activation: biases, residual sums, scales, other shapes and types, pooling, quantisation. */
+const BETWEEN =
+  wordSet(`Add Sum Mul Identity Reshape Flatten Squeeze Unsqueeze Transpose Expand Cast CastLike Dropout MaxPool AveragePool
+  GlobalMaxPool GlobalAveragePool Pad QuantizeLinear DequantizeLinear`);
 /** Maximum number of those operators. */
 const MAX_BETWEEN = 6;
 /** Maximum number of examined values: there are many ways through nested functions with many calls each. */
@@ -46,7 +48,7 @@ export function isMereBound(
     }
     if (before.domain !== '') return before.domain === 'com.microsoft' && OWN_LAYERS.test(before.opType);
     if (LAYERS.has(before.opType) || isNormalisation(home, before)) return true;
-    if (!BETWEEN.has(before.opType) && !shiftsByConstant(home, before)) return false;
+    if (!BETWEEN.has(before.opType) && !isAffine(home, before)) return false;
     return before.inputs.slice(0, 2).some((input) => followsLayer(home, input, depth + 1));
   }
 
@@ -65,9 +67,9 @@ export function isMereBound(
     return opType === 'Div' && index.producer(home, inputs[1] ?? '')?.opType === 'Sqrt';
   }
 
-  /** Returns whether a node subtracts a bias, and no other value. */
-  function shiftsByConstant(home: Scope, { opType, inputs }: Node): boolean {
-    return opType === 'Sub' && constantTensor(index, home, inputs[1] ?? '') !== undefined;
+  /** Returns whether a node subtracts a bias or divides by a scale, and no other value. */
+  function isAffine(home: Scope, { opType, inputs }: Node): boolean {
+    return /^(Sub|Div)$/.test(opType) && constantChain(index, home, inputs[1] ?? '').length > 0;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Analysis } from '../onnx/analysis.js';
-import type { Node, OnnxDocument, Scope } from '../onnx/document.js';
+import { type Node, type OnnxDocument, rewriteObstacle, type Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { ROUNDING } from '../onnx/scalar.js';
 import { type FloatType, floatType } from '../onnx/types.js';
@@ -7,7 +7,7 @@ import { kindNamed, kindOf } from './activation-kinds.js';
 import { constantChain, constantTensor, declaredDims } from './constants.js';
 import { type Identity, identify, identifyPair } from './identify.js';
 import { leastRank } from './least-rank.js';
-import { createRegions, type Region, type Regions, type Scalar } from './region.js';
+import { createRegions, MAX_VALUES, type Region, type Regions, type Scalar } from './region.js';
 import type { Site } from './site.js';
 import type { ConstantShape } from './uniform.js';
 
@@ -109,6 +109,7 @@ function findIn(
   }
   const canJoin = (node: Node) => ((leads[node.index] ?? 0) & (PART | CONSTANT)) === PART;
   const claimed = new Set<Node>();
+  const isPrivate = createPrivacyTest(scope, index);
   const found: WrittenActivation[] = [];
   // Backwards, so that the last node comes before its predecessors.
   for (const node of scope.nodes.toReversed()) {
@@ -118,7 +119,7 @@ function findIn(
     if (written === undefined) continue;
     // An inner node with other readers may be a separate result, such as the Mish inside a sharpened Mish.
     const nodes = new Set([node, ...written.inner]);
-    for (const inner of nodes) if (isPrivate(inner, nodes, scope, index)) claimed.add(inner);
+    for (const inner of nodes) if (isPrivate(inner, nodes)) claimed.add(inner);
     if (isWanted(written)) found.push(written);
   }
   return found.reverse();
@@ -131,7 +132,7 @@ function findIn(
       if (known === null) return;
       const region = regionOf();
       const [y = ''] = node.outputs;
-      const { nodes, operands, scalars } = region;
+      const { nodes, operands } = region;
       const slopes =
         operands.length === 1 ? [] : operands.filter((name) => constantChain(index, scope, name).length > 0);
       const x = operands.find((name) => !slopes.includes(name));
@@ -153,10 +154,7 @@ function findIn(
         type: floatType(types(scope, x) ?? types(scope, y)),
         inner: nodes.slice(1),
         obstacle: constantObstacle(region, x, index),
-        constants: [
-          ...[...scalars.values()].flatMap(({ names }) => names),
-          ...slopes.flatMap((name) => constantChain(index, scope, name)),
-        ],
+        constants: constantsOf(region, slopes, index),
       };
     });
     return best;
@@ -172,15 +170,44 @@ function isWanted({ name, node, inner }: WrittenActivation): boolean {
   );
 }
 
-/** Returns whether only nodes of the set read a node's outputs. */
-function isPrivate(node: Node, nodes: ReadonlySet<Node>, scope: Scope, index: GraphIndex): boolean {
-  return node.outputs.every((name) =>
-    index.uses(scope, name).every((use) => use.kind === 'input' && nodes.has(use.node)),
-  );
+/** Creates a test whether only nodes of a set, which are at most those of a region, read a node's outputs. */
+function createPrivacyTest(scope: Scope, index: GraphIndex) {
+  /** Nodes with more readers than a region has: their uses are not listed again for each region. */
+  const crowded = new Set<Node>();
+  return (node: Node, nodes: ReadonlySet<Node>): boolean =>
+    !crowded.has(node) &&
+    node.outputs.every((name) => {
+      const uses = index.uses(scope, name);
+      if (uses.length > MAX_VALUES) crowded.add(node);
+      return uses.every((use) => use.kind === 'input' && nodes.has(use.node));
+    });
+}
+
+/** Returns the names of the constants that a region reads, without those that a node with a graph inside computes: these stay. */
+function constantsOf({ scope, scalars }: Region, slopes: readonly string[], index: GraphIndex): string[] {
+  const names = [
+    ...[...scalars.values()].flatMap(({ names }) => names),
+    ...slopes.flatMap((name) => constantChain(index, scope, name)),
+  ];
+  return names.filter((name) => {
+    const home = index.home(scope, name);
+    const maker = home && index.producer(home, name);
+    return maker === undefined || rewriteObstacle(maker) === undefined;
+  });
 }
 
 /** Operators examined as single nodes too. `kindOf` recognises other swappable activations by operator. */
-const SINGLE = new Set(['Mish', 'Clip', 'Max', 'ThresholdedRelu', 'Gelu', 'FastGelu', 'QuickGelu', 'Swish']);
+const SINGLE = new Set([
+  'Mish',
+  'Celu',
+  'Clip',
+  'Max',
+  'ThresholdedRelu',
+  'Gelu',
+  'FastGelu',
+  'QuickGelu',
+  'Swish',
+]);
 
 /** Returns the activation's name, which depends on the number of constant operands, `slopes`. */
 function nameOf(identity: Identity, region: Region, slopes: number): Identity['name'] {
@@ -259,12 +286,15 @@ function isWhole(
   if (isTwice || (operands.length === 1 && smaller?.name === name && isSame(smaller.x, x, tolerance)))
     return false;
   const made = new Set(inner.flatMap(({ outputs }) => outputs));
+  // An operator of one input, such as HardSwish, is the activation by itself: what is before it bounds x outside of the samples.
+  const isAlone = last.inputs.length === 1;
   // In a coarse element type, x + 0.001 is within the tolerance, and yet no part of the activation before it.
   return !last.inputs.some(
     (input) =>
       made.has(input) &&
-      isSame(input, last.outputs[0], tolerance) &&
-      !(name === 'relu6' && isSame(input, last.outputs[0], 0)),
+      ((isAlone && isSame(input, x, tolerance)) ||
+        (isSame(input, last.outputs[0], tolerance) &&
+          !(name === 'relu6' && isSame(input, last.outputs[0], 0)))),
   );
 }
 

@@ -36,6 +36,7 @@ export interface Attribute {
   readonly i: number;
   readonly s?: string;
   readonly strings?: readonly string[];
+  readonly floats?: readonly number[];
   readonly ints?: readonly number[];
   readonly tensor?: StoredTensor;
   readonly graphs?: readonly Scope[];

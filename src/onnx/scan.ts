@@ -317,6 +317,7 @@ async function scanAttribute(
   const attribute: Draft<Attribute> = { name: proto.name, type: proto.type, f: proto.f, i: proto.i };
   if (proto.refAttrName !== '') attribute.ref = proto.refAttrName;
   if (proto.s.length > 0) attribute.s = text(proto.s);
+  if (proto.floats.length > 0) attribute.floats = proto.floats.slice();
   if (proto.ints.length > 0) attribute.ints = proto.ints.slice();
   if (proto.strings.length > 0) attribute.strings = proto.strings.map(text);
 

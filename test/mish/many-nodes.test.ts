@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
 import type { onnx } from '../../proto/onnx.js';
+import { findWritten } from '../../src/mish/written.js';
+import { analyse } from '../../src/onnx/analysis.js';
+import { scan } from '../../src/onnx/scan.js';
 import { decode, swapped } from '../support/graph.js';
 import { isHeavy } from '../support/heavy.js';
 import { type ModelParts, model, node } from '../support/model.js';
@@ -78,4 +81,20 @@ test('nor is it in a function, whose results are followed at its calls', {
   const skipped = await skips({ ...both, nodes: [...both.nodes, node('Relu', ['x'], ['r']), other] });
   expect(Object.keys(skipped)).toHaveLength(length + 1);
   expect(skipped).not.toHaveProperty('r');
+});
+
+test('the readers of a value inside many activations are listed once, not once for each', async () => {
+  const count = 1000;
+  const gated = Array.from({ length: count }, (_, at) => node('Mul', ['x', 'gate'], [`y${at}`]));
+  const nodes = [node('Softplus', ['x'], ['s']), node('Tanh', ['s'], ['gate']), ...gated];
+  const document = await scan(model({ nodes }));
+  const analysis = analyse(document);
+  let listed = 0;
+  const uses: typeof analysis.index.uses = (scope, name) => {
+    const found = analysis.index.uses(scope, name);
+    listed += found.length;
+    return found;
+  };
+  expect(findWritten(document, { ...analysis, index: { ...analysis.index, uses } })).toHaveLength(count);
+  expect(listed).toBeLessThan(10 * count);
 });

@@ -180,3 +180,37 @@ test('the maximum with numbers of which one is not 0 is no site', async () => {
   }
   expect((await inspect(behindLayer(max(x, 0), almost))).sites).toEqual([]);
 });
+
+test('a node with a graph inside that computes the shape of zeros stays, and so do the sites inside', async () => {
+  const branch = (name: string, op: string) => ({
+    ...{ name, output: [value(`${name}_shape`, 7, [3])] },
+    node: [node(op, ['given'], [`${name}_a`]), node('Shape', [`${name}_a`], [`${name}_shape`])],
+  });
+  for (const op of ['ConstantOfShape', 'Expand']) {
+    const zeros = op === 'Expand' ? node(op, ['zero', 'shape'], ['z']) : node(op, ['shape'], ['z']);
+    const bytes = model({
+      opset: 17,
+      nodes: [
+        node('MatMul', ['given', 'w'], ['x']),
+        node('If', ['yes'], ['shape'], {
+          then_branch: { graph: branch('one', 'Relu') },
+          else_branch: { graph: branch('other', 'Neg') },
+        }),
+        zeros,
+        node('Max', ['x', 'z'], ['y']),
+      ],
+      initializers: [
+        floats('w', [5, 5], new Array(25).fill(1)),
+        floats('zero', [], [0]),
+        { name: 'yes', dataType: 9, dims: [], rawData: Uint8Array.of(1) },
+      ],
+      inputs: [value('given', 1, DIMS)],
+      outputs: [value('y', 1, DIMS)],
+      values: [value('x', 1, DIMS), value('z', 1, DIMS)],
+    });
+    const { bytes: after, report } = await swapped(bytes);
+    expect(report.sites.map(({ output }) => output)).toEqual(['y', 'one_a']);
+    expect(await (await undo(after)).bytes()).toEqual(bytes);
+    await run(after, { given: f32(FEED, DIMS) });
+  }
+});

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { inspect } from '../../src/mish/inspect.js';
 import { swap } from '../../src/mish/swap.js';
 import { graph } from '../support/bodies.js';
-import { floats, type ModelParts, model, node, value } from '../support/model.js';
+import { floats, ints, type ModelParts, model, node, value } from '../support/model.js';
 
 type Nodes = ModelParts['nodes'];
 const domains = { local: 1 };
@@ -43,6 +43,44 @@ const BEFORE: Readonly<Record<string, readonly [Nodes, boolean]>> = {
     true,
   ],
   'a quotient': [[node('Sub', ['x', 'w'], ['d']), node('Div', ['d', 'w'], ['a'])], false],
+  'a quotient of a layer by a constant': [[layer, node('Div', ['m', 'w'], ['a'])], true],
+  'a quotient of a layer by a value': [[layer, node('Div', ['m', 'x'], ['a'])], false],
+  'a constant divided by a layer': [[layer, node('Div', ['w', 'm'], ['a'])], false],
+  'a bias that is subtracted and gets its shape on the way': [
+    [layer, node('Transpose', ['w'], ['v']), node('Sub', ['m', 'v'], ['a'])],
+    true,
+  ],
+  'a layer that is cast': [
+    [layer, node('Cast', ['m'], ['h'], { to: 10 }), node('Cast', ['h'], ['a'], { to: 1 })],
+    true,
+  ],
+  'a dropout': [[layer, node('Dropout', ['m'], ['a'])], true],
+  'a layer and its pooling': [
+    [layer, node('Unsqueeze', ['m', 'axis'], ['u']), node('MaxPool', ['u'], ['a'], { kernel_shape: [1] })],
+    true,
+  ],
+  'a pooling alone': [
+    [node('Unsqueeze', ['x', 'axis'], ['u']), node('MaxPool', ['u'], ['a'], { kernel_shape: [1] })],
+    false,
+  ],
+  'a layer that is quantised': [
+    [
+      layer,
+      node('QuantizeLinear', ['m', 'step', 'offset'], ['q']),
+      node('DequantizeLinear', ['q', 'step', 'offset'], ['a']),
+    ],
+    true,
+  ],
+  'a layer on integers': [
+    [
+      node('QuantizeLinear', ['x', 'step', 'offset'], ['q']),
+      node('MatMulInteger', ['q', 'q', 'offset', 'offset'], ['i']),
+      node('Cast', ['i'], ['f'], { to: 1 }),
+      node('Mul', ['f', 'step'], ['a']),
+    ],
+    true,
+  ],
+  'a slice of a layer': [[layer, node('Split', ['m'], ['a', 'b'], { num_outputs: 2 })], false],
   'a layer in a function': [[node('Layer', ['x', 'w'], ['a'], {}, own)], true],
   'an operator in a function': [[node('Width', ['x', 'w'], ['a'], {}, own)], false],
   'layers in both branches': [[node('If', ['yes'], ['a'], branches('MatMul', 'Gemm'))], true],
@@ -67,6 +105,9 @@ const withMax = (nodes: Nodes, max: Nodes) =>
     initializers: [
       floats('w', [2, 2], [1, 2, 3, 4]),
       { name: 'yes', dataType: 9, dims: [], rawData: Uint8Array.of(1) },
+      { name: 'offset', dataType: 3, dims: [], rawData: Uint8Array.of(0) },
+      floats('step', [], [0.1]),
+      ints('axis', [1], [0]),
     ],
     functions: [
       func('Layer', ['i', 'k'], [node('MatMul', ['i', 'k'], ['r'])]),

@@ -467,6 +467,34 @@ test('sites that are one node stay as they are', async () => {
   expect((await inspect(model({ nodes }))).sites).toHaveLength(5);
 });
 
+/** Activations as one operator of one input. */
+const SINGLE: [kind: string, Expression][] = [
+  ['elu', { op: 'Elu', args: [x] }],
+  ['elu', { op: 'Celu', args: [x] }],
+  ['hardswish', { op: 'HardSwish', args: [x] }],
+];
+
+test.each([61, 100, 60_000])(
+  'a bound at %d before an activation of one operator stays, whatever the operator',
+  async (most) => {
+    for (const [kind, operator] of SINGLE)
+      for (const bound of [clip(x, -most, most), min(x, most), max(x, -most)]) {
+        const parts = spell(of(operator, bound), {
+          ...{ type: 'f32', opset: 17, random: createRandom(9), vary: false },
+        });
+        const initializers = parts.initializers?.map((one) => ({ ...one, dims: [] })) ?? [];
+        const { bytes: after } = await swapped(model({ ...parts, initializers }), { only: [kind] });
+        const label = JSON.stringify([operator, bound]);
+        expect(ops(after), label).toEqual([
+          ...(typeof bound === 'object' ? [bound.op] : []),
+          'Softplus',
+          'Tanh',
+          'Mul',
+        ]);
+      }
+  },
+);
+
 test('what is a line, or nothing, is not Mish, and a Relu that changes nothing is a site', async () => {
   const zero = [node('Relu', ['x'], ['r']), node('Neg', ['r'], ['n']), node('Add', ['r', 'n'], ['y'])];
   const { mish: found, sites } = await inspect(model({ nodes: zero }));
