@@ -4,7 +4,7 @@ import { type FloatType, floatType } from '../onnx/types.js';
 import { constantChain, constantTensor } from './constants.js';
 import { elementwise, isElementwise, numbersOf } from './elementwise.js';
 import { RELABELS } from './operands.js';
-import { type ConstantShape, comparesWith, uniformOf } from './uniform.js';
+import { type ConstantShape, comparesWith, isFilled, uniformOf } from './uniform.js';
 import { wordSet } from './use-moves.js';
 
 /** Maximum number of nodes of a region, and of a function that a region calls. */
@@ -106,10 +106,11 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
   let visits = 0;
   const structureAfter = createStructures();
 
-  /** Evaluates a scalar constant, or one with the same number in each element for an operator that compares with it. */
-  function constantOf(scope: Scope, name: string, reader: Node): Scalar | undefined {
+  /** Evaluates a scalar constant, or one with the same number in each element that no weights are. */
+  function constantOf(scope: Scope, name: string, reader: Node, maker?: Node): Scalar | undefined {
     const single = scalarOf(scope, name, reader);
-    const uniform = single === undefined && comparesWith(reader) ? uniformOf(index, scope, name) : undefined;
+    const mayBeUniform = single === undefined && (comparesWith(reader) || isFilled(maker));
+    const uniform = mayBeUniform ? uniformOf(index, scope, name) : undefined;
     if (uniform === undefined) return single;
     return { ...uniform, type: floatType(uniform.elemType), rank: uniform.shape.dims?.length ?? 0 };
   }
@@ -338,7 +339,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
   const isComputed = (maker: Node | undefined): boolean =>
     maker !== undefined && maker.domain === '' && COMPUTES.has(maker.opType);
   const scalarAt = (scope: Scope, node: Node, slot: number, maker: Node | undefined) =>
-    isComputed(maker) ? undefined : constantOf(scope, node.inputs[slot] ?? '', node);
+    isComputed(maker) ? undefined : constantOf(scope, node.inputs[slot] ?? '', node, maker);
   const isConstant = (scope: Scope, node: Node, slot: number, maker: Node | undefined): boolean =>
     !isComputed(maker) && constantChain(index, scope, node.inputs[slot] ?? '').length > 0;
 
@@ -361,7 +362,9 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     return values;
   }
 
+  // Without the maker: a node that reads a filled tensor alone gives a tensor, and joins the region.
   const isScalarAt = (scope: Scope, node: Node, slot: number): boolean =>
-    scalarAt(scope, node, slot, index.source(scope, node, slot)) !== undefined;
+    !isComputed(index.source(scope, node, slot)) &&
+    constantOf(scope, node.inputs[slot] ?? '', node) !== undefined;
   return { isPart, isScalarAt, eachEndingIn, evaluate };
 }

@@ -19,6 +19,10 @@ import { wordSet } from './use-moves.js';
 const COMPARES = wordSet('Max Min Where Greater GreaterOrEqual Less LessOrEqual');
 export const comparesWith = ({ domain, opType }: Node): boolean => domain === '' && COMPARES.has(opType);
 
+/** Returns whether a node fills a tensor with a number, as `ones_like` does: its elements are no weights. */
+export const isFilled = (node: Node | undefined): boolean =>
+  node?.domain === '' && node.opType === 'ConstantOfShape';
+
 /** Maximum number of elements to read from a tensor. */
 const MAX_ELEMENTS_EACH = 2 ** 22;
 /** Maximum number of nodes followed from a comparison to a tensor. */

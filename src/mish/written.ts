@@ -120,7 +120,7 @@ function findIn(
     // An inner node with other readers may be a separate result, such as the Mish inside a sharpened Mish.
     const nodes = new Set([node, ...written.inner]);
     for (const inner of nodes) if (isPrivate(inner, nodes)) claimed.add(inner);
-    if (isWanted(written)) found.push(written);
+    if (isWanted(written, analysis.calls)) found.push(written);
   }
   return found.reverse();
 
@@ -161,13 +161,10 @@ function findIn(
   }
 }
 
-/** Returns whether a caller needs the function: Mish, a possible site, or a function that contains a site. */
-function isWanted({ name, node, inner }: WrittenActivation): boolean {
-  return (
-    kindNamed(name) !== undefined ||
-    kindOf(node) !== undefined ||
-    inner.some((one) => kindOf(one) !== undefined)
-  );
+/** Returns whether a caller needs the function: Mish, a possible site, or a function that contains a site or a call. */
+function isWanted({ name, node, inner }: WrittenActivation, calls: Analysis['calls']): boolean {
+  const mayHold = (one: Node) => kindOf(one) !== undefined || calls.callee(one) !== undefined;
+  return kindNamed(name) !== undefined || mayHold(node) || inner.some(mayHold);
 }
 
 /** Creates a test whether only nodes of a set, which are at most those of a region, read a node's outputs. */
@@ -286,8 +283,8 @@ function isWhole(
   if (isTwice || (operands.length === 1 && smaller?.name === name && isSame(smaller.x, x, tolerance)))
     return false;
   const made = new Set(inner.flatMap(({ outputs }) => outputs));
-  // An operator of one input, such as HardSwish, is the activation by itself: what is before it bounds x outside of the samples.
-  const isAlone = last.inputs.length === 1;
+  // A node of one operand, such as a HardSwish, is the activation by itself: what is before it bounds x outside of the samples.
+  const isAlone = last.inputs.filter((input) => !region.scalars.has(input)).length === 1;
   // In a coarse element type, x + 0.001 is within the tolerance, and yet no part of the activation before it.
   return !last.inputs.some(
     (input) =>

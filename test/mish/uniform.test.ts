@@ -214,3 +214,88 @@ test('a node with a graph inside that computes the shape of zeros stays, and so 
     await run(after, { given: f32(FEED, DIMS) });
   }
 });
+
+describe('tensors of the shape of x that a node fills', () => {
+  const filledWith = (number: number) => [
+    node('Shape', ['x'], ['shape']),
+    node('ConstantOfShape', ['shape'], ['ones'], { value: single('', number) }),
+  ];
+  const exp = node('Exp', ['x'], ['e']);
+  const behind = (nodes: ModelParts['nodes'], number = 1) =>
+    model({
+      opset: 17,
+      nodes: [node('MatMul', ['given', 'w'], ['x']), ...filledWith(number), ...nodes],
+      initializers: [
+        floats(
+          'w',
+          [5, 5],
+          Array.from({ length: 25 }, (_, at) => (at % 6 === 0 ? 1 : 0)),
+        ),
+        floats('zero', [], [0]),
+        floats('slope', [], [0.25]),
+      ],
+      inputs: [value('given', 1, DIMS)],
+      outputs: [value('y', 1, DIMS)],
+    });
+  /** Activations as Python writes them with `torch.ones_like(x)`. */
+  const ONES: Record<string, readonly [kind: string, ModelParts['nodes']]> = {
+    'x · tanh(ln(1 + e^x))': [
+      'mish',
+      [
+        exp,
+        node('Add', ['ones', 'e'], ['p']),
+        node('Log', ['p'], ['l']),
+        node('Tanh', ['l'], ['t']),
+        node('Mul', ['x', 't'], ['y']),
+      ],
+    ],
+    'x / (1 + e^-x)': [
+      'swish',
+      [
+        node('Neg', ['x'], ['n']),
+        node('Exp', ['n'], ['e']),
+        node('Add', ['ones', 'e'], ['p']),
+        node('Div', ['x', 'p'], ['y']),
+      ],
+    ],
+    'x, or e^x - 1': [
+      'elu',
+      [
+        exp,
+        node('Sub', ['e', 'ones'], ['s']),
+        node('Greater', ['x', 'zero'], ['above']),
+        node('Where', ['above', 'x', 's'], ['y']),
+      ],
+    ],
+    'x, or a product': [
+      'leakyrelu',
+      [
+        node('Mul', ['ones', 'slope'], ['slopes']),
+        node('Greater', ['x', 'zero'], ['above']),
+        node('Where', ['above', 'ones', 'slopes'], ['factor']),
+        node('Mul', ['x', 'factor'], ['y']),
+      ],
+    ],
+  };
+
+  test.each(Object.entries(ONES))('count as their number in %s', async (_, [kind, nodes]) => {
+    const { sites, mish: found } = await inspect(behind(nodes), { only: ['elu', 'swish', 'leakyrelu'] });
+    const all = [...sites, ...found.map(({ output }) => ({ kind: 'mish', output }))];
+    expect(all.map(({ kind, output }) => `${kind} ${output}`)).toEqual([`${kind} y`]);
+    // Another number is another function.
+    const other = await inspect(behind(nodes, 1.5), { only: ['elu', 'swish'] });
+    expect([...other.sites, ...other.mish]).toEqual([]);
+  });
+
+  test('stored in the model, they are weights', async () => {
+    const [, nodes] = ONES['x / (1 + e^-x)'] ?? [];
+    const bytes = model({
+      opset: 17,
+      nodes: [node('MatMul', ['given', 'w'], ['x']), ...(nodes ?? [])],
+      initializers: [floats('w', [5, 5], full([5, 5], 1)), floats('ones', [5], full([5], 1))],
+      inputs: [value('given', 1, DIMS)],
+      outputs: [value('y', 1, DIMS)],
+    });
+    expect((await inspect(bytes, { only: ['swish'] })).sites).toEqual([]);
+  });
+});
