@@ -54,6 +54,16 @@ export type Values = ReadonlyMap<string, readonly number[]>;
 /** Visitor of regions: takes the structure, and a function that builds the region. */
 type Look = (structure: number, region: () => Region) => void;
 
+/** A value of a region. */
+interface Value {
+  readonly number: number;
+  readonly name: string;
+  role: number;
+  /** The node that computes it, if that node is part of the region or can join. */
+  readonly maker: Node | undefined;
+  readonly scalar: Scalar | undefined;
+}
+
 /** Roles of a value in a region: an operand, the output of a node that can join, a scalar constant, an inner value. */
 const [OPERAND, OPEN, SCALAR, MADE] = [0, 1, 2, 3];
 /** Upper bound on the number of values in a region. */
@@ -225,50 +235,24 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     return `${domain}.${opType}.${overload} ${given.join(' ')}`;
   }
 
-  // The values of the current region, in order of discovery. These lists are parallel.
-  const numbers: number[] = [];
-  /** The node that reads each value, and at which input; a node that reads nothing has it as its output. */
-  const readers: Node[] = [];
-  const slots: number[] = [];
-  const roles: number[] = [];
-  const makers: (Node | undefined)[] = [];
-  const scalars: (Scalar | undefined)[] = [];
-
-  let count = 0;
-
-  function addValue(
-    number: number,
-    reader: Node,
-    slot: number,
-    role: number,
-    maker?: Node,
-    scalar?: Scalar,
-  ): void {
-    numbers[count] = number;
-    readers[count] = reader;
-    slots[count] = slot;
-    roles[count] = role;
-    makers[count] = maker;
-    scalars[count++] = scalar;
-  }
-
-  const nameOf = (place: number): string => readers[place]?.inputs[slots[place] ?? 0] ?? '';
+  /** The values of the current region, in order of discovery. */
+  const found: Value[] = [];
 
   /** Extends the structure by an input of the last node; -1 where it cannot be extended. */
   function addInput(scope: Scope, node: Node, slot: number, canJoin: (node: Node) => boolean, from: number) {
     const number = index.input(scope, node, slot);
     if (number < 0) return structureAfter(from, '', 0);
-    for (let place = 0; place < count; place++) {
-      if (numbers[place] !== number) continue;
-      return roles[place] === MADE ? -1 : structureAfter(from, '', place + 1); // -1: the nodes are not in order
-    }
+    const known = found.findIndex((value) => value.number === number);
+    // A value that a node of the region computes: the nodes are not in order.
+    if (known >= 0) return found[known]?.role === MADE ? -1 : structureAfter(from, '', known + 1);
     visits++;
     const maker = index.source(scope, node, slot);
     // A copy of a constant of several elements is one where a comparison reads it, and no part of the region.
     const isCopy = maker !== undefined && RELABELS.has(maker.opType) && comparesWith(node);
     const joins = maker !== undefined && canJoin(maker) && !(isCopy && scalarAt(scope, node, slot, maker));
     const scalar = joins ? undefined : scalarAt(scope, node, slot, maker);
-    addValue(number, node, slot, joins ? OPEN : scalar ? SCALAR : OPERAND, joins ? maker : undefined, scalar);
+    const role = joins ? OPEN : scalar ? SCALAR : OPERAND;
+    found.push({ number, name: node.inputs[slot] ?? '', role, maker: joins ? maker : undefined, scalar });
     if (scalar !== undefined) return structureAfter(from, `${scalar.value}${scalar.type}`, 0);
     const isTensor = !joins && isConstant(scope, node, slot, maker);
     return structureAfter(from, isTensor ? '!' : '?', 0);
@@ -281,21 +265,19 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
       scope,
       nodes: nodes.slice(),
       structure,
-      operands: roles
-        .slice(0, count)
-        .flatMap((role, place) => (role === OPERAND || role === OPEN ? nameOf(place) : [])),
+      operands: found.flatMap(({ role, name }) => (role === OPERAND || role === OPEN ? name : [])),
       scalars: new Map(
-        scalars
-          .slice(0, count)
-          .flatMap((scalar, place) => (scalar === undefined ? [] : [[nameOf(place), scalar]])),
+        found.flatMap(({ name, scalar }) => (scalar === undefined ? [] : [[name, scalar] as const])),
       ),
     });
-    count = 0;
-    addValue(index.output(scope, last, 0), last, -1, OPEN, last);
+    const [name = ''] = last.outputs;
+    found.length = 0;
+    found.push({ number: index.output(scope, last, 0), name, role: OPEN, maker: last, scalar: undefined });
     for (let next = 0; next >= 0; ) {
-      const node = makers[next] as Node;
+      const value = found[next] as Value;
+      const node = value.maker as Node;
       const length = node.inputs.length;
-      roles[next] = MADE;
+      value.role = MADE;
       nodes.push(node);
       structure = structureAfter(structure, signature(node), length * MAX_VALUES + next);
       for (let slot = 0; slot < length && structure > 0; slot++)
@@ -305,11 +287,13 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
       let open = 0;
       let closed = 0;
       next = -1;
-      for (let place = 0; place < count; place++) {
-        if (roles[place] === OPERAND) closed++;
-        if (roles[place] !== OPEN) continue;
+      let latest = -1;
+      for (const [place, { role, maker }] of found.entries()) {
+        if (role === OPERAND) closed++;
+        if (role !== OPEN) continue;
         open++;
-        if (next < 0 || (makers[place]?.index ?? 0) > (makers[next]?.index ?? 0)) next = place;
+        if (maker === undefined || maker.index <= latest) continue;
+        [next, latest] = [place, maker.index];
       }
       if (open + closed === 1 || open + closed === 2) look(structure, region);
       if (closed > 2 || nodes.length >= (visits > MAX_VISITS ? FEW_NODES : MAX_NODES)) return;
