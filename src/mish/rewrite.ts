@@ -24,12 +24,12 @@ export interface MishNode extends Variant {
 const partOf = ({ form }: Pick<MishNode, 'form'>): string => form.activation ?? 'mish';
 
 /** The operators whose nested graphs see the names of enclosing graphs. */
-const OPEN: readonly string[] = ['If', 'Loop', 'Scan'];
+const OPEN = /^(If|Loop|Scan)$/;
 
 /** Returns the outermost scope whose names are visible here. Constants go there, so that each is written once. */
 function constantsHome(scope: Scope): Scope {
   const { parent, owner } = scope;
-  const isOpen = owner?.domain === '' && OPEN.includes(owner.opType);
+  const isOpen = owner?.domain === '' && OPEN.test(owner.opType);
   return parent !== undefined && isOpen ? constantsHome(parent) : scope;
 }
 
@@ -44,9 +44,9 @@ export function rewrite(
   removed: ReadonlyMap<Node, Scope> = new Map(),
 ): Edit[] {
   const leaving = new Set([...targets.map((target) => target.node), ...removed.keys()]);
-  const parts = new Set(targets.map(partOf));
+  const [part = 'mish', ...others] = new Set(targets.map(partOf));
   // New names contain the activation, so that only such names can be taken.
-  const fresh = namer(document, leaving, parts.size > 1 ? '' : ([...parts][0] ?? 'mish'));
+  const fresh = namer(document, leaving, others.length > 0 ? '' : part);
   const constants = new Map<Scope, Map<string, { name: string; nodes: onnx.INodeProto[] }>>();
   const edits: Edit[] = [];
   const encode = createNodeEncoder();

@@ -1,24 +1,11 @@
 import { attribute } from '../onnx/document.js';
 import type { ElementTypes } from '../onnx/element-types.js';
-import { DataType } from '../onnx/types.js';
+import { typeName } from '../onnx/types.js';
 import { CONTAINERS, MOVES, wordSet } from './use-moves.js';
 import type { InputUse, Question } from './value-flow.js';
 
-/** Integer element types. */
-const INTEGERS: readonly number[] = [
-  DataType.UINT8,
-  DataType.INT8,
-  DataType.UINT16,
-  DataType.INT16,
-  DataType.INT32,
-  DataType.INT64,
-  DataType.UINT32,
-  DataType.UINT64,
-  DataType.UINT4,
-  DataType.INT4,
-  DataType.UINT2,
-  DataType.INT2,
-];
+/** Returns whether an element type is one of integers. */
+const isInteger = (elemType: number | undefined) => /^(u|i|u?int)\d/.test(typeName(elemType));
 
 /** Operators of arithmetic on a few numbers. Layers with weights are absent: their output is another signal. */
 const ARITHMETIC = new Set([
@@ -48,9 +35,8 @@ const CONDITION = 'its result is the condition of a Loop';
 export function arithmeticQuestion(types: ElementTypes): Question {
   const judge = ({ node, slot, scope }: InputUse): string | undefined => {
     const { opType } = node;
-    if (opType === 'Cast' && INTEGERS.includes(attribute(node, 'to')?.i ?? 0)) return CAST;
-    if (opType === 'CastLike' && slot === 0 && INTEGERS.includes(types(scope, node.inputs[1] ?? '') ?? 0))
-      return CAST;
+    if (opType === 'Cast' && isInteger(attribute(node, 'to')?.i)) return CAST;
+    if (opType === 'CastLike' && slot === 0 && isInteger(types(scope, node.inputs[1] ?? ''))) return CAST;
     if (opType === 'If') return 'its result decides an If';
     if (opType === 'Loop' && slot === 0) return 'its result is the trip count of a Loop';
     if (opType === 'Loop' && slot === 1) return CONDITION;

@@ -251,12 +251,12 @@ export function leave(scope: Scope, slot: number): ScopedValue[] {
   return places;
 }
 
-const WITH_BODY = new Set(['Loop', 'Scan', 'SequenceMap']);
+const WITH_BODY = /^(Loop|Scan|SequenceMap)$/;
 const NO_PLACES: readonly ScopedValue[] = [];
 
 /** Returns the values of the nested graph that receive input `slot` of a Loop, Scan or SequenceMap. */
 export function enter(node: Node, slot: number): readonly ScopedValue[] {
-  if (!WITH_BODY.has(node.opType) || node.domain !== '') return NO_PLACES;
+  if (!WITH_BODY.test(node.opType) || node.domain !== '') return NO_PLACES;
   return node.attributes
     .flatMap(({ graphs }) => graphs ?? [])
     .map((body) => {
