@@ -2,11 +2,13 @@ import { stopIfAborted } from '../base/abort.js';
 import { OnnxMishError } from '../base/error.js';
 import { quantile } from '../metrics/statistics.js';
 import { FORMS, type FormName } from '../mish/forms.js';
+import { createNodeWriter, withInputs } from '../mish/node-writer.js';
 import { recognise } from '../mish/recognise.js';
 import { retargetDocument } from '../mish/retarget-document.js';
 import { findSites } from '../mish/sites.js';
 import { analyse } from '../onnx/analysis.js';
-import { nodeLabel, type OnnxDocument } from '../onnx/document.js';
+import { type Node, nodeLabel, type OnnxDocument, rewriteObstacle } from '../onnx/document.js';
+import { type Spliced, splice } from '../onnx/splice.js';
 import type { LoadedModel } from '../providers/loaded-model.js';
 import type {
   KernelTime,
@@ -74,12 +76,14 @@ const DEFAULT_RUNS = 10;
 /** Profiles one model. Throws as `profileBoth` does. */
 export async function profileOne(
   provider: Provider,
-  { document, file }: LoadedModel,
+  model: LoadedModel,
   feeds: Tensors,
   options: ProfileOptions = {},
 ): Promise<ModelProfile> {
-  const kernels = await kernelsOf(provider, file, feeds, options);
-  return { runs: options.runs ?? DEFAULT_RUNS, ...summariseKernels(kernels, await siteNodes(document)) };
+  const { sites, edited } = await namedSites(model.document);
+  const measure = (runnable: RunnableModel) => kernelsOf(provider, runnable, feeds, options);
+  const kernels = await (edited === undefined ? measure(model.file) : model.withEdited(edited, measure));
+  return { runs: options.runs ?? DEFAULT_RUNS, ...summariseKernels(kernels, sites) };
 }
 
 /** Returns the kernels of a median run. */
@@ -153,17 +157,39 @@ async function profiledRuns(
   }
 }
 
-/** Maps the name of each node of a site to the name of the site. */
-async function siteNodes(document: OnnxDocument): Promise<Map<string, string>> {
-  const analysis = analyse(document);
-  const owners = new Map<string, string>();
-  const found = await findSites(document, {}, analysis);
-  for (const { node, inner = [] } of [...found.sites, ...(await recognise(document, analysis))]) {
-    for (const one of [node, ...inner]) owners.set(one.name, nodeLabel(node));
-  }
-  owners.delete(''); // nodes without a name cannot be told apart
-  return owners;
+/** The nodes of sites by their names in a profile. */
+interface NamedSites {
+  /** Label of the site of each node, by the node's name. */
+  readonly sites: ReadonlyMap<string, string>;
+  /** Copy of the model in which these names are unique; undefined if they are so in the model. */
+  readonly edited: Spliced | undefined;
 }
+
+/** Finds the nodes of sites, and gives a name to each that has none or shares one: a profile has the names of nodes only. */
+async function namedSites(document: OnnxDocument): Promise<NamedSites> {
+  const analysis = analyse(document);
+  const found = await findSites(document, {}, analysis);
+  const counts = new Map<string, number>();
+  for (const { nodes } of document.scopes)
+    for (const { name } of nodes) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const writer = createNodeWriter(document);
+  const sites = new Map<string, string>();
+  for (const { node, scope, inner = [] } of [...found.sites, ...(await recognise(document, analysis))])
+    for (const one of [node, ...inner]) {
+      const isUnique = one.name !== '' && counts.get(one.name) === 1;
+      if (isUnique) sites.set(one.name, nodeLabel(node));
+      if (isUnique || writer.isDone(one) || !isRewritable(one)) continue;
+      const name = writer.fresh(`${one.opType}/${one.outputs[0]}`);
+      writer.replace(scope, one, [{ ...withInputs(one, one.inputs), name }]);
+      sites.set(name, nodeLabel(node));
+    }
+  const edits = writer.finish(undefined);
+  return { sites, edited: edits.length === 0 ? undefined : splice(document.source, edits) };
+}
+
+/** Tells whether a node can be written again from its decoded fields: without a tensor or a graph inside. */
+const isRewritable = (node: Node) =>
+  rewriteObstacle(node) === undefined && node.attributes.every(({ tensor }) => tensor === undefined);
 
 /** Operators whose time repeats the time of their bodies' kernels, which are listed as well. */
 const CONTROL_FLOW = new Set(['If', 'Loop', 'Scan']);

@@ -1,11 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { onnx } from '../../proto/onnx.js';
 import { swap } from '../../src/mish/swap.js';
 import { profileModel, profileModels } from '../../src/node/profile-models.js';
 import { bytesCandidate, validateFiles } from '../../src/node/validate-files.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import { medianRun, observePlacement, placementOf, summariseKernels } from '../../src/validate/profile.js';
 import { tempFolder } from '../support/folder.js';
+import { decode, nodesOf } from '../support/graph.js';
 import { model, node, value } from '../support/model.js';
 import { bytesOf, REAL_MODELS } from '../support/models.js';
 import { modelPath } from '../support/workbench-page.js';
@@ -66,6 +68,35 @@ describe('a real model', () => {
     expect(row?.profile?.mishUs).toBeGreaterThan(0);
     expect((await validateFiles(original, swapped, options)).providers[0]?.profile).toBeNull();
   });
+});
+
+test.each([
+  ['names of their own', (at: number) => `node ${at}`],
+  ['no names', () => ''],
+  ['one name', () => 'node'],
+])('nodes with %s are counted in their sites', async (_, nameOf) => {
+  const named = (bytes: Uint8Array) => {
+    const message = decode(bytes);
+    for (const [at, one] of nodesOf(message.graph).entries()) one.name = nameOf(at);
+    return onnx.ModelProto.encode(message).finish();
+  };
+  const inputs = [value('x', 1, ['N', 8])];
+  const original = named(
+    model({
+      nodes: [node('Relu', ['x'], ['a']), node('LeakyRelu', ['x'], ['b'], { alpha: { f: 0.5 } })],
+      inputs,
+      outputs: [value('a', 1, ['N', 8]), value('b', 1, ['N', 8])],
+    }),
+  );
+  const { output } = await swap(original, { form: 'tanh', leaky: 'mish' });
+  const swapped = named(await output.bytes());
+  const feeds = { x: { elemType: 'f32', dims: [2, 8], data: new Float32Array(16).fill(0.5) } };
+  const profile = await profileModels(cpu, { original, swapped }, feeds, { runs: 2 });
+  for (const one of [profile.original, profile.swapped]) {
+    expect(one.sites).toHaveLength(nameOf(0) === 'node' ? 1 : 2); // sites of one name have one row
+    expect(sum(one.sites)).toBeCloseTo(one.totalUs, 6); // the models have nothing else
+  }
+  expect(profile.lostFusionUs).toBeCloseTo(0, 6);
 });
 
 test('the figures are the medians per run', () => {
