@@ -89,7 +89,8 @@ export function driftMeter(output: string): DriftMeter {
   return {
     add(reference, got) {
       if (reference === undefined || got === undefined) {
-        problem = 'one of the models lacks this output';
+        problem =
+          reference === got ? 'neither model gave a tensor for it' : 'one of the models lacks this output';
         return;
       }
       if (reference.dims.join() !== got.dims.join()) {

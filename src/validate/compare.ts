@@ -63,7 +63,7 @@ export async function compare(
     const original = await models.original.run(feed);
     const swapped = await models.swapped.run(feed);
     drift.add(original, swapped);
-    if (expected !== undefined) expectedMeters.add(expected[run] ?? {}, original);
+    if (expected !== undefined) expectedMeters.addGiven(expected[run] ?? {}, original);
     if (reference !== undefined) {
       parity.original.add(await reference.original.run(feed), original);
       parity.swapped.add(await reference.swapped.run(feed), swapped);
@@ -97,6 +97,13 @@ function outputMeters(names: readonly string[]) {
   return {
     add(reference: Tensors, got: Tensors): void {
       for (const [name, meter] of meters) meter.add(ownProperty(reference, name), ownProperty(got, name));
+    },
+    /** Adds the outputs that the reference has. */
+    addGiven(reference: Tensors, got: Tensors): void {
+      for (const [name, meter] of meters) {
+        const wanted = ownProperty(reference, name);
+        if (wanted !== undefined) meter.add(wanted, ownProperty(got, name));
+      }
     },
     results: () => [...meters.values()].map((meter) => meter.result()),
   };

@@ -252,3 +252,21 @@ describe('denormals of a model', () => {
     expect(await first('s', 'y')).toMatchObject({ node: 'sigmoid', output: 's' });
   });
 });
+
+test('a value that is not a tensor has a row with the reason', async () => {
+  const bytes = model({
+    nodes: [
+      node('Relu', ['x'], ['active']),
+      node('SequenceConstruct', ['active', 'x'], ['list']),
+      node('ConcatFromSequence', ['list'], ['y'], { axis: 1 }),
+    ],
+    inputs: [value('x', 1, ['N', 2])],
+    outputs: [value('y', 1, ['N', 4])],
+  });
+  const { rows } = await compareLayers({ a: run(bytes), b: run(bytes), feeds: await feedsFor(bytes) });
+  expect(rows.map(({ output, problem }) => [output, problem])).toEqual([
+    ['active', null],
+    ['list', 'neither model gave a tensor for it'],
+    ['y', null],
+  ]);
+});

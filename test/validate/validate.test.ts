@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OnnxMishError } from '../../src/base/error.js';
-import { sampledFeeds } from '../../src/data/arrays.js';
+import { sampledFeeds, testCaseFeeds } from '../../src/data/arrays.js';
 import { seededFeeds } from '../../src/data/dataset.js';
 import { swap } from '../../src/mish/swap.js';
 import { host } from '../../src/node/host.js';
@@ -128,6 +129,31 @@ describe('a small classifier', async () => {
       ['maxTop1Drop', true],
     ]);
     expect(report.passed).toBe(false);
+  });
+
+  test('is compared with the expected outputs of those test cases that have some', async () => {
+    const hasOutput = fc.array(fc.boolean(), { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(hasOutput, async (given) => {
+        const cases = given.map((has, at) => {
+          const x = { elemType: 'f32', dims: [1, 1], data: Float32Array.of(at + 1) };
+          const y = { elemType: 'f32', dims: [1, 2], data: Float32Array.of(at + 1, 0.5) }; // 0 is right
+          return {
+            inputs: [{ name: 'x', tensor: x }],
+            outputs: has ? [{ name: 'y', tensor: y }] : [],
+          };
+        });
+        const report = await validateFiles(original, original, {
+          data: (inputs, outputs) => testCaseFeeds(cases, inputs, outputs),
+          latency: false,
+        });
+        const count = given.filter(Boolean).length;
+        const wanted = [{ output: 'y', n: 2 * count, maxAbs: 0.5, problem: null }];
+        if (count === 0) expect(report.providers[0]?.expected).toBeNull();
+        else expect(report.providers[0]?.expected).toMatchObject(wanted);
+      }),
+      { seed: 2, numRuns: 8 },
+    );
   });
 
   test('does not differ from itself', async () => {
