@@ -1,3 +1,4 @@
+import { OnnxMishError } from '../base/error.js';
 import type { Advice } from '../base/option-hint.js';
 import { median } from '../base/quantile.js';
 import { type Tensor, type Tensors, toNumbers } from '../providers/tensor.js';
@@ -54,7 +55,8 @@ export interface DoubtOptions {
  * that are too small; on the same pixels in the other range, it gives various answers, and is as sure as a trained
  * classifier. A classifier of two classes, or of each place of an image, is certain of nearly every answer on pixels that are
  * too large; on the right pixels it is less certain, and gives other answers. A model that restores its input, such as one that removes
- * noise, does so best in the range of its training. Returns undefined for other samples and models. Throws what `run` throws.
+ * noise, does so best in the range of its training. Returns undefined for other samples and models, and for a model that does not run on
+ * pixels in the other range. Throws what `run` throws on the samples.
  */
 export async function scaleDoubt(
   feeds: Feeds,
@@ -75,21 +77,21 @@ export async function scaleDoubt(
     const ratio = given.varianceRatio();
     if (isRight(ratio)) return undefined;
     if (range === 'bytes' ? ratio >= WRONG_VARIANCE : ratio <= 1 / WRONG_VARIANCE) {
-      await scaled.add(few);
+      if (!(await scaled.add(few))) return undefined;
       if (isRight(scaled.varianceRatio())) return advice(REASONS.norm[range]);
     }
   }
   await given.add(few);
   if (given.residuals.length > 0) {
     await given.add(tensors);
-    await scaled.add(tensors);
+    if (!(await scaled.add(tensors))) return undefined;
     if (restoresBetter(scaled.residuals, given.residuals)) return advice(REASONS.restored[range]);
   }
   const mayBeFlat = given.answers.length > 0 && varietyOf(given.answers) <= MAX_FEW_ANSWERS;
   if (range === 'unit' && !mayBeFlat) return undefined;
   for (const tensor of tensors) {
     await given.add([tensor]);
-    await scaled.add([tensor]);
+    if (!(await scaled.add([tensor]))) return undefined;
     if (given.answers.length + (range === 'bytes' ? given.coarse.length : 0) === 0) return undefined;
   }
   if (given.answers.length === 0) {
@@ -201,19 +203,25 @@ function watchRuns(
     coarse,
     residuals,
     varianceRatio: () => spread?.ratio() ?? Number.NaN,
-    async add(tensors: readonly Tensor[]): Promise<void> {
+    /** Returns false if the model does not run on samples times the factor. Throws what a run of the samples themselves throws. */
+    async add(tensors: readonly Tensor[]): Promise<boolean> {
       for (const tensor of tensors) {
         if (seen.has(tensor)) continue;
         seen.add(tensor);
         const fed = factor === 1 ? tensor : multiplied(tensor, factor);
         const feeds = { [name]: fed };
-        const results = await run(feeds);
+        const results = await run(feeds).catch((error: unknown) => {
+          if (factor !== 1 && error instanceof OnnxMishError && error.code === 'run-failed') return undefined;
+          throw error;
+        });
+        if (results === undefined) return false;
         const made = outputs?.flatMap((output) => results[output] ?? []) ?? Object.values(results);
         answers.push(...answersOf(made));
         coarse.push(...coarseAnswersOf(made));
         residuals.push(...residualsOf(fed, made));
         spread?.add(norm?.tensor(feeds, results));
       }
+      return true;
     },
   };
 }

@@ -55,3 +55,44 @@ test.each<Dataset['source']>(['npz', 'images', 'onnx-test'])(
     );
   },
 );
+
+test('a model that does not run on pixels in another range, as one that looks up colours, is not asked about that', async () => {
+  const provider = nodeProvider('cpu');
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 2, max: 40 }),
+      fc.constantFrom<Dataset['source']>('npz', 'images', 'onnx-test'),
+      fc.array(fc.float({ min: 0, max: 1, noNaN: true }), { minLength: 3, maxLength: 12 }),
+      async (colours, source, pixels) => {
+        const size = Math.fround(colours - 1);
+        const loaded = await modelFromBytes(
+          model({
+            opset: 13,
+            nodes: [
+              node('Mul', ['x', 'size'], ['scaled']),
+              node('Cast', ['scaled'], ['index'], { to: 7 }),
+              node('Gather', ['colours', 'index'], ['h']),
+              node('Relu', ['h'], ['y']),
+            ],
+            inputs: [value('x', 1, ['N', pixels.length])],
+            outputs: [value('y', 1, ['N', pixels.length])],
+            initializers: [
+              floats('size', [], [size]),
+              floats(
+                'colours',
+                [colours],
+                Array.from({ length: colours }, (_, at) => at / colours),
+              ),
+            ],
+          }),
+        );
+        const data = Float32Array.of(...pixels.slice(1), 0.75);
+        const feeds = [{ x: { elemType: 'f32', dims: [1, pixels.length], data } }];
+        await withSession(loaded.file, { provider }, async (session) => {
+          expect(await sampleDoubt(loaded, { feeds, source }, { provider }, session)).toBeUndefined();
+        });
+      },
+    ),
+    { seed: 1, numRuns: 10 },
+  );
+});
