@@ -28,7 +28,8 @@ export interface Thresholds {
   readonly maxKernelError?: number | undefined;
   /**
    * Maximum difference between an output of the swapped model and the same output on the CPU, divided by the output's
-   * largest value in either model; default: `toleranceFor` the provider.
+   * largest value in either model; of labels, indices and masks the share that differs, if that is less. Default: `toleranceFor` the
+   * provider.
    */
   readonly maxParity?: number | undefined;
 }
@@ -143,7 +144,9 @@ export function judge(provider: string, row: Measured, thresholds: Thresholds, e
 
 /**
  * Returns, for each output of a model, its largest difference from the CPU, divided by the output's largest value in
- * either model. A single model's largest value may be near 0 by chance. Null for an output that could not be compared.
+ * either model. A single model's largest value may be near 0 by chance. For labels, indices and masks, returns the share of elements that
+ * differ, if that is less: where two scores are nearly equal, rounding decides the class of a pixel. Null for an output that could not
+ * be compared.
  */
 export function parityShare(
   parity: NonNullable<ProviderRow['parity']>,
@@ -153,9 +156,10 @@ export function parityShare(
   for (const { output, scale } of [...parity.original, ...parity.swapped]) {
     scales.set(output, Math.max(scales.get(output) ?? 0, scale ?? 0));
   }
-  return parity[which].map(({ output, maxAbs }) => {
+  return parity[which].map(({ output, maxAbs, top1, areLabels }) => {
     if (maxAbs === null || maxAbs === 0) return maxAbs;
-    return Math.min(Number.MAX_VALUE, maxAbs / (scales.get(output) ?? 0));
+    const ofElements = areLabels && top1 !== null ? 1 - top1 : Number.MAX_VALUE;
+    return Math.min(ofElements, maxAbs / (scales.get(output) ?? 0));
   });
 }
 

@@ -6,7 +6,10 @@ import type { ModelInfo } from './report-schema.js';
 export interface Tolerance {
   /** Maximum error of a kernel, divided by the larger of 1 and the exact value. */
   readonly kernel: number;
-  /** Maximum difference of an output from the CPU's, divided by the output's largest value in either model. */
+  /**
+   * Maximum difference of an output from the CPU's, divided by the output's largest value in either model; or share of labels, indices
+   * and truth values that differ.
+   */
   readonly parity: number;
 }
 
