@@ -82,12 +82,12 @@ async function doubtByRuns(
   );
 }
 
-/** Returns what `first` returns or, if a run of it fails, what `second` returns. */
+/** Returns what `first` returns or, if a run of it fails or a copy of the model cannot be written, what `second` returns. */
 async function unlessFailed<T>(first: () => Promise<T>, second: () => Promise<T>): Promise<T> {
   try {
     return await first();
   } catch (error) {
-    if (!(error instanceof OnnxMishError) || error.code !== 'run-failed') throw error;
+    if (!(error instanceof OnnxMishError && ['run-failed', 'io'].includes(error.code))) throw error;
     return second();
   }
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { OnnxMishError } from '../../src/base/error.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { sampleDoubt } from '../../src/data/sample-doubt.js';
 import { modelFromBytes } from '../../src/providers/loaded-model.js';
@@ -95,4 +96,33 @@ test('a model that does not run on pixels in another range, as one that looks up
     ),
     { seed: 1, numRuns: 10 },
   );
+});
+
+test('a model of which no copy can be written, as in a read-only folder, is asked without one', async () => {
+  const provider = nodeProvider('cpu');
+  const some = (name: string, values: number[]) => floats(name, [values.length], values);
+  const whole = await modelFromBytes(
+    model({
+      nodes: [
+        node('Mul', ['x', 'two'], ['h']),
+        node('BatchNormalization', ['h', 'scale', 'bias', 'mean', 'variance'], ['n']),
+        node('Relu', ['n'], ['y']),
+      ],
+      inputs: [value('x', 1, ['N', 2])],
+      outputs: [value('y', 1, ['N', 2])],
+      initializers: [
+        ...[floats('two', [], [2]), some('scale', [1, 1]), some('bias', [0, 0])],
+        ...[some('mean', [0.5, 0.5]), some('variance', [0.1, 0.1])],
+      ],
+    }),
+  );
+  const refuse = async () => {
+    throw new OnnxMishError('io', 'permission denied');
+  };
+  const loaded = { ...whole, withEdited: refuse };
+  const feeds = [{ x: { elemType: 'f32', dims: [1, 2], data: Float32Array.of(0.25, 0.75) } }];
+  await withSession(loaded.file, { provider }, async (session) => {
+    for (const source of ['npz', 'images'] as const)
+      expect(await sampleDoubt(loaded, { feeds, source }, { provider }, session)).toBeUndefined();
+  });
 });
