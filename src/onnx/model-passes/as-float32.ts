@@ -12,9 +12,18 @@ const F32 = FLOAT_TYPES.f32;
 const TYPE_ATTRIBUTES = new Set(['to', 'dtype', 'output_dtype', 'stash_type']);
 const { EXTERNAL } = onnx.TensorProto.DataLocation;
 
+/** The least and the greatest positive number of float32 with all its digits. */
+const [LEAST, GREATEST] = [2 ** -126, (2 - 2 ** -23) * 2 ** 127];
+
+/** Returns a number of f64 that is neither 0 nor infinite as one that float32 has, too: masks have the lowest number of f64. */
+const within = (value: number): number =>
+  value === 0 || !Number.isFinite(value)
+    ? value
+    : Math.sign(value) * Math.min(GREATEST, Math.max(LEAST, Math.abs(value)));
+
 /**
  * Rewrites the tensors, casts, inputs and outputs of the given float types as float32, which holds all numbers of f16 and bf16;
- * those of f64 are rounded. Sequences and the declared types of functions stay. Moves their external data into the model.
+ * those of f64 are rounded, though not to 0 or infinity. Sequences and the declared types of functions stay. Moves their external data into the model.
  * Throws `external-data`, `malformed`.
  */
 export async function asFloat32(
@@ -69,6 +78,6 @@ async function convert(tensor: TensorProto, type: FloatType, openData: OpenData 
     name: label,
     dims,
     dataType: F32,
-    rawData: floatBytes(floatsIn(raw, type), 'f32'),
+    rawData: floatBytes(type === 'f64' ? floatsIn(raw, type).map(within) : floatsIn(raw, type), 'f32'),
   });
 }
