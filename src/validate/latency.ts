@@ -9,7 +9,7 @@ export interface LatencyOptions {
   readonly minPairs?: number | undefined;
   /** Minimum time in seconds; default 2. */
   readonly minSeconds?: number | undefined;
-  /** Maximum time in seconds; default 60. Five pairs run in any case, or `minPairs` if fewer. */
+  /** Maximum time in seconds; default 60, at least `minSeconds`. Five pairs run in any case, or `minPairs` if fewer. */
   readonly maxSeconds?: number | undefined;
   /** Maximum number of pairs, even before `minSeconds`; default 10,000, at least `minPairs`. */
   readonly maxPairs?: number | undefined;
@@ -52,6 +52,7 @@ export function takingTurns(session: SessionOptions = {}): SessionOptions {
   return { spinning: false, ...session };
 }
 
+const DEFAULT_MAX_SECONDS = 60;
 /** Longest time between two checks for an abort. */
 const CHUNK_MS = 250;
 
@@ -102,7 +103,7 @@ export async function measureLatency(
   const {
     minPairs = 30,
     minSeconds = 2,
-    maxSeconds = 60,
+    maxSeconds = Math.max(DEFAULT_MAX_SECONDS, minSeconds),
     maxPairs = 10_000,
     warmup = 3,
     now = () => performance.now(),

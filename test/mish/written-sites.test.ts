@@ -495,6 +495,48 @@ test.each([61, 100, 60_000])(
   },
 );
 
+/** Activations of several nodes with an upper bound on a part of them. */
+const BOUNDED: [kind: string, (most: number) => Expression][] = [
+  ['swish', (most) => mul(min(x, most), { op: 'Sigmoid', args: [x] })],
+  ['hardswish', (most) => mul(min(x, most), div(clip(add(x, 3), 0, 6), 6))],
+  ['elu', (most) => where(greater(x, 0), min(x, most), sub(exp(x), 1))],
+  ['elu', (most) => add(min(relu(x), most), min(sub(exp(x), 1), 0))],
+  ['mish', (most) => mul(min(x, most), { op: 'Tanh', args: [{ op: 'Softplus', args: [x] }] })],
+];
+
+test('an upper bound on a part of an activation, at whatever height, makes another function of it', async () => {
+  for (const [kind, expression] of BOUNDED)
+    for (const most of [61, 1000, 59_999, 65_504]) {
+      const parts = spell(expression(most), {
+        ...{ type: 'f32', opset: 17, random: createRandom(10), vary: false },
+      });
+      const initializers = parts.initializers?.map((one) => ({ ...one, dims: [] })) ?? [];
+      const { sites, mish: found } = await inspect(model({ ...parts, initializers }), {
+        ...(kind === 'mish' ? {} : { only: [kind] }),
+      });
+      const outputs = [...sites, ...found].map(({ output }) => output);
+      expect(outputs.includes('y'), `${kind} up to ${most}`).toBe(most > 60_000);
+    }
+});
+
+test('an upper bound on the positive part of a PReLU is kept', async () => {
+  for (const most of [61, 1000, 59_999]) {
+    const nodes = [
+      node('Clip', ['x', 'zero', 'most'], ['above']),
+      node('Min', ['x', 'zero'], ['below']),
+      node('Mul', ['below', 'slopes'], ['scaled']),
+      node('Add', ['above', 'scaled'], ['y']),
+    ];
+    const initializers = [
+      floats('zero', [], [0]),
+      floats('most', [], [most]),
+      floats('slopes', [2], [0.1, 0.2]),
+    ];
+    const bytes = model({ nodes, initializers, inputs: [value('x', 1, ['N', 2])] });
+    expect((await inspect(bytes, { only: ['prelu'] })).sites).toEqual([]);
+  }
+});
+
 test('what is a line, or nothing, is not Mish, and a Relu that changes nothing is a site', async () => {
   const zero = [node('Relu', ['x'], ['r']), node('Neg', ['r'], ['n']), node('Add', ['r', 'n'], ['y'])];
   const { mish: found, sites } = await inspect(model({ nodes: zero }));
