@@ -122,7 +122,9 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
     const mayBeUniform = single === undefined && (comparesWith(reader) || isFilled(maker));
     const uniform = mayBeUniform ? uniformOf(index, scope, name) : undefined;
     if (uniform === undefined) return single;
-    return { ...uniform, type: floatType(uniform.elemType), rank: uniform.shape.dims?.length ?? 0 };
+    // A filled tensor is a literal number, whatever its dimensions.
+    const rank = isFilled(maker) ? 0 : (uniform.shape.dims?.length ?? 0);
+    return { ...uniform, type: floatType(uniform.elemType), rank };
   }
 
   /** Evaluates a scalar constant, or a node of one or two scalar constants. */

@@ -221,7 +221,7 @@ describe('tensors of the shape of x that a node fills', () => {
     node('ConstantOfShape', ['shape'], ['ones'], { value: single('', number) }),
   ];
   const exp = node('Exp', ['x'], ['e']);
-  const behind = (nodes: ModelParts['nodes'], number = 1) =>
+  const behind = (nodes: ModelParts['nodes'], number = 1, values: ModelParts['values'] = []) =>
     model({
       opset: 17,
       nodes: [node('MatMul', ['given', 'w'], ['x']), ...filledWith(number), ...nodes],
@@ -236,6 +236,7 @@ describe('tensors of the shape of x that a node fills', () => {
       ],
       inputs: [value('given', 1, DIMS)],
       outputs: [value('y', 1, DIMS)],
+      values,
     });
   /** Activations as Python writes them with `torch.ones_like(x)`. */
   const ONES: Record<string, readonly [kind: string, ModelParts['nodes']]> = {
@@ -285,6 +286,19 @@ describe('tensors of the shape of x that a node fills', () => {
     // Another number is another function.
     const other = await inspect(behind(nodes, 1.5), { only: ['elu', 'swish'] });
     expect([...other.sites, ...other.mish]).toEqual([]);
+  });
+
+  test('are the slope of a LeakyReLU, and no weights of a PReLU, whether their shape is declared or not', async () => {
+    const above = node('Greater', ['x', 'zero'], ['above']);
+    const spelled: ModelParts['nodes'][] = [
+      [node('Mul', ['x', 'ones'], ['scaled']), above, node('Where', ['above', 'x', 'scaled'], ['y'])],
+      [node('Mul', ['x', 'ones'], ['scaled']), node('Max', ['x', 'scaled'], ['y'])],
+    ];
+    for (const nodes of spelled)
+      for (const values of [[], [value('x', 1, DIMS), value('ones', 1, DIMS)]]) {
+        const { sites } = await inspect(behind(nodes, 0.25, values));
+        expect(sites).toMatchObject([{ kind: 'leakyrelu', alpha: 0.25, output: 'y' }]);
+      }
   });
 
   test('stored in the model, they are weights', async () => {
