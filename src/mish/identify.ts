@@ -52,7 +52,7 @@ const POINTS = ((): readonly number[] => {
   return [0, ...points, ...points.map((x) => -x)];
 })();
 
-/** Points where a ReLU is compared as well: a bound below them makes a clamp of it. */
+/** Points where functions without bounds are compared as well: a bound below them, on x or on the result, is part of the function. */
 const FAR = [-MAX_CLAMP_BOUND, MAX_CLAMP_BOUND];
 
 type Candidate = Omit<Identity, 'difference' | 'name'> & {
@@ -153,8 +153,10 @@ const FAMILIES: Readonly<Partial<Record<ActivationName, Family>>> = {
   },
 };
 
+/** The families whose members are bounded, or known by their bounds. */
+const BOUNDED: ReadonlySet<string> = new Set(['clamp', 'softshrink', 'tent', 'hardsigmoid']);
 /** The families with members other than 0 at 0. Most functions of a model belong to none of the others. */
-const OFFSET: ReadonlySet<string> = new Set(['softplus', 'clamp', 'softshrink', 'tent', 'hardsigmoid']);
+const OFFSET: ReadonlySet<string> = new Set([...BOUNDED, 'softplus']);
 
 /**
  * Identifies the activation that a function of one variable computes. Values agree within `tolerance`: absolute up to 1,
@@ -189,13 +191,15 @@ export function identify(
   const of = (f: (x: number) => number, points: readonly number[]) => (index: number) =>
     f(points[index] ?? 0);
   let values: readonly number[] | undefined;
+  let far: readonly number[] | undefined;
   let best: Identity | undefined;
   for (const [family, members] of Object.entries(FAMILIES)) {
     if (Math.abs(at(0)) > tolerance && !OFFSET.has(family)) continue;
     let nearest: (Identity & { readonly rank: number }) | undefined;
     for (const { f, name = family as ActivationName, ...parameters } of members(at, choices, tolerance)) {
       if (differenceOf(probed, of(f, PROBES), tolerance) > tolerance) continue;
-      if (family === 'leakyrelu' && differenceOf(evaluate(FAR), of(f, FAR), tolerance) > tolerance) continue;
+      far ??= evaluate(FAR);
+      if (!BOUNDED.has(family) && isOtherFar(far, of(f, FAR), tolerance)) continue;
       values ??= evaluate(POINTS);
       const difference = differenceOf(values, of(f, POINTS), tolerance);
       const rank = Math.max(
@@ -213,6 +217,12 @@ export function identify(
     best = identity;
   }
   return best;
+}
+
+/** Returns whether a function is another at points far from 0. What overflows on the way there, as e^x does, tells nothing. */
+function isOtherFar(far: readonly number[], wanted: (index: number) => number, tolerance: number): boolean {
+  const known = far.map((value, index) => (Number.isFinite(value) ? value : wanted(index)));
+  return differenceOf(known, wanted, tolerance) > tolerance;
 }
 
 /** Returns the largest difference between actual and wanted values; Infinity where it exceeds the limit or is NaN. */
@@ -233,6 +243,7 @@ type Pairs = readonly (readonly [x: number, p: number])[];
 const pairsOf = (points: readonly number[]): Pairs =>
   SECOND.flatMap((p) => points.map((x) => [x, p] as const));
 const FEW_PAIRS = pairsOf(PROBES);
+const FAR_PAIRS = pairsOf(FAR);
 const PAIRS = pairsOf(POINTS.filter((_, index) => index % 8 === 0));
 
 /** Identifies a function of two variables. The slope of a PReLU may be any function of the second. */
@@ -256,6 +267,7 @@ export function identifyPair(
   for (const [name, f] of functions) {
     const wanted = (pairs: Pairs) => (index: number) => f(...(pairs[index] ?? [0, 0]));
     if (differenceOf(few, wanted(FEW_PAIRS), tolerance) > tolerance) continue;
+    if (name === 'prelu' && isOtherFar(evaluate(FAR_PAIRS), wanted(FAR_PAIRS), tolerance)) continue;
     values ??= evaluate(PAIRS);
     const difference = differenceOf(values, wanted(PAIRS), tolerance);
     // A slope that ignores the second variable belongs to another activation.

@@ -116,7 +116,7 @@ export function createRegions(document: OnnxDocument, { index, calls, types }: A
   let visits = 0;
   const structureAfter = createStructures();
 
-  /** Evaluates a scalar constant, or one with the same number in each element that no weights are. */
+  /** Evaluates a scalar constant, or one with the same number in each element that cannot be weights. */
   function constantOf(scope: Scope, name: string, reader: Node, maker?: Node): Scalar | undefined {
     const single = scalarOf(scope, name, reader);
     const mayBeUniform = single === undefined && (comparesWith(reader) || isFilled(maker));
