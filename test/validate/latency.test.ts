@@ -60,6 +60,22 @@ describe('latency', () => {
     });
   });
 
+  test('lasts any minimum time that is given, unless a maximum is given', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 300 }), fc.option(fc.constant(40)), async (least, most) => {
+        const { original, swapped, now } = fakes(
+          () => 400,
+          () => 600,
+        );
+        const { n } = await measureLatency(original, swapped, [{}, {}], {
+          ...{ minSeconds: least, maxSeconds: most ?? undefined, minPairs: 5, now },
+        });
+        expect(n).toBe(Math.max(5, Math.min(least, most ?? least))); // a pair takes a second
+      }),
+      { seed: 1, numRuns: 30 },
+    );
+  });
+
   test('lasts the minimum time, and ends early only when a run is very slow', async () => {
     const fast = fakes(
       () => 5,
