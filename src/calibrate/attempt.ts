@@ -64,10 +64,11 @@ export async function solveSwap(
   const { original } = common;
   const { output, report } = await swapDocument(original.document, { plan, undo: false, blocked: false });
   const plain = await original.edited(output);
-  const { edits, copied } =
-    report.sites.length === 0
-      ? { edits: [], copied: 0 } // a model without sites stays as it is
-      : await storeAsRead(plain.document, indexGraphs(plain.document), plain.openData, options.copies);
+  // A model without sites stays as it is. Integers behind a Transpose cannot be written, as they are not stored as the layer reads them.
+  const isStored = report.sites.length === 0 || options.int8 !== undefined;
+  const { edits, copied } = isStored
+    ? { edits: [], copied: 0 }
+    : await storeAsRead(plain.document, indexGraphs(plain.document), plain.openData, options.copies);
   const read = edits.length === 0 ? plain : await plain.edited(splice(plain.document.source, edits));
   const sites = new Set(report.sites.map(({ output }) => output));
   const { model: swapped, elements } =

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
+import { createRandom, normal } from '../../src/base/random.js';
 import type { CalibrateOptions } from '../../src/calibrate/options.js';
 import { splitSamples } from '../../src/calibrate/split-samples.js';
 import type { Dataset } from '../../src/data/dataset.js';
@@ -284,6 +285,82 @@ test.each(['operators', 'operators-with-relu'])(
     ]);
   },
 );
+
+const WIDTH = 12;
+
+/** Two MatMuls without a bias and a Relu between quantised tensors. `isTurned` puts a Transpose before the weights of the second. */
+function withoutBiases(isTurned: boolean): Uint8Array {
+  const { UINT16, INT8 } = onnx.TensorProto.DataType;
+  const zero = (name: string, dataType: number, at: number) => ({
+    name,
+    dims: [],
+    dataType,
+    int32Data: [at],
+  });
+  const pair = (from: string, to: string) => [
+    node('QuantizeLinear', [from, 's', 'z'], [`${to}_q`]),
+    node('DequantizeLinear', [`${to}_q`, 's', 'z'], [to]),
+  ];
+  const random = createRandom(4);
+  const weights = (name: string) => {
+    const int32Data = Array.from({ length: WIDTH * WIDTH }, () => Math.round(40 * normal(random)));
+    return { name, dims: [WIDTH, WIDTH], dataType: INT8, int32Data };
+  };
+  const second = isTurned ? 'wt' : 'wd2';
+  return model({
+    nodes: [
+      ...pair('images', 'x'),
+      node('DequantizeLinear', ['w1', 'sw', 'zw'], ['wd1']),
+      node('MatMul', ['x', 'wd1'], ['h'], {}, { name: 'first' }),
+      ...[...pair('h', 'hd'), node('Relu', ['hd'], ['r']), ...pair('r', 'rd')],
+      node('DequantizeLinear', ['w2', 'sw', 'zw'], ['wd2']),
+      ...(isTurned ? [node('Transpose', ['wd2'], ['wt'], { perm: [1, 0] })] : []),
+      ...[node('MatMul', ['rd', second], ['o'], {}, { name: 'second' }), ...pair('o', 'scores')],
+    ],
+    initializers: [
+      ...[weights('w1'), weights('w2'), floats('sw', [], [0.008]), zero('zw', INT8, 0)],
+      ...[floats('s', [], [0.001]), zero('z', UINT16, 32768)],
+    ],
+    inputs: [value('images', 1, ['N', WIDTH])],
+    outputs: [value('scores', 1, ['N', WIDTH])],
+    opset: 21,
+    ir: 10,
+  });
+}
+
+function normalRuns(count: number, seed: number): Tensors[] {
+  const random = createRandom(seed);
+  return Array.from({ length: count }, () => {
+    const data = Float32Array.from({ length: BATCH * WIDTH }, () => normal(random));
+    return { images: { elemType: 'f32', dims: [BATCH, WIDTH], data } };
+  });
+}
+
+test('a MatMul that has no bias is repaired, with one', async () => {
+  const source = withoutBiases(false);
+  const data = (): Dataset => ({ source: 'npz', feeds: normalRuns(32, 1) });
+  const { bytes, report } = await calibrated(source, 'exact', { data, beta: 1 });
+  expect(report).toMatchObject({
+    kept: 'calibrated',
+    layers: [{ label: 'second', method: 'least-squares' }],
+  });
+  const random = createRandom(2);
+  const unseen = Array.from({ length: BATCH * WIDTH }, () => normal(random));
+  const given = { images: f32(unseen, [BATCH, WIDTH]) };
+  const outputOf = async (one: Uint8Array) => (await run(one, given)).scores ?? [];
+  const was = await outputOf(source);
+  const plain = await outputOf((await swapped(source, { int8: 'exact' })).bytes);
+  expect(distance(await outputOf(bytes), was)).toBeLessThan(0.5 * distance(plain, was));
+});
+
+test('weights behind a Transpose, which cannot be written, stay, and so does their layer', async () => {
+  const data = (): Dataset => ({ source: 'npz', feeds: normalRuns(32, 1) });
+  const { report } = await calibrated(withoutBiases(true), 'exact', { data, beta: 1 });
+  expect(report.layers).toEqual([]);
+  expect(report.leftAlone).toMatchObject([
+    { label: 'second', why: expect.stringMatching(/: Transpose makes/) },
+  ]);
+});
 
 describe('what is refused', () => {
   test.each(['operators', 'operators-with-relu'])('%s: layers on integers, with advice', async (name) => {

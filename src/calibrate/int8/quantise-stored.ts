@@ -1,5 +1,7 @@
 import { integersOf, quantizationFor } from '../../mish/quantization.js';
 import { roundTo } from '../../onnx/scalar.js';
+import type { FloatType } from '../../onnx/types.js';
+import { floatBytes, floatsIn } from '../../onnx/weights.js';
 import { isSymmetric, type StoredIntegers, toIntegers } from './quantised-values.js';
 
 /** New integers, scales and zero points for stored integers. */
@@ -22,8 +24,36 @@ function reachOf({ values, elemType, zeroPoints, channelOf }: StoredIntegers): n
   return whole === 127 && most <= REDUCED ? REDUCED : whole;
 }
 
-/** Quantises numbers as stored integers are quantised: by tensor or by channel, symmetric or not, with scales that hold them all. */
-export function requantise(numbers: ArrayLike<number>, stored: StoredIntegers): NewIntegers {
+/** Returns the next number above a positive number of a type. */
+function nextAbove(value: number, type: FloatType): number {
+  const bytes = floatBytes([value], type);
+  // The bits of positive numbers count up with them; the first byte is the lowest.
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = (bytes[at] ?? 0) + 1;
+    bytes[at] = byte;
+    if (byte < 256) break;
+  }
+  return floatsIn(bytes, type)[0] ?? value;
+}
+
+/**
+ * Returns a number rounded to a type; up, if rounding it down is more than half of one of its `steps`. Small numbers of 16 bits have so
+ * few digits that a scale rounded down would clip.
+ */
+function scaleFor(value: number, steps: number, type: FloatType): number {
+  const scale = roundTo(value, type);
+  return scale > 0 && value * steps > scale * (steps + 0.5) ? nextAbove(scale, type) : scale;
+}
+
+/**
+ * Quantises numbers as stored integers are quantised: by tensor or by channel, symmetric or not, with scales that hold them all and are
+ * not below `leastScales`, where the type of the scales has such numbers.
+ */
+export function requantise(
+  numbers: ArrayLike<number>,
+  stored: StoredIntegers,
+  leastScales: readonly number[] = [],
+): NewIntegers {
   const { elemType, scales, zeroPoint, zeroPoints, channelOf, type } = stored;
   const least = scales.map(() => 0);
   const most = scales.map(() => 0);
@@ -32,20 +62,30 @@ export function requantise(numbers: ArrayLike<number>, stored: StoredIntegers): 
     if (value < (least[channel] ?? 0)) least[channel] = value;
     if (value > (most[channel] ?? 0)) most[channel] = value;
   }
-  const symmetric = zeroPoints.every((zeroPoint) => isSymmetric(elemType, zeroPoint));
-  const reach = symmetric ? reachOf(stored) : 1;
+  const isEven = zeroPoints.every((zeroPoint) => isSymmetric(elemType, zeroPoint));
+  const [first, last] = integersOf(elemType);
+  const steps = isEven ? reachOf(stored) : last - first;
   const made = scales.map((scale, channel) => {
     const [low, high] = [least[channel] ?? 0, most[channel] ?? 0];
     const old = { scale, zeroPoint: zeroPoints[channel] ?? 0 };
     // Without a tensor for it, the zero point stays 0.
     const range = { least: zeroPoint === undefined ? 0 : low, most: high };
-    if (!symmetric) return quantizationFor(range, { elemType, type }) ?? old;
-    const fitting = roundTo(Math.max(-low, high) / reach, type);
-    return fitting > 0 && Number.isFinite(fitting) ? { ...old, scale: fitting } : old;
+    const size = isEven ? Math.max(-low, high) : range.most - range.least;
+    const needed = leastScales[channel] ?? 0;
+    const fitting = scaleFor(
+      size > 0 ? Math.max(size / steps, needed) : Math.max(scale, needed),
+      steps,
+      type,
+    );
+    if (!(fitting > 0 && Number.isFinite(fitting))) return old;
+    if (isEven || size === 0) return { ...old, scale: fitting };
+    const factor = fitting === roundTo(size / steps, type) ? 1 : (fitting * steps) / size;
+    const wide = { least: factor * range.least, most: factor * range.most };
+    return quantizationFor(wide, { elemType, type }) ?? old;
   });
   const parameters = {
-    scales: made.map(({ scale }) => scale),
-    zeroPoints: made.map(({ zeroPoint }) => zeroPoint),
+    scales: made.map((one) => one.scale),
+    zeroPoints: made.map((one) => one.zeroPoint),
   };
   return { values: toIntegers(numbers, stored, parameters), ...parameters };
 }

@@ -5,7 +5,7 @@ import { messageField } from '../../onnx/encode.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
 import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import { behindIdentity, numberUses } from '../../onnx/number-uses.js';
-import { roundTo } from '../../onnx/scalar.js';
+import { ROUNDING, roundTo } from '../../onnx/scalar.js';
 import type { Edit } from '../../onnx/splice.js';
 import { DataType, type FloatType, floatType } from '../../onnx/types.js';
 import { DATA, dataEdit, floatBytes, readWeight, weightEdit, weightOf } from '../../onnx/weights.js';
@@ -22,6 +22,7 @@ export interface WrittenWeights {
 
 /** Operators whose third input is a bias. */
 const LAYERS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
+const WEIGHTS_SLOT = 1;
 const BIAS_SLOT = 2;
 const PARTS = ['values', 'scales', 'zeroPoints'] as const;
 
@@ -35,6 +36,8 @@ interface Writing {
   readonly edits: Edit[];
   /** New inputs of nodes, by slot. */
   readonly inputs: Map<Node, Map<number, string>>;
+  /** Names of the constants that an Add after a MatMul adds. */
+  readonly added: Map<Node, string>;
   /** Tensors that an edit replaces. */
   readonly replaced: Set<StoredTensor>;
 }
@@ -60,27 +63,62 @@ export async function writeWeights(target: EditableModel, floats: EditableModel)
     writer: createNodeWriter(document),
     edits: [],
     inputs: new Map(),
+    added: new Map(),
     replaced: new Set(),
   };
-  const counterparts = new Map(floats.document.graph.nodes.map((node) => [firstOutput(node), node]));
+  const byOutput = new Map(floats.document.graph.nodes.map((node) => [firstOutput(node), node]));
   let tensors = 0;
   for (const node of document.graph.nodes) {
-    const counterpart = counterparts.get(firstOutput(node));
-    if (counterpart?.opType === node.opType && node.domain === '' && !rewriteObstacle(node))
-      tensors += await writeNode(writing, node, counterpart);
+    const last = byOutput.get(firstOutput(node));
+    if (last === undefined || node.domain !== '' || rewriteObstacle(node)) continue;
+    const product =
+      last.opType === 'Add' ? writing.floatIndex.source(floats.document.graph, last, 0) : undefined;
+    if (last.opType === node.opType) tensors += await writeNode(writing, node, last);
+    // A repair adds the bias of a MatMul by an Add that gives what the MatMul gave.
+    else if (node.opType === 'MatMul' && product?.opType === 'MatMul')
+      tensors += (await writeNode(writing, node, product)) + (await writeAdd(writing, node, last));
   }
-  for (const [node, slots] of writing.inputs) {
-    const length = Math.max(node.inputs.length, ...[...slots.keys()].map((slot) => slot + 1));
-    const inputs = Array.from({ length }, (_, slot) => slots.get(slot) ?? node.inputs[slot] ?? '');
-    writing.writer.replace(document.graph, node, [withInputs(node, inputs)]);
-  }
+  for (const node of new Set([...writing.inputs.keys(), ...writing.added.keys()])) replaceNode(writing, node);
   return { edits: [...writing.edits, ...writing.writer.finish(undefined)], tensors };
+}
+
+/** Replaces a node by the node with its new inputs, and an Add if a constant is added. */
+function replaceNode({ document: { graph }, writer, inputs, added }: Writing, node: Node): void {
+  const slots = inputs.get(node) ?? new Map<number, string>();
+  const length = Math.max(node.inputs.length, ...[...slots.keys()].map((slot) => slot + 1));
+  const made = withInputs(
+    node,
+    Array.from({ length }, (_, slot) => slots.get(slot) ?? node.inputs[slot] ?? ''),
+  );
+  const constant = added.get(node);
+  if (constant === undefined) {
+    writer.replace(graph, node, [made]);
+    return;
+  }
+  const y = firstOutput(node);
+  const product = writer.fresh(`${y}/product`);
+  writer.replace(graph, node, [
+    { ...made, output: [product] },
+    { opType: 'Add', name: writer.fresh(`${y}/add_bias`), input: [product, constant], output: [y] },
+  ]);
+}
+
+/** Adds the constant of an Add of the float model to what a MatMul gives. Returns the number of new tensors. */
+async function writeAdd(writing: Writing, node: Node, { inputs }: Node): Promise<number> {
+  const { document, floats, floatIndex, writer, added } = writing;
+  const bias = weightOf(floatIndex, floats.document.graph, inputs[1] ?? '');
+  if (bias === undefined) return 0;
+  const numbers = await readWeight(floats.document, bias, floats.openData);
+  const tensor = floatTensor(numbers, bias.type, bias.tensor.dims);
+  added.set(node, writer.define(document.graph, `${firstOutput(node)}/int8/bias`, tensor));
+  return 1;
 }
 
 /** Writes the weights and the bias of a node. Returns the number of changed tensors. */
 async function writeNode(writing: Writing, node: Node, counterpart: Node): Promise<number> {
   const { document, index, floats, floatIndex } = writing;
   const { graph } = document;
+  const biasNeeds = await biasNeedsOf(writing, node, counterpart);
   let changed = 0;
   let weightScales: readonly number[] | undefined;
   for (let slot = 0; slot < counterpart.inputs.length; slot++) {
@@ -99,15 +137,45 @@ async function writeNode(writing: Writing, node: Node, counterpart: Node): Promi
     const made =
       stored.elemType === DataType.INT32
         ? biasOf(writing, node, stored, numbers, isBias ? weightScales : undefined)
-        : isSame(numbers, dequantised(stored))
-          ? stored
-          : requantise(numbers, stored);
-    if (slot === 1) weightScales = made.scales;
+        : weightsOf(stored, numbers, slot === WEIGHTS_SLOT ? biasNeeds : []);
+    if (slot === WEIGHTS_SLOT) weightScales = made.scales;
     if (PARTS.every((part) => isSame(made[part], stored[part]))) continue;
     await writeStored(writing, node, slot, stored, made);
     changed++;
   }
   return changed;
+}
+
+/** Returns the integers of stored weights for new numbers: the old ones if they stand for these numbers, and if a new bias fits them. */
+function weightsOf(
+  stored: StoredIntegers,
+  numbers: ArrayLike<number>,
+  biasNeeds: readonly number[],
+): NewIntegers {
+  const { scales } = stored;
+  const most = biasNeeds.reduce((a, b) => Math.max(a, b), 0);
+  const leastScales = scales.map((_, channel) =>
+    scales.length === biasNeeds.length ? (biasNeeds[channel] ?? 0) : most,
+  );
+  const isEnough = scales.every((scale, channel) => scale >= (leastScales[channel] ?? 0));
+  return isEnough && isSame(numbers, dequantised(stored)) ? stored : requantise(numbers, stored, leastScales);
+}
+
+/**
+ * Returns the least scale of the weights with which 32 bits hold the new bias, for each of its elements: the scale of the bias follows
+ * from that of the weights. Empty if the layer gets no integers as its bias.
+ */
+async function biasNeedsOf(writing: Writing, node: Node, { inputs }: Node): Promise<readonly number[]> {
+  const { document, index, floats, floatIndex } = writing;
+  const scale = LAYERS.has(node.opType) ? inputScale(writing, node) : undefined;
+  const bias = weightOf(floatIndex, floats.document.graph, inputs[BIAS_SLOT] ?? '');
+  const old = node.inputs[BIAS_SLOT] ?? '';
+  const isOnFloats = old !== '' && !isDequantizer(index.producer(document.graph, old));
+  if (scale === undefined || bias === undefined || isOnFloats) return [];
+  // The product of the scales is rounded, and must not be below what the bias needs then.
+  const most = 2 ** 31 * (1 - 4 * ROUNDING[bias.type]) * scale;
+  const numbers = await readWeight(floats.document, bias, floats.openData);
+  return Array.from(numbers, (value) => Math.abs(value) / most);
 }
 
 /** Returns the scale of a layer's input; undefined if it is not quantised as a whole. */

@@ -7,15 +7,18 @@ import { createRandom, normal } from '../../../src/base/random.js';
 import { floatVersion } from '../../../src/calibrate/int8/float-version.js';
 import { dequantised, storedIntegersOf } from '../../../src/calibrate/int8/quantised-values.js';
 import { writeWeights } from '../../../src/calibrate/int8/write-weights.js';
+import { layerEdits, linearMaps } from '../../../src/calibrate/repair/layer-weights.js';
+import { linearLayers } from '../../../src/calibrate/repair/linear-layers.js';
 import { isDequantizer } from '../../../src/mish/quantization.js';
 import { indexGraphs } from '../../../src/onnx/graph-index.js';
+import { namer } from '../../../src/onnx/names.js';
 import { roundTo } from '../../../src/onnx/scalar.js';
 import { type Edit, splice } from '../../../src/onnx/splice.js';
 import { readWeight, weightEdit, weightOf } from '../../../src/onnx/weights.js';
 import { type EditableModel, modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { floats, halves, model, node, value } from '../../support/model.js';
 import { behindIdentities, inRuntimeDomain } from '../../support/quantised.js';
-import { run } from '../../support/run.js';
+import { f32, run } from '../../support/run.js';
 
 const folder = fileURLToPath(new URL('../../mish/int8/', import.meta.url));
 const load = (name: string) => Uint8Array.from(readFileSync(`${folder}${name}.onnx`));
@@ -326,12 +329,111 @@ test('integers without a zero point keep 0, and clip negative weights', async ()
     expect(Math.abs(Math.max(0, one) - (values[at] ?? Number.NaN))).toBeLessThanOrEqual(0.5001 * step);
 });
 
-test('a bias beyond 32 bits gets the farthest integer of its sign', async () => {
-  const original = await modelFromBytes(gemmNet([0, 255, 100, 180], 0.01, 100));
-  const result = await written(original, await floatGemm([1e-9, -1e-9, 0, 0], [5, -7]));
-  const { values = [], step = 0 } = (await layersOf(result.model)).get('y 2') ?? {};
-  expect(values[0]).toBeCloseTo((2 ** 31 - 1) * step, 3);
-  expect(values[1]).toBeCloseTo(-(2 ** 31) * step, 3);
+const WIDTH = 3;
+
+/** A Gemm on a quantised input, with stored integers of this type, and a scale for all of them or for each column. */
+function columnsNet(elemType: number, zeroPoint: number, perColumn: boolean, hasBias: boolean): Uint8Array {
+  const dims = perColumn ? [WIDTH] : [];
+  const all = <T>(one: T) => Array.from({ length: perColumn ? WIDTH : 1 }, () => one);
+  const axis = perColumn ? { axis: 1 } : {};
+  return model({
+    nodes: [
+      node('DequantizeLinear', ['w', 'sw', 'zw'], ['wd'], axis),
+      ...(hasBias ? [node('DequantizeLinear', ['b', 'sb'], ['bd'], perColumn ? { axis: 0 } : {})] : []),
+      node('QuantizeLinear', ['x', 'sx', 'zx'], ['xq']),
+      node('DequantizeLinear', ['xq', 'sx', 'zx'], ['xd']),
+      node('Gemm', hasBias ? ['xd', 'wd', 'bd'] : ['xd', 'wd'], ['y']),
+    ],
+    initializers: [
+      integers('w', [2, WIDTH], [1, 2, 3, 40, 50, 100], elemType),
+      floats('sw', dims, all(0.01)),
+      integers('zw', dims, all(zeroPoint), elemType),
+      floats('sx', [], [0.05]),
+      integers('zx', [], [128], DataType.UINT8),
+      ...(hasBias
+        ? [integers('b', [WIDTH], [1, 2, 3], DataType.INT32), floats('sb', dims, all(0.0005))]
+        : []),
+    ],
+    inputs: [value('x', 1, ['N', 2])],
+    outputs: [value('y', 1, ['N', WIDTH])],
+  });
+}
+
+const magnitude = fc.tuple(fc.double({ min: -1, max: 1, noNaN: true }), fc.integer({ min: -14, max: 2 }));
+const numbersOf = (length: number) =>
+  fc
+    .array(magnitude, { minLength: length, maxLength: length })
+    .map((list) => list.map(([size, exponent]) => Math.fround(size * 10 ** exponent)));
+const kinds = fc.constantFrom(
+  [DataType.INT8, 0] as const,
+  [DataType.UINT8, 128] as const,
+  [DataType.UINT8, 7] as const,
+);
+
+// With the scale of tiny weights, an integer of 32 bits would not hold a bias of usual size.
+test('a layer gets weights and a bias of any sizes, rounded by half a step', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      ...[kinds, fc.boolean(), fc.boolean(), numbersOf(2 * WIDTH), numbersOf(WIDTH)],
+      async ([elemType, zeroPoint], perColumn, hasBias, weights, bias) => {
+        const original = await modelFromBytes(columnsNet(elemType, zeroPoint, perColumn, hasBias));
+        const from = await modelFromBytes(
+          model({
+            nodes: [node('Gemm', ['x', 'w', 'b'], ['y'])],
+            initializers: [floats('w', [2, WIDTH], weights), floats('b', [WIDTH], bias)],
+            inputs: [value('x', 1, ['N', 2])],
+            outputs: [value('y', 1, ['N', WIDTH])],
+          }),
+        );
+        await expectWeights((await written(original, from)).model, from);
+      },
+    ),
+    { seed: 11, numRuns: 100 },
+  );
+});
+
+test.each(['integers', 'stored floats'])('a MatMul of %s gets the bias that it lacked', async (kind) => {
+  const bytes = model({
+    nodes: [
+      node('QuantizeLinear', ['x', 'sx', 'zx'], ['xq']),
+      node('DequantizeLinear', ['xq', 'sx', 'zx'], ['xd']),
+      node('DequantizeLinear', ['w', 'sw', 'zw'], ['wd']),
+      node('MatMul', ['xd', 'wd'], ['y']),
+    ],
+    initializers: [
+      integers('w', [2, WIDTH], [10, -127, 30, 7, 5, 100], DataType.INT8),
+      floats('sw', [], [0.02]),
+      integers('zw', [], [0], DataType.INT8),
+      floats('sx', [], [0.001]),
+      integers('zx', [], [32768], DataType.UINT16),
+    ],
+    inputs: [value('x', 1, ['N', 2])],
+    outputs: [value('y', 1, ['N', WIDTH])],
+    opset: 21,
+    ir: 10,
+  });
+  const original = await modelFromBytes(kind === 'integers' ? bytes : withStoredFloats(bytes));
+  const float = (await floatVersion(original)).model;
+  const random = createRandom(3);
+  const { document } = float;
+  const [layer] = linearLayers(document, indexGraphs(document), new Set(['x'])).layers;
+  if (layer === undefined) throw new Error('the MatMul is not a layer');
+  const maps = (await linearMaps(document, layer, undefined)).map(({ weights, bias }) => ({
+    weights: weights.mul(0.5),
+    bias: bias.map(() => normal(random)),
+  }));
+  const from = await float.edited(
+    splice(document.source, await layerEdits(document, layer, maps, undefined, namer(document))),
+  );
+  const result = await written(original, from);
+  expect(result.tensors).toBe(2);
+  const feeds = { x: f32([0.5, -2, 1, 0.25], [2, 2]) };
+  const outputOf = async (one: EditableModel) =>
+    (await run(await splice(one.document.source, []).bytes(), feeds)).y ?? [];
+  const [got, wanted] = [await outputOf(result.model), await outputOf(from)];
+  expect(wanted).toHaveLength(2 * WIDTH);
+  for (const [at, one] of wanted.entries())
+    expect(Math.abs(one - (got[at] ?? Number.NaN))).toBeLessThan(0.03);
 });
 
 /** First opset in which scales may be float16. */
@@ -368,6 +470,36 @@ function halfNet(scales: readonly [input: number, weights: number], bias: readon
     outputs: [value('y', DataType.FLOAT16, ['N', 2])],
   });
 }
+
+/** Small numbers of float16, which have few digits. */
+const small = fc.integer({ min: 40, max: 4000 }).map((steps) => (steps * 127) / 2 ** 32);
+
+test('weights that scales of few digits would clip are rounded by half a step', async () => {
+  await fc.assert(
+    fc.asyncProperty(small, async (most) => {
+      const original = await modelFromBytes(halfNet([0.05, 0.02], []));
+      const weights = [roundTo(most, 'f16'), -roundTo(most, 'f16'), 0, roundTo(most / 3, 'f16')];
+      const from = await modelFromBytes(
+        model({
+          opset: HALF_SCALES,
+          ir: 9,
+          nodes: [node('Gemm', ['x', 'w'], ['h'])],
+          initializers: [halves('w', [2, 2], weights)],
+          inputs: [value('x', DataType.FLOAT16, ['N', 2])],
+          outputs: [value('h', DataType.FLOAT16, ['N', 2])],
+        }),
+      );
+      // What the integers stand for is rounded to float16 as well, by half of its least step.
+      const layers = await layersOf((await written(original, from)).model);
+      const { values = [], step = 0 } = layers.get('h 1') ?? {};
+      for (const [at, one] of weights.entries())
+        expect(Math.abs(one - (values[at] ?? Number.NaN))).toBeLessThanOrEqual(
+          0.51 * step + roundTo(most, 'f16') * 2 ** -11 + 2 ** -25,
+        );
+    }),
+    { seed: 4, numRuns: 60 },
+  );
+});
 
 const scale = fc.double({ min: 0.02, max: 1, noNaN: true });
 
