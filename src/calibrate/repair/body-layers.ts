@@ -16,6 +16,11 @@ export interface Bodies {
   layers(reached: ReadonlySet<string>): SkippedLayer[];
 }
 
+/** Adds the outputs of a node to names. An absent output has no name, and an absent input does not read it. */
+export function addOutputs({ outputs }: Node, names: Set<string>): void {
+  for (const name of outputs) if (name !== '') names.add(name);
+}
+
 /** Follows calls and bodies from the sites' outputs, `changed`. `isLayer` returns whether a node is a linear layer. */
 export function followBodies(
   document: OnnxDocument,
@@ -72,7 +77,7 @@ export function followBodies(
           }
         }
         if (!reads && !nodes.has(node) && !isSite(node)) continue;
-        for (const output of node.outputs) names.add(output);
+        addOutputs(node, names);
         if (scope === graph || !reads || !isLayer(node)) continue;
         const why =
           scope.root === graph

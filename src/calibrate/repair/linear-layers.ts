@@ -1,10 +1,10 @@
 import { attribute, type Node, nodeLabel, type OnnxDocument, type Scope } from '../../onnx/document.js';
 import { namesInside } from '../../onnx/extract.js';
-import type { GraphIndex } from '../../onnx/graph-index.js';
+import type { GraphIndex, Use } from '../../onnx/graph-index.js';
 import { usesBatchStatistics } from '../../onnx/inference-edits.js';
 import { behindIdentity, numberUses } from '../../onnx/number-uses.js';
 import { type Weight, weightOf } from '../../onnx/weights.js';
-import { followBodies, type SkippedLayer } from './body-layers.js';
+import { addOutputs, followBodies, type SkippedLayer } from './body-layers.js';
 
 /** Operators that are linear in their first input, with weights that least squares can solve. */
 export type LinearOp = 'Conv' | 'ConvTranspose' | 'Gemm' | 'MatMul' | 'BatchNormalization';
@@ -73,22 +73,28 @@ export function linearLayers(
   const reached = new Set(changed);
   const inside = namesInside(document);
   const bodies = followBodies(document, changed, ({ domain, opType }) => domain === '' && OPS.has(opType));
+  const uses = useCounter(graph, index);
   const layers: FoundLayer[] = [];
+  const given = new Set<string>();
   const leftAlone: SkippedLayer[] = [];
   const sharing: SharingNode[] = [];
   for (const node of graph.nodes) {
     // A node with bodies also reads the tensors that its bodies read.
     const reads = [...node.inputs, ...(inside.get(node) ?? [])].some((name) => reached.has(name));
     if (!reads && !bodies.changes(node)) continue;
-    for (const output of node.outputs) reached.add(output);
+    addOutputs(node, reached);
     if (node.domain !== '' || !OPS.has(node.opType) || isOfForm(node, graph, index)) continue;
-    if (isNormOfLayer(node, layers)) continue;
-    const layer = layerOf(node, graph, index);
+    // A BatchNormalization directly after a layer: solving that layer is enough.
+    if (node.opType === 'BatchNormalization' && given.has(node.inputs[0] ?? '')) continue;
+    const layer = layerOf(node, graph, index, uses);
     if (typeof layer === 'string') leftAlone.push({ label: nodeLabel(node), op: node.opType, why: layer });
     else if ('sharedWith' in layer) {
       sharing.push({ node, bias: behindIdentity(index, graph, node.inputs[2] ?? '') });
       leftAlone.push({ label: nodeLabel(node), op: node.opType, why: layer.sharedWith });
-    } else if (reached.has(layer.x)) layers.push(layer);
+    } else if (reached.has(layer.x)) {
+      layers.push(layer);
+      given.add(layer.y);
+    }
   }
   const { whole, parts } = joined(layers, graph);
   for (const { node, label, op, weight, bias } of parts) {
@@ -133,8 +139,7 @@ const MAX_FOLLOWED = 200;
 function reachesItself(layer: LinearLayer, { nodes }: Scope): boolean {
   const uses = usesOf(layer);
   const reached = new Set(uses.map(({ y }) => y));
-  for (const { inputs, outputs } of nodes)
-    if (inputs.some((name) => reached.has(name))) for (const output of outputs) reached.add(output);
+  for (const node of nodes) if (node.inputs.some((name) => reached.has(name))) addOutputs(node, reached);
   return uses.some(({ x }) => reached.has(x));
 }
 
@@ -146,11 +151,6 @@ interface Sharing {
   readonly sharedWith: string;
 }
 
-/** Returns whether a node is a BatchNormalization directly after a layer: solving that layer is enough. */
-function isNormOfLayer({ opType, inputs }: Node, layers: readonly LinearLayer[]): boolean {
-  return opType === 'BatchNormalization' && layers.some(({ y }) => y === inputs[0]);
-}
-
 /** Returns whether a node is the BatchNormalization of an approximate form, whose constants come from ConstantOfShape. */
 function isOfForm({ opType, inputs }: Node, scope: Scope, index: GraphIndex): boolean {
   const maker = opType === 'BatchNormalization' ? index.producer(scope, inputs[1] ?? '') : undefined;
@@ -160,23 +160,47 @@ function isOfForm({ opType, inputs }: Node, scope: Scope, index: GraphIndex): bo
 /** Attributes of the layers' operators that say how weights are applied; windows may differ. */
 const APPLICATION = ['group', 'transA', 'transB', 'alpha', 'beta'] as const;
 
-/** Returns how many nodes apply a node's weights, or undefined if something else reads them or applies them in another way. */
-function usersOf(node: Node, weight: Weight, scope: Scope, index: GraphIndex): number | undefined {
-  const uses = numberUses(index, weight.home, weight.name);
+/** Counts the nodes that read weights. It looks at each weight once: thousands of nodes may share one. */
+interface UseCounter {
+  /** Returns how many nodes apply weights, or undefined if something else reads them or applies them in another way. */
+  users(weight: Weight): number | undefined;
+  /** Returns the number of all readers. */
+  all(weight: Weight): number;
+}
+
+function useCounter(scope: Scope, index: GraphIndex): UseCounter {
+  const known = new Map<string, { readonly all: number; readonly users: number | undefined }>();
   const application = (one: Node) =>
     JSON.stringify([
       ...[one.opType, one.domain, behindIdentity(index, scope, one.inputs[2] ?? '')],
       ...APPLICATION.map((name) => [attribute(one, name)?.i ?? null, attribute(one, name)?.f ?? null]),
     ]);
-  const own = application(node);
-  const areAlike = uses.every(
-    (use) => use.kind === 'input' && use.scope === scope && use.slot === 1 && application(use.node) === own,
-  );
-  return uses.length === 1 || areAlike ? uses.length : undefined;
+  const areAlike = (uses: readonly Use[]) => {
+    const ways = new Set<string>();
+    for (const use of uses) {
+      if (use.kind !== 'input' || use.scope !== scope || use.slot !== 1) return false;
+      ways.add(application(use.node));
+    }
+    return ways.size === 1;
+  };
+  const count = ({ home, name }: Weight) => {
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    const uses = numberUses(index, home, name);
+    const made = { all: uses.length, users: uses.length === 1 || areAlike(uses) ? uses.length : undefined };
+    known.set(name, made);
+    return made;
+  };
+  return { users: (weight) => count(weight).users, all: (weight) => count(weight).all };
 }
 
 /** Returns a node as a layer, or the reason why the node cannot be repaired. */
-function layerOf(node: Node, scope: Scope, index: GraphIndex): FoundLayer | Sharing | string {
+function layerOf(
+  node: Node,
+  scope: Scope,
+  index: GraphIndex,
+  uses: UseCounter,
+): FoundLayer | Sharing | string {
   const op = node.opType as LinearOp;
   const [x = '', second = ''] = node.inputs;
   const y = node.outputs[0] ?? '';
@@ -186,12 +210,12 @@ function layerOf(node: Node, scope: Scope, index: GraphIndex): FoundLayer | Shar
   const rank = weight.tensor.dims.length;
   const expected = { Conv: rank >= 3, ConvTranspose: rank >= 3, BatchNormalization: rank === 1 };
   if (!((expected as Record<string, boolean>)[op] ?? rank === 2)) return `its weights have rank ${rank}`;
-  const users = usersOf(node, weight, scope, index);
+  const users = uses.users(weight);
   if (users === undefined || (users > 1 && op === 'BatchNormalization'))
     return { sharedWith: readElsewhere('weights', weight) };
-  const shared = (tensor: Weight) => numberUses(index, tensor.home, tensor.name).length > users;
+  const shared = (tensor: Weight) => uses.all(tensor) > users;
   const base = { node, label: nodeLabel(node), op, x, y, weight, users };
-  if (op === 'MatMul') return matMul(base, scope, index);
+  if (op === 'MatMul') return matMul(base, scope, index, uses);
   if (op === 'Gemm' && (attribute(node, 'transA')?.i ?? 0) !== 0) return 'its input is transposed';
   if (op === 'Gemm' && (attribute(node, 'alpha')?.f === 0 || attribute(node, 'beta')?.f === 0))
     return 'its alpha or beta is 0';
@@ -226,7 +250,12 @@ function gemmOutputs(node: Node, { tensor }: Weight): number {
 }
 
 /** Adds the bias of a MatMul: the constant of an Add that is the only reader of the MatMul's output. */
-function matMul(base: Omit<FoundLayer, 'bias'>, scope: Scope, index: GraphIndex): FoundLayer {
+function matMul(
+  base: Omit<FoundLayer, 'bias'>,
+  scope: Scope,
+  index: GraphIndex,
+  counter: UseCounter,
+): FoundLayer {
   const uses = index.uses(scope, base.y);
   const [use] = uses;
   const [, columns] = base.weight.tensor.dims;
@@ -238,6 +267,6 @@ function matMul(base: Omit<FoundLayer, 'bias'>, scope: Scope, index: GraphIndex)
     bias !== undefined &&
     dims.at(-1) === columns &&
     dims.slice(0, -1).every((dim) => dim === 1) &&
-    numberUses(index, bias.home, bias.name).length === base.users;
+    counter.all(bias) === base.users;
   return fits ? { ...base, bias, y: use.node.outputs[0] ?? '' } : { ...base, bias: undefined };
 }

@@ -59,7 +59,13 @@ export async function solveFromRows(
   };
   const squares = columnSquares(train.x);
   const scale = squares.reduce((sum, square) => sum + square, 0) / Math.max(1, train.x.data.length);
-  if (ridges.length === 0 || !(scale > 0)) return { ...solution, tried };
+  const [bias] = tried;
+  if (ridges.length === 0 || bias === undefined) return { ...solution, tried };
+  // Constant inputs leave nothing to solve, and other groups of the layer may still be solved.
+  if (!(scale > 0)) {
+    const same: TriedMap = { ...bias, map: mapOf('least-squares', ridges[0] ?? null, weights, means) };
+    return { ...solution, tried: [...tried, same] };
+  }
   const rest = { left: difference(train.y, given), ahead: difference(validation.y, predicted) };
   const solved = await solveBlocks({
     train,
