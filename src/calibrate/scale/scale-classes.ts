@@ -93,17 +93,22 @@ function pinOperand(visitor: Visitor, name: string, why: string): void {
   else visitor.pin(number, why);
 }
 
-/** Gives an activation's input and output one class. Its constants keep their values. */
+/** Gives an activation's input and output one class. Its constants and its other inputs keep their values. */
 function visitSite(visitor: Visitor, site: Site, node: Node, bySite: ReadonlyMap<Node, Site>): void {
   const { index, graph } = visitor;
   const x = inputOf(site);
   const why = `${nodeLabel(site.node)} reads it`;
-  for (const name of node.inputs) {
-    const { weight } = name === '' ? {} : visitor.operand(name);
-    if (weight !== undefined) visitor.take(weight, undefined, undefined, why);
+  const y = visitor.tensor(node.outputs[0] ?? '');
+  const isStored = visitor.operand(x).weight !== undefined;
+  for (const [slot, name] of node.inputs.entries()) {
+    const maker = index.producer(graph, name);
+    const isInside = maker !== undefined && bySite.get(maker) === site;
+    // A PRelu may read its input as its slopes as well; of the nodes of one activation, each may read it anywhere.
+    const isInput = name === x && !isStored && (slot === 0 || site.inner !== undefined);
+    if (name !== '' && !isInside && !isInput) pinOperand(visitor, name, why);
   }
   if (node === site.node) {
-    visitor.unite(visitor.tensor(x), visitor.tensor(node.outputs[0] ?? ''), why);
+    visitor.unite(isStored ? undefined : visitor.tensor(x), y, why);
     return;
   }
   for (const name of node.outputs) {

@@ -14,9 +14,13 @@ import { describeGraph, feedsOf, modelOf, randomGraph } from '../../support/rand
 import { type Feed, f32, run } from '../../support/run.js';
 
 /** Rescales a model's ReLUs by these sharpnesses, in their order. */
-async function rescaled(bytes: Uint8Array, betaOf: (place: number) => number) {
+async function rescaled(
+  bytes: Uint8Array,
+  betaOf: (place: number) => number,
+  only: readonly string[] = ['relu', 'leakyrelu'],
+) {
   const loaded = await modelFromBytes(bytes);
-  const { sites } = await findSites(loaded.document, { only: ['relu', 'leakyrelu'] });
+  const { sites } = await findSites(loaded.document, { only });
   const wanted = sites.map((site, place) => ({ site, beta: betaOf(place) }));
   const { model: edited, ...report } = await rescale(loaded, sites, wanted);
   const { source } = edited.document;
@@ -240,5 +244,34 @@ test('a scale that is no power of two changes outputs by rounding only', async (
       await run((await rescaled(bytes, (at) => 1.7 + at)).bytes, { x: input }),
     ];
     for (const [at, x] of (a.y ?? []).entries()) expect(b.y?.[at]).toBeCloseTo(x, 4);
+  }
+});
+
+/** Nets in which an activation reads a value that is not its input, or a constant. */
+const READERS: readonly (readonly [name: string, nodes: readonly onnx.INodeProto[]])[] = [
+  [
+    'a PRelu whose slopes a layer computes',
+    [conv('x', 'g', 'w1', 'b1'), relu('g', 's'), node('PRelu', ['n', 's'], ['q'])],
+  ],
+  ['a PRelu whose slopes are its input', [node('PRelu', ['n', 'n'], ['q'])]],
+  ['a PRelu of constants with computed slopes', [node('PRelu', ['k', 'h'], ['q'])]],
+  ['a ReLU of constants', [relu('k', 'r'), node('Add', ['h', 'r'], ['q'])]],
+];
+
+test.each(READERS)('%s: the rescaled model computes the same', async (_, nodes) => {
+  const bytes = partsOf({
+    name: '',
+    nodes: [
+      ...[conv('x', 'h0', 'w0', 'b0'), relu('h0', 'h'), node('Neg', ['h'], ['n']), ...nodes],
+      ...[conv('q', 'h2', 'w2', 'b2'), relu('h2', 'r2'), ...head('r2')],
+    ],
+    more: [tensorOf('k', [1, 4, 6, 6], weightsOf([1, 4, 6, 6], 5))],
+    folded: {},
+  });
+  const wanted = await run(bytes, { x: input });
+  const random = createRandom(2);
+  for (let count = 0; count < 5; count++) {
+    const result = await rescaled(bytes, () => 2 ** Math.floor(4 * random()), ['relu', 'prelu']);
+    expect(await run(result.bytes, { x: input })).toEqual(wanted);
   }
 });
