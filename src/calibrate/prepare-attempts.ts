@@ -34,7 +34,7 @@ const MAX_SOLVED = 2;
 /** Finds the sites and folds their sharpness. Throws as `swapDocument` and `sharpenedOriginal` do. */
 export async function prepareAttempts(
   original: LoadedModel,
-  { subsets, costs, deadline }: Pick<PreparedSamples, 'subsets' | 'costs' | 'deadline'>,
+  { subsets, costs, deadline, batch }: Pick<PreparedSamples, 'subsets' | 'costs' | 'deadline' | 'batch'>,
   options: CalibrateOptions & OnProvider,
 ): Promise<PreparedAttempts> {
   const { train, validation } = subsets;
@@ -48,6 +48,7 @@ export async function prepareAttempts(
   const plan = { ...planOf(swap), form: measuredIn };
   const base = await sharpenedOriginal(original, plan, train, {
     ...options,
+    batch,
     samples: affordableSamples(PART_SECONDS.inputs, costs.work),
     onProgress: (done, of) => onProgress?.('measuring what goes into the sites', Math.min(done, of - 1), of),
   });

@@ -1,4 +1,3 @@
-import { samplesOfRun } from '../../data/dataset.js';
 import { drawRuns, type Subset } from '../../data/split.js';
 import { MAX_CURVED_INPUT, type SharpActivation } from '../../metrics/curved-share.js';
 import type { Plan } from '../../mish/plan.js';
@@ -29,6 +28,8 @@ export interface ChooseOptions
   /** The new activation. */
   readonly activation: SharpActivation;
   readonly seed: number;
+  /** Number of samples in a run. */
+  readonly batch: number;
   /** Maximum number of samples whose inputs decide, 16 to 512; default 512. */
   readonly samples?: number | undefined;
 }
@@ -68,8 +69,7 @@ export async function sharpenByInputs(
     const place = { site, leak, factor, input: inputOf(site), fed: !isMade, meter };
     return site.scope === document.graph && factor > 0 ? [place] : [];
   });
-  const perRun = await samplesOfRun({ feeds: train.feeds });
-  const measured = drawRuns(train, runsFor(perRun, options), options.seed);
+  const measured = drawRuns(train, runsFor(options), options.seed);
   const results = await measureTensors(places, measured, original, options);
   const chosen = new Map<Site, number>();
   const samples = new Map<Site, InputSamples>();
@@ -83,7 +83,7 @@ export async function sharpenByInputs(
   const sampled = found.map(({ site, leak }) => ({ site, leak, samples: samples.get(site) }));
   return sharpenChannels(rescaled, sampled, {
     ...options,
-    rows: train.runs * perRun,
+    rows: train.runs * options.batch,
     feeds: measured.feeds,
     homogeneous,
   });
@@ -110,8 +110,8 @@ export function leakySharpness(slope: number, to: SharpActivation): number {
   return slope <= MAX_SHARP_SLOPE ? 1 : Math.min(1, LEAKY_FACTOR[to] * slope ** LEAKY_POWER);
 }
 
-/** Returns the number of runs of so many samples whose inputs decide. */
-function runsFor(perRun: number, { samples = MAX_MEASURED_SAMPLES }: ChooseOptions): number {
+/** Returns the number of runs whose inputs decide. */
+function runsFor({ samples = MAX_MEASURED_SAMPLES, batch }: ChooseOptions): number {
   const wanted = Math.max(MIN_MEASURED_SAMPLES, Math.min(samples, MAX_MEASURED_SAMPLES));
-  return Math.max(1, Math.ceil(wanted / perRun));
+  return Math.max(1, Math.ceil(wanted / batch));
 }

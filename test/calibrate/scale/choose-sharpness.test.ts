@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
 import { leakySharpness } from '../../../src/calibrate/scale/choose-sharpness.js';
+import { sampledFeeds } from '../../../src/data/arrays.js';
 import { MAX_CURVED_INPUT, type SharpActivation } from '../../../src/metrics/curved-share.js';
 import { ACTIVATIONS } from '../../../src/mish/activations.js';
+import { calibrate } from '../../../src/node/calibrate-files.js';
+import { tensorOf, weightsOf } from '../../support/linear-ops.js';
+import { model, node, value } from '../../support/model.js';
 
 /** Signal to noise in dB that the best affine map of f(βx) leaves of LeakyReLU, for normally distributed x. */
 function signalOf(name: SharpActivation, slope: number, beta: number): number {
@@ -41,3 +45,45 @@ test('a negative slope gets no sharpness', () => {
   for (const name of names)
     expect([-0.1, Number.NaN].map((slope) => leakySharpness(slope, name))).toEqual([0, 0]);
 });
+
+const WIDTH = 4;
+const COUNT = 1024;
+const MEASURED = 512; // samples
+
+test.each([8, 16, 64])(
+  'a rate that every run of %d samples gets does not count the samples',
+  async (batch) => {
+    const bytes = model({
+      nodes: [
+        node('Gemm', ['x', 'w1', 'b1'], ['h']),
+        node('Relu', ['h'], ['a']),
+        node('Mul', ['a', 'rate'], ['s']),
+        node('Gemm', ['s', 'w2', 'b2'], ['y']),
+      ],
+      initializers: ['1', '2'].flatMap((layer) => [
+        tensorOf(`w${layer}`, [WIDTH, WIDTH], weightsOf([WIDTH, WIDTH], Number(layer))),
+        tensorOf(`b${layer}`, [WIDTH], weightsOf([WIDTH], 10 + Number(layer))),
+      ]),
+      inputs: [value('rate', 1, [1]), value('x', 1, [batch, WIDTH])],
+      outputs: [value('y', 1, [batch, WIDTH])],
+    });
+    const arrays = {
+      rate: { elemType: 'f32', dims: [1], data: Float32Array.of(2) },
+      x: {
+        elemType: 'f32',
+        dims: [COUNT, WIDTH],
+        data: Float32Array.from(weightsOf([COUNT, WIDTH], 9)),
+      },
+    };
+    let runs: number | undefined;
+    await calibrate(bytes, {
+      data: (inputs) => sampledFeeds(arrays, inputs, {}),
+      steps: 0,
+      layers: () => false,
+      onProgress: (step, _, of) => {
+        if (step === 'measuring what goes into the sites') runs ??= of;
+      },
+    });
+    expect(runs).toBe(MEASURED / batch);
+  },
+);
