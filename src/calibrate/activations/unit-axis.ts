@@ -25,7 +25,7 @@ export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxi
   const seen = new Set<string>();
   const isStored = (name: string) => isStoredValue(index, scope, name);
   // Not recursive: elementwise operators may be thousands in a row. The first of `orders` is the order of the last Transpose.
-  const open: { name: string; orders: readonly (readonly number[])[] }[] = [{ name, orders: [] }];
+  const open: { name: string; orders: readonly Order[] }[] = [{ name, orders: [] }];
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     const { name, orders } = value;
     const node = index.producer(scope, name);
@@ -33,9 +33,8 @@ export function unitAxis(index: GraphIndex, scope: Scope, name: string): UnitAxi
     seen.add(name);
     const axis = transposed(axisOf(node, isStored), orders);
     if (axis !== undefined) return axis;
-    const order =
-      node.domain === '' && node.opType === 'Transpose' ? attribute(node, 'perm')?.ints : undefined;
-    if (order !== undefined) open.push({ name: node.inputs[0] ?? '', orders: [...orders, order] });
+    if (node.domain === '' && node.opType === 'Transpose')
+      open.push({ name: node.inputs[0] ?? '', orders: [...orders, attribute(node, 'perm')?.ints] });
     if (keepsOrder(node)) for (const input of node.inputs.toReversed()) open.push({ name: input, orders });
   }
   return 1;
@@ -59,13 +58,15 @@ function axisOf(node: Node, isStored: (name: string) => boolean): UnitAxis | und
   return !isStored(right) && isStored(left) ? -2 : -1;
 }
 
+/** Order of the axes after a Transpose; undefined if it reverses them. */
+type Order = readonly number[] | undefined;
+
 /** Returns where an axis is after transpositions, the last of which comes first; undefined if it is none of theirs. */
-function transposed(
-  axis: UnitAxis | undefined,
-  orders: readonly (readonly number[])[],
-): UnitAxis | undefined {
+function transposed(axis: UnitAxis | undefined, orders: readonly Order[]): UnitAxis | undefined {
   return orders.reduceRight<UnitAxis | undefined>((at, order) => {
-    const to = at === undefined ? -1 : order.indexOf(at < 0 ? order.length + at : at);
+    if (at === undefined) return undefined;
+    if (order === undefined) return -1 - at; // what was first is last
+    const to = order.indexOf(at < 0 ? order.length + at : at);
     return to === -1 ? undefined : to;
   }, axis);
 }
@@ -96,12 +97,9 @@ function axisOfEinsum(node: Node, isStored: (name: string) => boolean): UnitAxis
   return out.slice(0, at).includes('.') ? at - out.length : at;
 }
 
-/**
- * Returns the axis, 0 or more, in a tensor of this rank; undefined for a scalar. Up to rank 2, an axis that counts from the first is
- * the last axis.
- */
+/** Returns the axis, 0 or more, in a tensor of this rank: the last one, if there are not so many; undefined for a scalar. */
 export function axisIn(axis: UnitAxis, rank: number): number | undefined {
   if (rank === 0) return undefined;
   if (axis < 0) return Math.max(0, rank + axis);
-  return rank <= 2 ? rank - 1 : Math.min(axis, rank - 1);
+  return Math.min(axis, rank - 1);
 }

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { unitAxis } from '../../../src/calibrate/activations/unit-axis.js';
+import { axisIn, unitAxis } from '../../../src/calibrate/activations/unit-axis.js';
 import { indexGraphs } from '../../../src/onnx/graph-index.js';
 import { modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { floats, model, node, value } from '../../support/model.js';
@@ -30,6 +31,8 @@ test.each([
 test.each([
   ['a layer', [], -1],
   ['a Transpose', [[1, 0]], 0],
+  ['a Transpose that reverses the axes', [undefined], 0],
+  ['two that reverse the axes', [undefined, undefined], -1],
   [
     'two that undo each other',
     [
@@ -50,7 +53,7 @@ test.each([
   'the units behind %s and any number of elementwise operators have their axis',
   async (_, orders, axis) => {
     const moves = orders.map((perm, at) =>
-      node('Transpose', [`t${at}`], [`t${at + 1}`], { perm: [...perm] }),
+      node('Transpose', [`t${at}`], [`t${at + 1}`], perm === undefined ? {} : { perm: [...perm] }),
     );
     const { document } = await modelFromBytes(
       model({
@@ -90,4 +93,52 @@ test.each([
     }),
   );
   expect(unitAxis(indexGraphs(document), document.graph, 'y')).toBe(-1);
+});
+
+/** Counts the axes of a tensor of this rank from the first, through transpositions. */
+function axisByMoving(
+  rank: number,
+  axis: number,
+  orders: readonly (readonly number[] | undefined)[],
+): number {
+  let axes = Array.from({ length: rank }, (_, at) => at);
+  for (const order of orders)
+    axes = order === undefined ? axes.toReversed() : order.map((from) => axes[from] ?? Number.NaN);
+  return axes.indexOf(axis);
+}
+
+const permutation = (rank: number) =>
+  fc.shuffledSubarray(
+    Array.from({ length: rank }, (_, at) => at),
+    { minLength: rank },
+  );
+const moved = fc
+  .constantFrom(2, 3, 4)
+  .chain((rank) =>
+    fc.tuple(fc.constant(rank), fc.array(fc.option(permutation(rank), { nil: undefined }), { maxLength: 4 })),
+  );
+
+test('units lie where a model of any transpositions moves them', async () => {
+  await fc.assert(
+    fc.asyncProperty(moved, fc.boolean(), async ([rank, orders], isConv) => {
+      const layer = isConv && rank > 2 ? 'Conv' : 'MatMul';
+      const { document } = await modelFromBytes(
+        model({
+          nodes: [
+            node(layer, ['a', 'w'], ['t0']),
+            ...orders.map((perm, at) =>
+              node('Transpose', [`t${at}`], [`t${at + 1}`], perm === undefined ? {} : { perm }),
+            ),
+            node('Relu', [`t${orders.length}`], ['y']),
+          ],
+          initializers: [floats('w', [2, 2], [1, 2, 3, 4])],
+          inputs: [value('a', 1)],
+          outputs: [value('y', 1)],
+        }),
+      );
+      const axis = unitAxis(indexGraphs(document), document.graph, `t${orders.length}`);
+      expect(axisIn(axis, rank)).toBe(axisByMoving(rank, layer === 'Conv' ? 1 : rank - 1, orders));
+    }),
+    { seed: 5, numRuns: 60 },
+  );
 });
