@@ -1,7 +1,10 @@
+import { onnx } from '../../../proto/onnx.js';
 import { createNodeWriter, withInputs } from '../../mish/node-writer.js';
 import { type Node, type OnnxDocument, rewriteObstacle } from '../../onnx/document.js';
+import { concat, messageField } from '../../onnx/encode.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
 import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
+import type { TensorProto } from '../../onnx/model-passes/model-proto.js';
 import { behindIdentity, numberUses } from '../../onnx/number-uses.js';
 import { splice } from '../../onnx/splice.js';
 import { readWeight, type Weight, weightOf } from '../../onnx/weights.js';
@@ -30,6 +33,11 @@ const SCALED: ReadonlySet<string> = new Set([
 const WITH_BIAS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
 const BIAS_SLOT = 2;
 
+/** First IR version in which an initializer need not be an input as well. */
+const MIN_IR_VERSION = 4;
+/** Number of the field of a graph that holds an initializer. */
+const INITIALIZER = 5;
+
 /** Returns the node that reads a weight alone, or first. */
 function firstReader(index: GraphIndex, { home, name }: Weight): Node | undefined {
   const [use] = numberUses(index, home, name);
@@ -50,15 +58,23 @@ function weightsOf(node: Node, { graph }: OnnxDocument, index: GraphIndex): stri
 
 /**
  * Gives each node of the main graph a small constant of its own where several read one. Nodes that apply the same weights keep one bias.
- * The model computes the same.
+ * The model computes the same. No node gets another place: a plan names the bodies of nodes without a name by their places.
  */
 export async function separateConstants(model: EditableModel): Promise<EditableModel> {
   const { document, openData } = model;
-  const { graph } = document;
+  const { graph, irVersion, scopes } = document;
+  if (irVersion < MIN_IR_VERSION && scopes.some(({ owner }) => owner !== undefined)) return model;
   const index = indexGraphs(document);
   const writer = createNodeWriter(document);
   const biases = new Map<string, string>();
+  const initializers: Uint8Array[] = [];
   let copies = 0;
+  const define = (wanted: string, tensor: TensorProto): string => {
+    if (irVersion < MIN_IR_VERSION) return writer.define(graph, wanted, tensor);
+    const name = writer.fresh(wanted);
+    initializers.push(messageField(INITIALIZER, onnx.TensorProto.encode({ ...tensor, name }).finish()));
+    return name;
+  };
   for (const node of graph.nodes) {
     const isScaled = SCALED.has(node.opType);
     if (node.domain !== '' || !(isScaled || WITH_BIAS.has(node.opType)) || rewriteObstacle(node)) continue;
@@ -75,7 +91,7 @@ export async function separateConstants(model: EditableModel): Promise<EditableM
       const known = biases.get(key);
       if (known === undefined && firstReader(index, weight) !== node) {
         const tensor = floatTensor(await readWeight(document, weight, openData), weight.type, dims);
-        inputs[slot] = writer.define(graph, name, tensor);
+        inputs[slot] = define(name, tensor);
         copies++;
       } else inputs[slot] = known ?? input;
       biases.set(key, inputs[slot] ?? name);
@@ -83,6 +99,8 @@ export async function separateConstants(model: EditableModel): Promise<EditableM
     if (inputs.some((name, slot) => name !== node.inputs[slot]))
       writer.replace(graph, node, [withInputs(node, inputs)]);
   }
-  if (copies === 0) return model;
-  return model.edited(splice(document.source, [...writer.finish(undefined)]));
+  const frame = graph.nodes[0]?.frame;
+  if (copies === 0 || frame === undefined) return model;
+  const added = { start: frame.end, end: frame.end, bytes: concat(initializers), frame };
+  return model.edited(splice(document.source, [...writer.finish(undefined), added]));
 }

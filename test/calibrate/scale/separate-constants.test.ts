@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { onnx } from '../../../proto/onnx.js';
 import { rescale } from '../../../src/calibrate/scale/rescale.js';
 import { separateConstants } from '../../../src/calibrate/scale/separate-constants.js';
+import { planOf } from '../../../src/mish/plan.js';
 import { findSites } from '../../../src/mish/sites.js';
+import { swap } from '../../../src/mish/swap.js';
 import { splice } from '../../../src/onnx/splice.js';
 import { modelFromBytes } from '../../../src/providers/loaded-model.js';
 import { casesOf } from '../../support/heavy.js';
-import { floats, model, node } from '../../support/model.js';
+import { floats, model, node, value } from '../../support/model.js';
 import { f32, run } from '../../support/run.js';
 
 const SHARED = ['Add', 'Sub', 'Max', 'Mul'];
@@ -80,4 +83,60 @@ test('nodes with the same weights keep one bias, and nodes with other weights ge
   }
   const feeds = { x: f32([1, -2, 3, -4], [1, 4]) };
   expect(await run(await bytesOf(separated), feeds)).toEqual(await run(bytes, feeds));
+});
+
+const opsOf = fc.array(fc.constantFrom(...SHARED), { minLength: 2, maxLength: 5 });
+
+/** Puts nodes without a name, the bodies of which have activations, behind the nodes of a chain. */
+function withBodies(bytes: Uint8Array, places: readonly number[], ir: number): Uint8Array {
+  const message = onnx.ModelProto.decode(bytes);
+  const { graph } = message;
+  if (!graph) throw new Error('the model has no graph');
+  const nodes = graph.node ?? [];
+  const tensors = graph.initializer ?? [];
+  for (const [at, place] of places.entries()) {
+    const [from = ''] = nodes[place % nodes.length]?.output ?? [];
+    const body = (name: string) => ({
+      graph: { name, node: [node('Relu', [from], [`${name}${at}`])], output: [value(`${name}${at}`, 1)] },
+    });
+    const then = { then_branch: body('then'), else_branch: body('else') };
+    nodes.splice((place % nodes.length) + 1, 0, node('If', ['yes'], [`i${at}`], then));
+  }
+  const inputs =
+    ir < 4 ? tensors.map(({ name, dims }) => value(name ?? '', 1, (dims ?? []).map(Number))) : [];
+  const yes = { name: 'yes', dims: [], dataType: 9, int32Data: [1] };
+  nodes.unshift(node('Constant', [], ['yes'], { value: { tensor: yes } }));
+  const outputs = places.map((_, at) => value(`i${at}`, 1));
+  return onnx.ModelProto.encode({
+    ...message,
+    irVersion: ir,
+    graph: {
+      ...graph,
+      node: nodes,
+      input: [...(graph.input ?? []), ...inputs],
+      output: [...(graph.output ?? []), ...outputs],
+    },
+  }).finish();
+}
+
+test('bodies of nodes without a name keep their paths, by which a plan finds their activations', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      ...[opsOf, fc.array(fc.nat(20), { minLength: 1, maxLength: 3 }), fc.constantFrom(3, 4, 8)],
+      async (ops, places, ir) => {
+        const loaded = await modelFromBytes(withBodies(chain(ops, 0.25), places, ir));
+        const separated = await separateConstants(loaded);
+        const paths = ({ document }: typeof separated) => document.scopes.map(({ path }) => path);
+        expect(paths(separated)).toEqual(paths(loaded));
+        expect(separated === loaded).toBe(ir < 4);
+        const feeds = { x: f32([1, -2, 3, -4, 0.5, 0.25, -1, 2], [2, 4]) };
+        expect(await run(await bytesOf(separated), feeds)).toEqual(await run(await bytesOf(loaded), feeds));
+        const { output } = await swap(await bytesOf(separated), {
+          plan: planOf((await swap(await bytesOf(loaded), {})).report),
+        });
+        expect(output.size).toBeGreaterThan(0);
+      },
+    ),
+    { seed: 6, numRuns: casesOf(15) },
+  );
 });
