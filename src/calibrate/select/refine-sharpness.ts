@@ -7,7 +7,13 @@ import type { Spliced } from '../../onnx/splice.js';
 import { type Limit, type LimitVerdict, limitText, limitVerdicts } from './budget.js';
 import type { CompareCandidate } from './compare-with-original.js';
 import { degradationOf } from './degradation.js';
-import { defaultBudget, medianBeta, type SharpnessReport, type SharpnessTrial } from './search-sharpness.js';
+import {
+  defaultBudget,
+  KEEPS_SLOPES,
+  medianBeta,
+  type SharpnessReport,
+  type SharpnessTrial,
+} from './search-sharpness.js';
 
 type PlanSite = Plan['sites'][number];
 
@@ -69,7 +75,7 @@ export async function refineSharpness<T extends { readonly repaired: Spliced }>(
   return {
     attempt,
     report: { budget: budget ?? [], trials, kept, verdicts },
-    notes: notesOn(verdicts, rows),
+    notes: notesOn(verdicts, rows, plan.sites.length === 0 || plan.sites.some(sharpens)),
   };
 }
 
@@ -85,7 +91,7 @@ function isTooFew(limit: number, rows: number): boolean {
   return wilsonInterval(1, rows).low < limit;
 }
 
-function notesOn(verdicts: readonly LimitVerdict[], rows: number): string[] {
+function notesOn(verdicts: readonly LimitVerdict[], rows: number, isTried: boolean): string[] {
   const few = verdicts.filter(({ measure, limit }) => measure === 'agreement' && isTooFew(limit, rows));
   const missed = verdicts.filter(({ kept }) => !kept);
   return [
@@ -95,7 +101,9 @@ function notesOn(verdicts: readonly LimitVerdict[], rows: number): string[] {
     ),
     ...(missed.length > 0
       ? [
-          `no sharpness up to ${FACTORS.at(-1)} times that of the inputs is within the budget: ${missed.map(limitText).join(', ')}`,
+          isTried
+            ? `no sharpness up to ${FACTORS.at(-1)} times that of the inputs is within the budget: ${missed.map(limitText).join(', ')}`
+            : KEEPS_SLOPES,
         ]
       : []),
   ];

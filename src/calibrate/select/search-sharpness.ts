@@ -68,7 +68,10 @@ export interface SharpenOptions<T extends Tried> {
 
 /** Sharpnesses to try, from Mish (1) to nearly ReLU (32). */
 const SCALES = [1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12, 16, 24, 32];
-export const MAX_SCALE = Math.max(...SCALES);
+const MAX_SCALE = Math.max(...SCALES);
+/** Why no sharpness is tried. */
+export const KEEPS_SLOPES =
+  'the budget is exceeded, and no β was tried: where LeakyReLU becomes Mish, a sharper one loses its slope';
 /** Number of samples for estimating the degradation of each site. */
 const ESTIMATE_SAMPLES = 32;
 /** Noise-to-signal ratio of a site whose swap changes nothing: far below any measured ratio. */
@@ -109,10 +112,11 @@ export async function sharpen<T extends Tried>(
     return result;
   };
 
-  const top = SCALES.length - 1;
+  const isTried = weights.length === 0 || weights.some((weight) => weight !== null);
+  const top = isTried ? SCALES.length - 1 : 0;
   let found = await at(0, steps > 0);
   let place = 0;
-  if (!found.kept) {
+  if (!found.kept && isTried) {
     let [low, high] = [1, top];
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
@@ -137,7 +141,7 @@ export async function sharpen<T extends Tried>(
     verdicts = await check();
   }
   const kept = verdicts.every((verdict) => verdict.kept);
-  const notes = kept ? [] : [`no sharpness up to ${SCALES.at(-1)} is within the budget`];
+  const notes = kept ? [] : [isTried ? `no sharpness up to ${MAX_SCALE} is within the budget` : KEEPS_SLOPES];
   return { attempt: found.attempt, report: { budget: budget ?? [], trials, kept, verdicts }, notes };
 }
 

@@ -8,13 +8,7 @@ import type { LoadedModel } from '../../providers/loaded-model.js';
 import type { OnProvider } from '../../providers/provider.js';
 import { findCandidates, refuseAutoBeta } from './candidates.js';
 import { compareWithOriginal, dataFor } from './compare-with-original.js';
-import {
-  checkBudget,
-  MAX_SCALE,
-  type SharpnessOptions,
-  type SharpnessReport,
-  sharpen,
-} from './search-sharpness.js';
+import { checkBudget, type SharpnessOptions, type SharpnessReport, sharpen } from './search-sharpness.js';
 import type { TrialOptions } from './trial.js';
 
 export interface SharpenSwapOptions
@@ -53,7 +47,11 @@ export async function sharpenModel(
     });
   }
   checkBudget(options.budget, labelsOf(dataset) !== undefined);
-  const { attempt, report: sharpness } = await sharpen({
+  const {
+    attempt,
+    report: sharpness,
+    notes: [why = ''],
+  } = await sharpen({
     plan: { ...planOf(report), form: measuredIn },
     steps: 0,
     tryOut: async (plan) => ({
@@ -68,7 +66,7 @@ export async function sharpenModel(
     options,
   });
   if (!sharpness.kept && report.sites.length > 0) {
-    throw new OnnxMishError('over-budget', `no sharpness up to ${MAX_SCALE} is within the budget`, {
+    throw new OnnxMishError('over-budget', why, {
       where: document.source.name,
       fix: 'Nothing was written. Loosen the budget, or repair the weights as well with `onnx-mish calibrate`',
     });

@@ -98,6 +98,22 @@ describe('--beta auto', () => {
   });
 });
 
+test('where a sharper Mish would lose the slope of all LeakyReLUs, none is tried, and that is said', async () => {
+  const why = /exceeded, and no β was tried: .* loses its slope$/;
+  const bytes = net('LeakyRelu');
+  const steps: string[] = [];
+  const search = sharpenSwap(
+    { model: bytes, document: await scan(bytes) },
+    { data, leaky: 'mish', budget: sqnr(300), onProgress: (step) => steps.push(step) },
+  );
+  await expect(search).rejects.toMatchObject({ code: 'over-budget', what: expect.stringMatching(why) });
+  expect(steps.filter((step) => step.startsWith('trying'))).toEqual(['trying β around 1']);
+  const options = { data, beta: 'auto', leaky: 'mish', budget: sqnr(300), steps: 0 } as const;
+  const { report } = await calibrate(bytes, options);
+  expect(report.sharpness?.trials).toHaveLength(1);
+  expect(report.notes).toContainEqual(expect.stringMatching(why));
+});
+
 test('two runs with more samples than the default are enough for a search', async () => {
   const bytes = model({
     nodes: [node('Relu', ['x'], ['y'])],
