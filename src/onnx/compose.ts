@@ -64,18 +64,17 @@ export function initializerFields(
   irVersion: number,
 ): Uint8Array {
   const rawData = new Uint8Array(Float32Array.from(values).buffer);
-  const tensor = onnx.TensorProto.encode({
-    name,
-    dims: [...dims],
-    dataType: DataType.FLOAT,
-    rawData,
-  }).finish();
-  const field = messageField(INITIALIZER_FIELD, tensor);
+  const field = initializerField({ name, dims: [...dims], dataType: DataType.FLOAT, rawData });
   return irVersion < 4 ? concat([floatInputField(name, dims), field]) : field;
 }
 
 /** Field number of GraphProto's initializers. */
 const INITIALIZER_FIELD = 5;
+
+/** Encodes an initializer as a field of a graph. */
+export function initializerField(tensor: onnx.ITensorProto): Uint8Array {
+  return messageField(INITIALIZER_FIELD, onnx.TensorProto.encode(tensor).finish());
+}
 
 /** Encodes a float32 input as a field of a graph. */
 export function floatInputField(name: string, dims: readonly number[]): Uint8Array {

@@ -1,7 +1,7 @@
-import { onnx } from '../../../proto/onnx.js';
 import { createNodeWriter, withInputs } from '../../mish/node-writer.js';
+import { initializerField } from '../../onnx/compose.js';
 import { type Node, type OnnxDocument, rewriteObstacle } from '../../onnx/document.js';
-import { concat, messageField } from '../../onnx/encode.js';
+import { concat } from '../../onnx/encode.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
 import { floatTensor } from '../../onnx/model-passes/float-tensor.js';
 import type { TensorProto } from '../../onnx/model-passes/model-proto.js';
@@ -35,8 +35,6 @@ const BIAS_SLOT = 2;
 
 /** First IR version in which an initializer need not be an input as well. */
 const MIN_IR_VERSION = 4;
-/** Number of the field of a graph that holds an initializer. */
-const INITIALIZER = 5;
 
 /** Returns the node that reads a weight alone, or first. */
 function firstReader(index: GraphIndex, { home, name }: Weight): Node | undefined {
@@ -72,7 +70,7 @@ export async function separateConstants(model: EditableModel): Promise<EditableM
   const define = (wanted: string, tensor: TensorProto): string => {
     if (irVersion < MIN_IR_VERSION) return writer.define(graph, wanted, tensor);
     const name = writer.fresh(wanted);
-    initializers.push(messageField(INITIALIZER, onnx.TensorProto.encode({ ...tensor, name }).finish()));
+    initializers.push(initializerField({ ...tensor, name }));
     return name;
   };
   for (const node of graph.nodes) {
