@@ -3,20 +3,18 @@ import { affordableWork } from '../work/budget.js';
 import type { RunCosts } from '../work/run-costs.js';
 import type { Geometry } from './layer-rows.js';
 
-/** Minimum number of training samples of a layer: rows of neighbouring positions are alike, so that many rows of few samples say little. */
-const MIN_TRAINING_SAMPLES = 384;
-/** Minimum number of training samples of a layer with many rows in a sample, where the time is short. */
-const FEW_SAMPLES = 16;
-/** Minimum number where the time is too short even for `FEW_SAMPLES`. */
+/** Wanted number of training samples of a layer at least: rows of neighbouring positions are alike, so that many rows of few samples say little. */
+const MIN_WANTED_SAMPLES = 384;
+/** Minimum number of training samples where the time is short. */
 const MIN_SAMPLES = 4;
 /** Wanted rows for each input of a layer. */
-const MIN_ROWS_PER_INPUT = 20;
+const WANTED_ROWS_PER_INPUT = 20;
 /** Number of training samples for each validation sample. */
 const TRAINING_RATIO = 6;
 /** Minimum number of validation samples. Fewer than 16 training samples get half as many validation samples. */
 const MIN_VALIDATION_SAMPLES = 8;
-/** Number of halvings in the search for the share of samples that fits into the time. */
-const HALVINGS = 20;
+/** Number of halvings in the search for the samples that fit into the time. */
+const HALVINGS = 40;
 
 /** Samples that a layer's rows come from. */
 export interface LayerSamples {
@@ -46,35 +44,50 @@ export function loadOf(
   return { geometry, rowsOfSample, work: 2 * sum(costs.workTo) };
 }
 
+/** What limits the number of samples of layers. */
+export interface SampleLimits {
+  /** Maximum number of rows that a layer wants. */
+  readonly rows: number;
+  /** Number of training samples that there are. */
+  readonly available: number;
+  /** Seconds for the samples of all layers. */
+  readonly seconds: number;
+}
+
 /**
- * Plans the number of training samples of each layer. A dense layer has one row for each sample, and needs many samples; a
- * convolution has many rows. If all together take longer than `seconds`, layers whose samples have many rows get fewer. If even
- * their smallest numbers take longer, all layers get fewer.
+ * Plans the number of training samples of each layer. A dense layer has one row for each sample, and wants many samples; a
+ * convolution has many rows. If what all want takes longer than `seconds`, each gets a share by its wish and its work: a layer's error on
+ * other samples falls as wanted / n, and n ∝ √(wanted / work) makes the sum of these errors least for a given work (Lagrange).
  */
-export function planSamples(loads: readonly LayerLoad[], rows: number, seconds: number): number[] {
+export function planSamples(
+  loads: readonly LayerLoad[],
+  { rows, available, seconds }: SampleLimits,
+): number[] {
   const most = affordableWork(seconds);
-  const needed = loads.map(
-    ({ geometry, rowsOfSample }) => Math.min(rows, MIN_ROWS_PER_INPUT * geometry.depth) / rowsOfSample,
-  );
-  const wanted = needed.map((samples) => Math.max(samples, MIN_TRAINING_SAMPLES));
-  const least = needed.map((samples) => Math.max(samples, FEW_SAMPLES));
+  const wanted = loads.map(({ geometry, rowsOfSample }) => {
+    const needed = Math.min(rows, WANTED_ROWS_PER_INPUT * geometry.depth) / rowsOfSample;
+    return Math.min(available, Math.max(needed, MIN_WANTED_SAMPLES));
+  });
   const total = (samples: readonly number[]) =>
     loads.reduce((sum, load, at) => sum + workOf(load, samples[at] ?? 0), 0);
-  const between = (share: number) =>
-    least.map((samples, at) => samples + share * ((wanted[at] ?? samples) - samples));
   if (total(wanted) <= most) return wanted;
-  const lowest = total(least);
-  if (lowest >= most) {
-    const share = most / lowest;
-    return least.map((samples) => Math.max(share * samples, Math.min(samples, MIN_SAMPLES)));
+  const logShares = loads.map(({ work }, at) => Math.log((wanted[at] ?? 1) / Math.max(1, work)) / 2);
+  const withPrice = (logPrice: number) =>
+    logShares.map((share, at) => {
+      const wish = wanted[at] ?? MIN_SAMPLES;
+      return Math.max(Math.min(MIN_SAMPLES, wish), Math.min(wish, Math.exp(share - logPrice)));
+    });
+  let [low, high] = [0, 0];
+  for (const [at, share] of logShares.entries()) {
+    low = Math.min(low, share - Math.log(wanted[at] ?? 1));
+    high = Math.max(high, share - Math.log(MIN_SAMPLES));
   }
-  let [low, high] = [0, 1];
   for (let count = 0; count < HALVINGS; count++) {
     const middle = (low + high) / 2;
-    if (total(between(middle)) <= most) low = middle;
-    else high = middle;
+    if (total(withPrice(middle)) <= most) high = middle;
+    else low = middle;
   }
-  return between(low);
+  return withPrice(high);
 }
 
 /** Returns the work of a layer with a number of training samples, and their validation samples. */

@@ -94,7 +94,8 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
     for (const { label, op, isRepeated } of included)
       if (isRepeated) leftAlone.push({ label, op, why: REPEATED });
     const loads = chosen.map((layer) => loadOf(geometryOf(layer), usesOf(layer), options.costs));
-    const plan = samplePlan(loads, options.rows, { share, deadline });
+    const available = options.train.runs * options.costs.batch;
+    const plan = samplePlan(loads, { rows: options.rows, available, share, deadline });
     const iterations = iterationsFor(chosen, options.rows, share);
     for (const [index, layer] of chosen.entries()) {
       stopIfAborted(signal);

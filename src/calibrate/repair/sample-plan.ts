@@ -1,5 +1,5 @@
 import { PART_SECONDS, secondsFor } from '../work/budget.js';
-import { type LayerLoad, planSamples, workOf } from './layer-samples.js';
+import { type LayerLoad, planSamples, type SampleLimits, workOf } from './layer-samples.js';
 
 /** Number of training samples of each layer, in their order. */
 export interface SamplePlan {
@@ -9,8 +9,10 @@ export interface SamplePlan {
 
 /** Minimum share of the time after which the speed of the first layers predicts that of the others. */
 const MIN_TIMED_SHARE = 0.1;
+/** Minimum share of its time that a layer gets where those before took longer than planned. */
+const MIN_LATE_SHARE = 0.25;
 
-export interface SamplePlanOptions {
+export interface SamplePlanOptions extends Pick<SampleLimits, 'rows' | 'available'> {
   /** Share of the time for solving layers. */
   readonly share: number;
   /** When all layers have to be solved, as `performance.now()` counts; infinity where no clock may decide. */
@@ -23,15 +25,14 @@ export interface SamplePlanOptions {
  */
 export function samplePlan(
   loads: readonly LayerLoad[],
-  rows: number,
-  { share, deadline }: SamplePlanOptions,
+  { share, deadline, ...limits }: SamplePlanOptions,
 ): SamplePlan {
   const seconds = share * PART_SECONDS.rows;
   const start = performance.now();
   const left = (deadline - start) / 1000;
   const most =
     left === Number.POSITIVE_INFINITY ? left : Math.min(seconds + share * PART_SECONDS.large, left);
-  let samples = planSamples(loads, rows, Math.min(seconds, most));
+  let samples = planSamples(loads, { ...limits, seconds: Math.min(seconds, most) });
   let at = 0;
   let planned = 0;
   return {
@@ -41,8 +42,9 @@ export function samplePlan(
       const others = loads.slice(at);
       const work = others.reduce((sum, load, index) => sum + workOf(load, samples[at + index] ?? 0), 0);
       if (elapsed > MIN_TIMED_SHARE * most && elapsed + secondsFor(work) / speed > most) {
-        const affordable = Math.max(0, most - elapsed) * speed;
-        samples = [...samples.slice(0, at), ...planSamples(others, rows, affordable)];
+        const late = (MIN_LATE_SHARE * most * secondsFor(work)) / (planned + secondsFor(work));
+        const affordable = Math.max(late, most - elapsed) * speed;
+        samples = [...samples.slice(0, at), ...planSamples(others, { ...limits, seconds: affordable })];
       }
       const [load, count = 0] = [loads[at], samples[at]];
       if (load !== undefined) planned += secondsFor(workOf(load, count));

@@ -6,7 +6,7 @@ import { affordableWork, PART_SECONDS, secondsFor } from '../../../src/calibrate
 
 const SECONDS = PART_SECONDS.rows;
 const MOST = SECONDS + PART_SECONDS.large;
-const ROWS = 15_000;
+const LIMITS = { rows: 15_000, available: 100_000 };
 
 /** Returns convolutions of which a sample takes up to `most` seconds. */
 function loadsOf(count: number, most: number, seed: number): LayerLoad[] {
@@ -23,7 +23,7 @@ function solved(loads: readonly LayerLoad[], slowness: number, overhead: number,
   vi.useFakeTimers({ toFake: ['performance'] });
   try {
     const start = performance.now();
-    const plan = samplePlan(loads, ROWS, { share: 1, deadline: start + 1000 * most });
+    const plan = samplePlan(loads, { ...LIMITS, share: 1, deadline: start + 1000 * most });
     const samples = loads.map((load) => {
       const count = plan.next();
       vi.advanceTimersByTime(1000 * (overhead + slowness * secondsFor(workOf(load, count))));
@@ -42,7 +42,7 @@ test('layers that take as long as planned get the planned samples, and so do all
     [3, 0.1],
   ] as const) {
     const loads = loadsOf(12, most, seed);
-    const planned = planSamples(loads, ROWS, SECONDS);
+    const planned = planSamples(loads, { ...LIMITS, seconds: SECONDS });
     expect(solved(loads, 1, 0.5).samples).toEqual(planned);
     expect(solved(loads, 40, 3, Number.POSITIVE_INFINITY).samples).toEqual(planned);
   }
@@ -63,7 +63,7 @@ test('slow layers leave the others fewer samples, so that the time is kept but f
     [4, 8],
   ] as const) {
     const loads = loadsOf(12, 0.1, seed);
-    const planned = planSamples(loads, ROWS, SECONDS);
+    const planned = planSamples(loads, { ...LIMITS, seconds: SECONDS });
     const { samples, seconds } = solved(loads, slowness, 0.2);
     expect(samples[0]).toBe(planned[0]);
     expect(samples.at(-1)).toBeLessThan(planned.at(-1) ?? 0);
@@ -71,5 +71,23 @@ test('slow layers leave the others fewer samples, so that the time is kept but f
     const first = slowness * secondsFor(workOf(loads[0] as LayerLoad, planned[0] ?? 0));
     expect(seconds).toBeLessThan(MOST * 1.1 + least + first);
     for (const count of samples) expect(count).toBeGreaterThan(0);
+  }
+});
+
+test('a layer that takes all of the time does not leave the last ones a few samples only', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const loads = loadsOf(6, 0.1, 7);
+    const planned = planSamples(loads, { ...LIMITS, seconds: SECONDS });
+    const start = performance.now();
+    const plan = samplePlan(loads, { ...LIMITS, share: 1, deadline: start + 1000 * MOST });
+    for (const [at, load] of loads.entries()) {
+      const count = plan.next();
+      expect(count).toBeGreaterThan(0.05 * (planned[at] ?? 0));
+      // At a usual speed but for the third, in whose time another program had the machine.
+      vi.advanceTimersByTime(1000 * (secondsFor(workOf(load, count)) + (at === 2 ? MOST : 0)));
+    }
+  } finally {
+    vi.useRealTimers();
   }
 });
