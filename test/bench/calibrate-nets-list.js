@@ -1,14 +1,11 @@
-// The nets by which the default of `calibrate` is judged, named before it was measured on them. All but the last three, of
-// calibrate-others.py, are trained by us and
-// exported by five exporters; those outside models/ for less than a minute each. None was used to choose the default: the MLP and LeNet-5 of models/, which
-// were, are not among them.
+// The nets by which the default of `calibrate` is judged, named before it was measured on them. Those of others are made by
+// calibrate-others.py from packages that ship trained weights. The rest are trained by us and exported by five exporters; those outside
+// models/ for less than a minute each. None was used to choose the default: the MLP and LeNet-5 of models/, which were, are not among them.
 import { fileURLToPath } from 'node:url';
 
 const here = (name) => fileURLToPath(new URL(`../../models/${name}.onnx`, import.meta.url));
 const made = (name, data, from) => ({ name, data, from, ours: true });
-const ofOthers = (name) => ({
-  ...{ name: `ccexam-${name}`, data: `digits-${name}`, from: 'PyTorch, TorchScript, opset 17', ours: false },
-});
+const ofOthers = (name, data, from = 'PyTorch, TorchScript, opset 17') => ({ name, data, from, ours: false });
 const ofModels = (name) => ({ ...made(name, 'fashion', 'PyTorch'), path: here(name) });
 
 /** `data`: fashion is Fashion-MNIST; composite has its pictures in colour on other pictures, moved, mirrored and with noise. */
@@ -31,7 +28,11 @@ export const NETS = [
   made('keras-cnn', 'composite-nhwc', 'Keras, tf2onnx'),
   made('sklearn-mlp', 'fashion-flat', 'scikit-learn, skl2onnx'),
   made('paddle-cnn', 'fashion', 'Paddle, paddle2onnx'),
-  ofOthers('mnist'),
-  ofOthers('usps'),
-  ofOthers('svhn'),
+  ofOthers('ccexam-mnist', 'digits-mnist'),
+  ofOthers('ccexam-usps', 'digits-usps'),
+  ofOthers('ccexam-svhn', 'digits-svhn'),
+  ofOthers('digit-recognizer', 'digits-recognizer'),
+  ofOthers('printed-digits', 'printed', 'Keras'),
+  ofOthers('chess-pieces', 'pieces', 'MLX, PyTorch'),
+  ofOthers('text-direction', 'lines', 'Paddle, paddle2onnx'),
 ];

@@ -33,6 +33,7 @@ export function samplePlan(
   const most =
     left === Number.POSITIVE_INFINITY ? left : Math.min(seconds + share * PART_SECONDS.large, left);
   let samples = planSamples(loads, { ...limits, seconds: Math.min(seconds, most) });
+  const first = samples;
   let at = 0;
   let planned = 0;
   return {
@@ -40,10 +41,10 @@ export function samplePlan(
       const elapsed = (performance.now() - start) / 1000;
       const speed = planned / elapsed;
       const others = loads.slice(at);
-      const work = others.reduce((sum, load, index) => sum + workOf(load, samples[at + index] ?? 0), 0);
+      const work = totalWork(others, samples.slice(at));
       if (elapsed > MIN_TIMED_SHARE * most && elapsed + secondsFor(work) / speed > most) {
-        const late = (MIN_LATE_SHARE * most * secondsFor(work)) / (planned + secondsFor(work));
-        const affordable = Math.max(late, most - elapsed) * speed;
+        const part = totalWork(others, first.slice(at)) / totalWork(loads, first);
+        const affordable = Math.max(MIN_LATE_SHARE * part * most, most - elapsed) * speed;
         samples = [...samples.slice(0, at), ...planSamples(others, { ...limits, seconds: affordable })];
       }
       const [load, count = 0] = [loads[at], samples[at]];
@@ -52,4 +53,8 @@ export function samplePlan(
       return count;
     },
   };
+}
+
+function totalWork(loads: readonly LayerLoad[], samples: readonly number[]): number {
+  return loads.reduce((sum, load, at) => sum + workOf(load, samples[at] ?? 0), 0);
 }

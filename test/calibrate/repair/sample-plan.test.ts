@@ -77,7 +77,7 @@ test('slow layers leave the others fewer samples, so that the time is kept but f
 test('a layer that takes all of the time does not leave the last ones a few samples only', () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   try {
-    const loads = loadsOf(6, 0.1, 7);
+    const loads = loadsOf(6, 0.02, 7);
     const planned = planSamples(loads, { ...LIMITS, seconds: SECONDS });
     const start = performance.now();
     const plan = samplePlan(loads, { ...LIMITS, share: 1, deadline: start + 1000 * MOST });
