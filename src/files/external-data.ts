@@ -203,7 +203,9 @@ export async function plannedCopies(
     if (await isSameFile(path, output)) throw clashes(output, tensor);
   }
   if (files.length === 0 || (await isSameFile(folder, target))) return [];
-  const moving = files.filter(({ location }) => !isAbsolute(location)); // an absolute location is valid from every folder
+  const relatives = files.filter(({ location }) => !isAbsolute(location)); // an absolute location is valid from every folder
+  // Two locations may name one file, as net.bin and ./net.bin do.
+  const moving = [...new Map(relatives.map((file) => [file.path, file])).values()];
   const taken = new Map<string, string>();
   for (const { location, tensor } of moving) {
     const to = resolve(target, location);

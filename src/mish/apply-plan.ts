@@ -61,18 +61,15 @@ export async function applyPlan(document: OnnxDocument, plan: Plan, analysis?: A
   for (const entry of [...implied, ...found.sites, ...found.skipped]) {
     known.set(key(entry.scope.path, entry.node.outputs[0]), entry);
   }
+  const taken = new Set<string>();
   const sites = plan.sites.map(({ scope, output, beta, leak }) => {
     const entry = known.get(key(scope, output));
     if (entry === undefined) {
-      throw new OnnxMishError(
-        'bad-plan',
-        `'${output}' in ${scope} of the plan is not an activation of the model`,
-        {
-          where,
-          ...NEW_PLAN,
-        },
-      );
+      const isTwice = taken.has(key(scope, output));
+      const what = isTwice ? 'is in the plan twice' : 'of the plan is not an activation of the model';
+      throw new OnnxMishError('bad-plan', `'${output}' in ${scope} ${what}`, { where, ...NEW_PLAN });
     }
+    taken.add(key(scope, output));
     if ('reason' in entry && FINAL.has(entry.reason)) {
       throw new OnnxMishError('bad-plan', `the plan swaps '${output}' in ${scope}, but ${entry.why}`, {
         where,

@@ -11,7 +11,7 @@ export function boundOf(
 /** Returns the largest bound of the sites, for a report, and its note. */
 export function describeBound(form: Form, sites: readonly Variant[]) {
   if (sites.length === 0) return { bound: {}, notes: [] };
-  const bound = Math.max(...sites.map((site) => boundOf(form, site) ?? 0));
+  const bound = sites.reduce((most, site) => Math.max(most, boundOf(form, site) ?? 0), 0);
   const note = `the ${form.name} form approximates Mish: a site differs by at most ${Number(bound.toPrecision(3))}`;
   return { bound: { bound }, notes: [note] };
 }

@@ -70,7 +70,7 @@ function set(
   if (low <= high) ranges.set(place, { low, high });
 }
 
-/** Reads the list of numbers of a Constant node, which scanning leaves in the file. */
+/** Reads the list of numbers of a Constant node. A scan leaves long ones in the file. */
 async function listOf({ source }: OnnxDocument, { span }: Node): Promise<readonly number[]> {
   const { body, end } = await createReader(source).field(span.start, span.end);
   const { attribute } = onnx.NodeProto.decode(await source.read(body, end - body));

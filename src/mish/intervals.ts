@@ -28,12 +28,13 @@ function interval(low: number, high: number): Interval {
   };
 }
 
+// Not by spreading: a node may have more operands than a call may have arguments.
+const least = (ends: readonly number[]) => ends.reduce((a, b) => Math.min(a, b), POSITIVE_INFINITY);
+const greatest = (ends: readonly number[]) => ends.reduce((a, b) => Math.max(a, b), NEGATIVE_INFINITY);
+
 /** Returns the smallest interval that holds all intervals. */
 export function hull(intervals: readonly Interval[]): Interval {
-  return interval(
-    Math.min(...intervals.map(({ low }) => low)),
-    Math.max(...intervals.map(({ high }) => high)),
-  );
+  return interval(least(intervals.map(({ low }) => low)), greatest(intervals.map(({ high }) => high)));
 }
 
 /** Returns the common part of two intervals that hold the same values. */
@@ -205,8 +206,8 @@ const BOUNDED: Readonly<Record<string, Rule>> = {
   Sin: unary(sine),
   Abs: unary(absolute),
   Clip: () => ALL, // `intervalOf` has its rule, which takes absent operands
-  Max: (all) => interval(Math.max(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high))),
-  Min: (all) => interval(Math.min(...all.map(({ low }) => low)), Math.min(...all.map(({ high }) => high))),
+  Max: (all) => interval(greatest(all.map(({ low }) => low)), greatest(all.map(({ high }) => high))),
+  Min: (all) => interval(least(all.map(({ low }) => low)), least(all.map(({ high }) => high))),
   Mul: binary((a, b, areSame) => (areSame ? power(a, 2) : times(a, b))),
   Pow: pow,
   ...each(

@@ -10,18 +10,19 @@ const Type = onnx.AttributeProto.AttributeType;
 const utf8 = new TextEncoder();
 
 /**
- * Returns a node with other inputs. The caller has checked `rewriteObstacle`. Each attribute has to be a number, a text, a list of
- * texts or of integers, and no reference to an attribute of a function.
+ * Returns a node with other inputs. The caller has checked `rewriteObstacle`. Each attribute has to be a number, a text or a list of
+ * texts or numbers, and no reference to an attribute of a function.
  */
 export function withInputs(
   { opType, name, domain, outputs, attributes }: Node,
   input: readonly string[],
 ): onnx.INodeProto {
-  const attribute = attributes.map(({ name, type, f, i, s = '', ints = [], strings = [] }) => {
+  const attribute = attributes.map(({ name, type, f, i, s = '', ints = [], floats = [], strings = [] }) => {
     if (type === Type.FLOAT) return { name, type, f };
     if (type === Type.INT) return { name, type, i };
     if (type === Type.STRING) return { name, type, s: utf8.encode(s) };
     if (type === Type.STRINGS) return { name, type, strings: strings.map((text) => utf8.encode(text)) };
+    if (type === Type.FLOATS) return { name, type, floats: [...floats] };
     return { name, type, ints: [...ints] };
   });
   return { opType, name, domain, input: [...input], output: [...outputs], attribute };

@@ -8,7 +8,7 @@ import { type Edit, replace, type Spliced, splice } from './splice.js';
 import { rawBytes } from './tensor-bytes.js';
 import { DataType } from './types.js';
 import { viewOf } from './view.js';
-import { DATA, externalEdit, externalRange, type OpenData } from './weights.js';
+import { DATA, dataEdit, externalEdit, externalRange, type OpenData } from './weights.js';
 
 /** Size from which a tensor moves, as in ONNX's Python package. */
 const MIN_BYTES = 1024;
@@ -27,7 +27,7 @@ export interface Externalized {
 
 /**
  * Moves the initializers of at least 1024 bytes, and all external data except that of sparse tensors, into one data file at
- * `location`. Reads no data before the results are read. Throws `external-data` as `externalRange` does.
+ * `location`. A tensor without elements comes into the model. Reads no data before the results are read. Throws `external-data` as `externalRange` does.
  */
 export async function externalizeData(
   document: OnnxDocument,
@@ -42,11 +42,16 @@ export async function externalizeData(
   let size = 0;
   for (const { tensor, data, start, end } of found) {
     const length = end - start;
+    if (length === 0) {
+      // A tensor without elements needs no data file, which may have nothing else.
+      edits.push(await dataEdit(document, { name: tensor.name, tensor }, new Uint8Array(0)));
+      continue;
+    }
     const alignment = length < LARGE_BYTES ? ALIGNMENT_BYTES : PAGE_BYTES;
     const offset = Math.ceil(size / alignment) * alignment;
     if (offset > size) pieces.push(new Uint8Array(offset - size));
     const base = joined.offsetOf(data);
-    if (length > 0) pieces.push({ start: base + start, end: base + end });
+    pieces.push({ start: base + start, end: base + end });
     size = offset + length;
     edits.push(await externalEdit(document, { name: tensor.name, tensor }, { location, offset, length }));
   }

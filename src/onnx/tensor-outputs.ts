@@ -60,7 +60,7 @@ function contentFinder(document: OnnxDocument): (container: string) => string[] 
       if (node === undefined || seen.has(name)) continue;
       seen.add(name);
       const contents = contentsOf(node);
-      if (contents !== undefined) open.push(...contents.toReversed());
+      if (contents !== undefined) for (const one of contents.toReversed()) open.push(one);
       else if (name !== container && isTensor(name)) tensors.add(name);
       else
         for (const read of [...node.inputs, ...(inside.get(node) ?? [])])

@@ -92,8 +92,14 @@ test('retarget and undo copy the data, too', async () => {
   expect(await folder.read('back/net.onnx')).toEqual(await folder.read('in/net.onnx'));
 });
 
-test('a data file that several tensors share is copied once', async () => {
-  const folder = await modelFolder('net.bin', 'net.bin', 'weights/more.bin');
+test('a data file that several tensors share is copied once, whatever the path by which they name it', async () => {
+  const folder = await modelFolder(
+    'net.bin',
+    'net.bin',
+    './net.bin',
+    'weights/more.bin',
+    'weights/./more.bin',
+  );
   const { copied } = await swapFile(folder.input, { output: folder.at('out/net.onnx') });
   expect(copied).toEqual([folder.at('out/net.bin'), folder.at('out/weights/more.bin')]);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { onnx } from '../../proto/onnx.js';
 import { approximations } from '../../src/mish/approximations.js';
-import { boundOf } from '../../src/mish/bound.js';
+import { boundOf, describeBound } from '../../src/mish/bound.js';
 import { FORMS } from '../../src/mish/forms.js';
 import { undo } from '../../src/mish/history.js';
 import { inspect } from '../../src/mish/inspect.js';
@@ -322,4 +322,9 @@ describe('the kernel check', () => {
     const [sigmoid] = kernel.map((one) => ({ ...one, maxScaled: 0.0157 }));
     expect(kernelVerdicts(sigmoid === undefined ? [] : [sigmoid])).toEqual([[expect.any(Number), false]]);
   });
+});
+
+test('the bound of very many sites is that of the loosest', () => {
+  const sites = Array.from({ length: 200_000 }, (_, at) => ({ beta: 1 + (at % 7) }));
+  expect(describeBound(FORMS.tanh, sites).bound).toEqual({ bound: FORMS.tanh.bound });
 });

@@ -376,3 +376,14 @@ test('the largest operand of an Exp is that of the type', async () => {
     expect(report.skipped.map(({ why }) => why)).toEqual(expected);
   }
 });
+
+test('nodes of very many values are followed', async () => {
+  const many = new Array<string>(130_000).fill('r');
+  const nodes = [
+    node('Relu', ['x'], ['r']),
+    node('Sqrt', ['r'], ['s']),
+    ...['Max', 'Concat'].map((op) => node(op, many, [op], op === 'Concat' ? { axis: 0 } : {})),
+  ];
+  const { report } = await swap(model({ nodes, inputs: [value('x', 1, [1])] }), { include: ['r'] });
+  expect(report.sites.map(({ doubt }) => doubt)).toEqual([expect.stringContaining('Sqrt')]);
+});

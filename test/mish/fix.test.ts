@@ -465,6 +465,30 @@ describe('fix', () => {
     });
   });
 
+  test('a Dropout whose mask something reads stays', async () => {
+    for (const reader of ['Not', 'none', 'output'] as const) {
+      const bytes = model({
+        nodes: [
+          node('Neg', ['x'], ['h']),
+          node('Dropout', ['h'], ['y', 'mask']),
+          node('Abs', ['h'], ['z']),
+          ...(reader === 'Not' ? [node('Not', ['mask'], ['n'])] : []),
+        ],
+        opset: 13,
+        inputs: [image('x')],
+        outputs: [
+          image('y'),
+          image('z'),
+          ...(reader === 'none' ? [] : [value(reader === 'Not' ? 'n' : 'mask', 9)]),
+        ],
+      });
+      const feeds = { x: f32(finite, column) };
+      const { bytes: after, report } = await fixed(bytes);
+      expect(report.fixes.map(({ fix: done }) => done)).toEqual(reader === 'none' ? ['keep'] : []);
+      expect(await run(after, feeds)).toEqual(await run(bytes, feeds));
+    }
+  });
+
   test('a Resize has the sizes that ONNX Runtime gives it, by products in float32', async () => {
     const random = createRandom(7);
     const sizes = Array.from({ length: 12 }, () => 1 + Math.floor(random() * 40));

@@ -11,6 +11,7 @@ test('a node with other inputs keeps its name, its outputs and its attributes', 
     integer: -3,
     text: 'näme',
     integers: [1, 2, 3],
+    numbers: { floats: [0.5, -2, 0] },
     texts: { strings: ['Sigmoid', 'Tänh', ''] },
   };
   const document = await scan(

@@ -162,7 +162,7 @@ describe('an invalid plan', () => {
     const plan = await dryRun();
     await expect(
       swapped(source, { plan: { ...plan, sites: [...plan.sites, ...plan.sites] } }),
-    ).rejects.toMatchObject({ code: 'bad-plan' });
+    ).rejects.toMatchObject({ code: 'bad-plan', what: "'a' in graph is in the plan twice" });
   });
 
   const good = { schema: 'onnx-mish/plan@1', form: 'exp', beta: 1, sites: [], skipped: [] };

@@ -79,3 +79,13 @@ test('a deep chain is followed without recursion', async () => {
   const bytes = model({ nodes, outputs: [container(`s${length}`)] });
   expect(tensorOutputs(await scan(bytes)).names).toEqual(['t']);
 });
+
+test('a sequence of very many tensors is one of them, where all are the same', async () => {
+  const many = new Array<string>(130_000).fill('t');
+  const bytes = model({
+    nodes: [node('Relu', ['x'], ['t']), node('SequenceConstruct', many, ['y'])],
+    inputs: [value('x', 1, [2, 4])],
+    outputs: [{ name: 'y', type: { sequenceType: { elemType: { tensorType: { elemType: 1 } } } } }],
+  });
+  expect(tensorOutputs(await scan(bytes)).names).toEqual(['t']);
+});

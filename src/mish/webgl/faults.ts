@@ -107,7 +107,10 @@ function movedOutputs({ graph, analysis, readers, fused }: Loaded): Fault[] {
     const moved = place > last ? name : (graph.outputs[last]?.name ?? '');
     const says = `WebGL removes this node and may then return a wrong output ${moved}, which other nodes read`;
     if (activations.has(node)) return [{ node, says, ...unfuse(node) }];
-    return [{ node, says, remedies: castable(analysis, graph, x) ? [{ kind: 'keep', at: node }] : [] }];
+    // A Cast has no mask, as a Dropout may have.
+    const isAlone = node.outputs.slice(1).every((mask) => analysis.index.uses(graph, mask).length === 0);
+    const isKept = isAlone && castable(analysis, graph, x);
+    return [{ node, says, remedies: isKept ? [{ kind: 'keep', at: node }] : [] }];
   });
 }
 

@@ -56,7 +56,7 @@ export function inlineFunctions(model: ModelProto): InlinedFunctions {
   const constants = new Map<string, HoistedConstant>();
   const [inlined, kept] = [new Set<string>(), new Set<string>()];
   const nodes: NodeProto[] = [];
-  const sharedBy = new Map(functions.map((one) => [one, sharedConstants(one)]));
+  const sharedBy = new Map(functions.map((one, at) => [one, sharedConstants(one, at)]));
   let calls = 0;
   let left = MAX_INLINED_NODES.base + MAX_INLINED_NODES.perNode * nodesOf(model).length;
   const expand = (node: NodeProto, depth: number) => {
@@ -137,8 +137,8 @@ function renaming(
   return { rename, copies };
 }
 
-/** Returns a function's constants that do not depend on the call, by their names in the function. */
-function sharedConstants(callee: FunctionProto): ReadonlyMap<string, HoistedConstant> {
+/** Returns a function's constants that do not depend on the call, by their names in the function. `at` is its place in the model. */
+function sharedConstants(callee: FunctionProto, at: number): ReadonlyMap<string, HoistedConstant> {
   const [domain, name, overload] = [callee.domain ?? '', callee.name ?? '', callee.overload ?? ''];
   const label = [domain, name, overload].filter((part) => part !== '').join('.');
   const constants = new Map<string, HoistedConstant>();
@@ -146,7 +146,7 @@ function sharedConstants(callee: FunctionProto): ReadonlyMap<string, HoistedCons
     if (!isOperator(node, 'Constant') || node.attribute?.some(({ refAttrName }) => refAttrName)) continue;
     const inner = node.output?.[0] ?? '';
     constants.set(inner, {
-      name: `${PREFIX}${label}/${inner}`,
+      name: `${PREFIX}${at}.${label}/${inner}`,
       inner,
       callee: { domain, name, overload },
     });

@@ -142,7 +142,7 @@ function everywhere({ node, dims }: NodeFacts): Finding[] {
     });
   if (outputs.length > 1 && !SEVERAL_OUTPUTS.includes(opType))
     findings.push({ kind: 'outputs', message: `WebGL computes only the first output of ${opType}` });
-  const rank = Math.max(...inputs.map((_, slot) => dims(slot)?.length ?? 0));
+  const rank = inputs.reduce((most, _, slot) => Math.max(most, dims(slot)?.length ?? 0), 0);
   if (rank > MAX_RANK && !RESHAPES.includes(opType))
     findings.push({
       kind: 'rank',

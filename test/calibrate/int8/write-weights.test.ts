@@ -604,3 +604,58 @@ test('a layer on floats gets a bias of floats', async () => {
   if (weight === undefined) throw new Error('the layer has no bias');
   expect([...(await readWeight(result.document, weight))]).toEqual(bias);
 });
+
+test('a recurrent layer keeps its attributes where it gets weights of its own', async () => {
+  const random = createRandom(5);
+  for (const [op, gates] of [
+    ['LSTM', 4],
+    ['GRU', 3],
+    ['RNN', 1],
+  ] as const) {
+    const activations = {
+      LSTM: ['LeakyRelu', 'Tanh', 'Elu'],
+      GRU: ['HardSigmoid', 'LeakyRelu'],
+      RNN: ['Affine'],
+    }[op];
+    const attributes = {
+      hidden_size: 2,
+      activations: { strings: [...activations] },
+      activation_alpha: { floats: activations.map(() => Math.fround(random())) },
+      activation_beta: { floats: activations.map(() => Math.fround(random())) },
+    };
+    const dims = [1, 2 * gates, 2];
+    const stored = Uint8Array.from({ length: 4 * gates }, () => Math.floor(256 * random()));
+    // Two layers read the same integers, so that each gets new ones.
+    const bytes = model({
+      nodes: [
+        node('DequantizeLinear', ['w', 'scale'], ['weights']),
+        node(op, ['x', 'weights', 'r'], ['y'], attributes),
+        node('DequantizeLinear', ['w', 'scale'], ['same']),
+        node(op, ['x', 'same', 'r'], ['z'], attributes),
+      ],
+      opset: 17,
+      inputs: [value('x', 1, [3, 1, 2])],
+      outputs: [value('y', 1), value('z', 1)],
+      initializers: [
+        { name: 'w', dataType: DataType.UINT8, dims, rawData: stored },
+        floats('scale', [], [0.01]),
+        floats(
+          'r',
+          dims,
+          Array.from({ length: 4 * gates }, () => normal(random)),
+        ),
+      ],
+    });
+    const target = await modelFromBytes(bytes);
+    const { model: again, tensors } = await written(
+      target,
+      await changed((await floatVersion(target)).model, 1.5),
+    );
+    expect(tensors).toBeGreaterThan(0);
+    const attributesOf = ({ document }: EditableModel) =>
+      onnx.ModelProto.decode(document.source.bytes ?? new Uint8Array())
+        .graph?.node?.filter(({ opType }) => opType === op)
+        .map(({ attribute }) => attribute);
+    expect(attributesOf(again)).toEqual(attributesOf(target));
+  }
+});

@@ -6,7 +6,7 @@ import { inlineFunctions } from '../../../src/onnx/model-passes/inline-functions
 import { decodeModel, encodeModel } from '../../../src/onnx/model-passes/model-proto.js';
 import { scan } from '../../../src/onnx/scan.js';
 import { graph } from '../../support/bodies.js';
-import { model, node, value } from '../../support/model.js';
+import { floats, model, node, value } from '../../support/model.js';
 import { f32, run } from '../../support/run.js';
 
 const x = f32([-2, -0.5, 0, 1, 3]);
@@ -71,4 +71,38 @@ test('the nodes of branches and functions may have names of other nodes and of v
     }),
     { numRuns: 30, seed: 5 },
   );
+});
+
+test('constants of functions stay apart, whatever the names of the functions', async () => {
+  const names = [
+    ['a', 'b.f'],
+    ['a.b', 'f'],
+    ['a.b.f', 'f'],
+    ['a', 'b.f.f'],
+    ['a.b', 'f.f'],
+  ] as const;
+  const imports = [...new Set(names.map(([domain]) => domain))].map((domain) => ({ domain, version: 1 }));
+  const bytes = model({
+    nodes: [
+      ...names.map(([domain, name], at) => node(name, ['x'], [`y${at}`], {}, { domain })),
+      node(
+        'Sum',
+        names.map((_, at) => `y${at}`),
+        ['y'],
+      ),
+    ],
+    domains: Object.fromEntries(imports.map(({ domain, version }) => [domain, version])),
+    functions: names.map(([domain, name], at) => ({
+      ...{ domain, name, input: ['p'], output: ['q'], opsetImport: [...opsetImport.slice(0, 1), ...imports] },
+      node: [
+        node('Constant', [], ['c'], { value: { tensor: floats('', [], [10 ** at]) } }),
+        node('Mul', ['p', 'c'], ['q']),
+      ],
+    })),
+    inputs: [value('x', F32, [5])],
+    outputs: [value('y', F32, [5])],
+  });
+  const proto = await decodeModel(await scan(bytes));
+  expect(inlineFunctions(proto).constants).toHaveLength(names.length);
+  expect(await run(encodeModel(proto), { x })).toEqual(await run(bytes, { x }));
 });
