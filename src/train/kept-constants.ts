@@ -1,8 +1,9 @@
-import type { OnnxDocument } from '../onnx/document.js';
+import { attribute, type OnnxDocument, type StoredTensor, tensorOfConstant } from '../onnx/document.js';
 import { neededNodes } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { usesBatchStatistics } from '../onnx/inference-edits.js';
-import { type Weight, weightOf } from '../onnx/weights.js';
+import { floatType } from '../onnx/types.js';
+import type { Weight } from '../onnx/weights.js';
 import { elementCount } from '../providers/tensor.js';
 import { standIn } from './rewrite/kept-nodes.js';
 import { isVector, PASSED_THROUGH, rootWeights } from './trainable.js';
@@ -18,6 +19,19 @@ const SETTINGS: Readonly<Record<string, readonly number[]>> = {
 
 const ARITHMETIC = new Set(['Add', 'Sub', 'Mul', 'Div']);
 
+/** Shape of a constant, and whether it is a mask. */
+type Constant = Pick<StoredTensor, 'dims' | 'minusInfinity'>;
+
+/** Finds a constant of floats in the main graph, also one that cannot be rewritten: a sparse tensor, or a list of numbers in a Constant node. */
+function constantOf(graph: OnnxDocument['graph'], index: GraphIndex, name: string): Constant | undefined {
+  const node = index.producer(graph, name);
+  const isList = node?.domain === '' && node.opType === 'Constant';
+  const list = isList ? attribute(node, 'value_floats')?.floats : undefined;
+  if (list !== undefined) return { dims: [list.length] };
+  const tensor = graph.initializers.get(name) ?? tensorOfConstant(node);
+  return floatType(tensor?.elemType) === undefined ? undefined : tensor;
+}
+
 /** Names the vectors by which a model scales and shifts its inputs, such as the mean of the pixels. */
 function inputNorms({ graph }: OnnxDocument, index: GraphIndex): Set<string> {
   const given = new Set(graph.inputs.map(({ name }) => name).filter((name) => !graph.initializers.has(name)));
@@ -26,8 +40,8 @@ function inputNorms({ graph }: OnnxDocument, index: GraphIndex): Set<string> {
     const [scaled, ...others] = inputs.toSorted((a, b) => Number(given.has(b)) - Number(given.has(a)));
     const isPassed = PASSED_THROUGH.has(opType) || ARITHMETIC.has(opType);
     if (domain !== '' || !isPassed || !given.has(scaled ?? '')) continue;
-    const vectors = others.map((name) => weightOf(index, graph, name));
-    if (ARITHMETIC.has(opType) && !vectors.every((weight) => weight !== undefined && isVector(weight)))
+    const vectors = others.map((name) => constantOf(graph, index, name));
+    if (ARITHMETIC.has(opType) && !vectors.every((tensor) => tensor !== undefined && isVector({ tensor })))
       continue;
     for (const name of outputs) given.add(name);
     if (ARITHMETIC.has(opType)) for (const name of others) found.add(name);
@@ -51,14 +65,17 @@ export function keptConstants(
   const nodes = neededNodes(withoutUnusedStatistics(document), [scores]);
   const settings = [...nodes].flatMap(({ domain, opType, inputs }) => {
     const slots = domain === '' && Object.hasOwn(SETTINGS, opType) ? SETTINGS[opType] : undefined;
-    return (slots ?? []).flatMap((slot) => rootWeights(document, index, inputs[slot] ?? ''));
+    return (slots ?? []).flatMap((slot) => {
+      const name = inputs[slot] ?? '';
+      return [name, ...rootWeights(document, index, name).map((weight) => weight.name)];
+    });
   });
   const norms = inputNorms(document, index);
-  const silent = new Set([...[...weights, ...settings].map(({ name }) => name), ...others, ...norms]);
+  const silent = new Set([...weights.map(({ name }) => name), ...settings, ...others, ...norms]);
   const names = [...nodes].flatMap(({ inputs }) => inputs).filter((name) => !silent.has(name));
   const found = [...new Set(names)].filter((name) => {
-    const weight = weightOf(index, graph, name);
-    return weight?.home === graph && elementCount(weight.tensor.dims) > 1 && !weight.tensor.minusInfinity;
+    const constant = constantOf(graph, index, name);
+    return constant !== undefined && elementCount(constant.dims) > 1 && !constant.minusInfinity;
   });
   if (found.length === 0) return [];
   const text = `Constants that no operator marks as weights stay as they are: ${listNames(found)}`;

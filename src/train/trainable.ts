@@ -1,4 +1,4 @@
-import { attribute, type Node, type OnnxDocument } from '../onnx/document.js';
+import { attribute, type Node, type OnnxDocument, type StoredTensor } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Weight, weightOf } from '../onnx/weights.js';
 import { sequenceWeights } from './sequence-weights.js';
@@ -102,7 +102,11 @@ function isEmbedding(node: Node, document: OnnxDocument, index: GraphIndex): boo
 }
 
 /** Returns whether a tensor has a value per channel. A tensor with -Infinity is a mask. */
-export function isVector({ tensor: { dims, minusInfinity } }: Weight): boolean {
+export function isVector({
+  tensor: { dims, minusInfinity },
+}: {
+  readonly tensor: Pick<StoredTensor, 'dims' | 'minusInfinity'>;
+}): boolean {
   return dims.length > 0 && minusInfinity === undefined && dims.filter((dim) => dim !== 1).length <= 1;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { onnx } from '../../proto/onnx.js';
+import { onnx } from '../../proto/onnx.js';
 import { nodeProvider } from '../../src/providers/node/provider.js';
 import { createTrainer } from '../../src/train/train-model.js';
 import { floats, ints, model, node, value } from '../support/model.js';
@@ -38,6 +38,44 @@ describe('a constant that no operator marks as a weight stays, and is named', ()
       names: ['w'],
       told: ["Constants that no operator marks as weights stay as they are: 'p'"],
     });
+  });
+});
+
+describe('a constant that cannot be rewritten stays, and is named', () => {
+  const numbers = { floats: [...wave(2, 0.3)] };
+  test.each<[string, onnx.INodeProto[]]>([
+    ['a list, added', [node('Add', ['h', 'p'], ['y'])]],
+    ['a list, behind an Identity', [node('Identity', ['p'], ['i']), node('Mul', ['h', 'i'], ['y'])]],
+  ])('%s', async (_, nodes) => {
+    const list = node('Constant', [], ['p'], { value_floats: numbers });
+    expect(await trained([list, ...nodes])).toEqual({
+      names: ['w'],
+      told: ["Constants that no operator marks as weights stay as they are: 'p'"],
+    });
+  });
+
+  test('but not the scales of a Resize', async () => {
+    const scales = node('Constant', [], ['p'], { value_floats: { floats: [1, 1, 1] } });
+    const resize = node('Resize', ['h', '', 'p'], ['y'], { mode: 'nearest' });
+    expect(await trained([scales, resize])).toEqual({ names: ['w'], told: [] });
+  });
+
+  test('a sparse matrix', async () => {
+    const bytes = onnx.ModelProto.decode(
+      model({
+        nodes: [node('MatMul', ['x', 'w'], ['h']), node('MatMul', ['h', 's'], ['y'])],
+        initializers: [floats('w', [2, 2], [...wave(4, 0.7)])],
+        inputs: [value('x', 1, ['N', 4, 2])],
+        outputs: [value('y', 1, ['N', 4, 2])],
+        opset: 17,
+      }),
+    );
+    const sparse = { values: floats('s', [2], [1, 2]), indices: ints('', [2], [0, 3]), dims: [2, 2] };
+    if (bytes.graph) bytes.graph.sparseInitializer = [sparse] as typeof bytes.graph.sparseInitializer;
+    const options = { inputs: { x }, targets, loss: 'mse', provider: nodeProvider('cpu') } as const;
+    const trainer = await createTrainer(onnx.ModelProto.encode(bytes).finish(), options);
+    await trainer.close();
+    expect(trainer.remarks.map(({ text }) => text).join()).toContain("stay as they are: 's'");
   });
 });
 
