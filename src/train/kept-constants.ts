@@ -1,4 +1,4 @@
-import { attribute, type OnnxDocument, type StoredTensor, tensorOfConstant } from '../onnx/document.js';
+import { attribute, type OnnxDocument, type StoredTensor } from '../onnx/document.js';
 import { neededNodes } from '../onnx/extract.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { usesBatchStatistics } from '../onnx/inference-edits.js';
@@ -25,10 +25,12 @@ type Constant = Pick<StoredTensor, 'dims' | 'minusInfinity'>;
 /** Finds a constant of floats in the main graph, also one that cannot be rewritten: a sparse tensor, or a list of numbers in a Constant node. */
 function constantOf(graph: OnnxDocument['graph'], index: GraphIndex, name: string): Constant | undefined {
   const node = index.producer(graph, name);
-  const isList = node?.domain === '' && node.opType === 'Constant';
-  const list = isList ? attribute(node, 'value_floats')?.floats : undefined;
+  const isConstant = node?.domain === '' && node.opType === 'Constant';
+  const attributeOf = (key: string) => (isConstant ? attribute(node, key) : undefined);
+  const list = attributeOf('value_floats')?.floats;
   if (list !== undefined) return { dims: [list.length] };
-  const tensor = graph.initializers.get(name) ?? tensorOfConstant(node);
+  const tensor =
+    graph.initializers.get(name) ?? (attributeOf('value') ?? attributeOf('sparse_value'))?.tensor;
   return floatType(tensor?.elemType) === undefined ? undefined : tensor;
 }
 

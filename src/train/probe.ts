@@ -88,7 +88,7 @@ export function probeWithSession(
 
 const isSmall = (dims: readonly number[]) => elementCount(dims) <= MAX_CONSTANT_ELEMENTS;
 
-/** Names the tensors that do not depend on the values of inputs. */
+/** Names the tensors that do not depend on the values of inputs. A sparse one is none of them: ONNX Runtime gives none as an output. */
 function constantTensors({ graph }: OnnxDocument): Set<string> {
   const constant = new Set<string>(['']);
   for (const name of graph.initializers.keys()) constant.add(name);
@@ -96,7 +96,7 @@ function constantTensors({ graph }: OnnxDocument): Set<string> {
     OF_SHAPES.has(opType) ||
     (inputs.every((name) => constant.has(name)) &&
       !RANDOM.test(opType) &&
-      attributes.every(({ graphs }) => graphs === undefined));
+      attributes.every(({ name, graphs }) => graphs === undefined && name !== 'sparse_value'));
   for (const node of graph.nodes) {
     if (isConstant(node)) for (const name of node.outputs) constant.add(name);
   }

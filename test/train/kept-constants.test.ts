@@ -60,21 +60,24 @@ describe('a constant that cannot be rewritten stays, and is named', () => {
     expect(await trained([scales, resize])).toEqual({ names: ['w'], told: [] });
   });
 
-  test('a sparse matrix', async () => {
-    const bytes = onnx.ModelProto.decode(
+  const values = { values: floats('s', [2], [1, 2]), indices: ints('', [2], [0, 3]), dims: [2, 2] };
+  test.each(['an initializer', 'a Constant'])('a sparse matrix in %s', async (place) => {
+    const attribute = [{ name: 'sparse_value', type: 11, sparseTensor: values }];
+    const made = place === 'a Constant' ? [node('Constant', [], ['s'], {}, { attribute })] : [];
+    const proto = onnx.ModelProto.decode(
       model({
-        nodes: [node('MatMul', ['x', 'w'], ['h']), node('MatMul', ['h', 's'], ['y'])],
+        nodes: [...made, node('MatMul', ['x', 'w'], ['h']), node('MatMul', ['h', 's'], ['y'])],
         initializers: [floats('w', [2, 2], [...wave(4, 0.7)])],
         inputs: [value('x', 1, ['N', 4, 2])],
         outputs: [value('y', 1, ['N', 4, 2])],
         opset: 17,
       }),
     );
-    const sparse = { values: floats('s', [2], [1, 2]), indices: ints('', [2], [0, 3]), dims: [2, 2] };
-    if (bytes.graph) bytes.graph.sparseInitializer = [sparse] as typeof bytes.graph.sparseInitializer;
+    const graph = { ...proto.graph, ...(made.length === 0 && { sparseInitializer: [values] }) };
     const options = { inputs: { x }, targets, loss: 'mse', provider: nodeProvider('cpu') } as const;
-    const trainer = await createTrainer(onnx.ModelProto.encode(bytes).finish(), options);
+    const trainer = await createTrainer(onnx.ModelProto.encode({ ...proto, graph }).finish(), options);
     await trainer.close();
+    expect(trainer.trained).toEqual(['w']);
     expect(trainer.remarks.map(({ text }) => text).join()).toContain("stay as they are: 's'");
   });
 });

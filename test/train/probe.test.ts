@@ -42,6 +42,32 @@ test('a single run finds shapes and constants', async () => {
   for (const name of ['x', 'r', 'largest', 'many', 'none']) expect(constant(name), name).toBeUndefined();
 });
 
+test('a Constant with a sparse tensor, which ONNX Runtime does not output, has a shape', async () => {
+  const sparse = { values: floats('', [2], [3, 5]), indices: ints('', [2], [1, 2]), dims: [2, 2] };
+  const constant = { name: 'sparse_value', type: 11, sparseTensor: sparse };
+  const bytes = model({
+    nodes: [
+      node('Constant', [], ['w'], {}, { attribute: [constant] }),
+      node('MatMul', ['x', 'w'], ['h']),
+      node('Relu', ['h'], ['y']),
+    ],
+    inputs: [value('x', 1, ['N', 2])],
+    outputs: [value('y', 1)],
+  });
+  const x = { elemType: 'f32', dims: [3, 2], data: new Float32Array(6) };
+  const provider = nodeProvider('cpu');
+  const { dims, constant: numbers } = await probeWithSession(
+    await modelFromBytes(bytes),
+    { x },
+    { provider },
+  );
+  expect([dims('w'), dims('h')]).toEqual([
+    [2, 2],
+    [3, 2],
+  ]);
+  expect(numbers('w')).toBeUndefined();
+});
+
 test('tensors that depend on the data are not returned, only their shapes; sequences are', async () => {
   const nodes = [
     node('Exp', ['x'], ['large']),
