@@ -3,6 +3,7 @@ import { type Node, nodeLabel, type OnnxDocument, rewriteObstacle, type Scope } 
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { floatType } from '../onnx/types.js';
 import { kindOf } from './activation-kinds.js';
+import { constantTensor } from './constants.js';
 import {
   integersOf,
   isDequantizer,
@@ -16,8 +17,14 @@ import type { Site, Skip } from './site.js';
 import { wordSet } from './use-moves.js';
 import { isNonNegative, SIGNED } from './value-sign.js';
 
-/** Relative difference of a range from [0, 6] up to which it counts as ReLU6. */
+/** Relative difference of a bound from that of ReLU6 or HardSigmoid up to which it counts as the same. */
 const NEAR = 1e-3;
+/** Upper bound of ReLU6. */
+const SIX = 6;
+/** Upper bounds of Clips that quantisers remove: ReLU6, shares, and pixels. A ReLU whose largest result is such a number is rare. */
+const BOUNDS = [SIX, 1, 255];
+/** What HardSigmoid adds before it cuts at 0 and at twice this number: to x, as in x · min(max(x + 3, 0), 6) / 6, or to a multiple of x. */
+const GATE_SHIFTS = [3, 0.5];
 
 /** Operators after which a quantiser removes a Relu. */
 const BEFORE = new Set([
@@ -56,25 +63,69 @@ function clippingOf(index: GraphIndex, scope: Scope, node: Node): Clipping | und
 export const clipsNegatives = (index: GraphIndex, scope: Scope, node: Node): boolean =>
   clippingOf(index, scope, node) !== undefined;
 
+/** Returns the number of a constant with a single element, also of a quantised one; undefined for another value. */
+function numberOf(index: GraphIndex, scope: Scope, name: string): number | undefined {
+  const node = index.producer(scope, name);
+  if (!isDequantizer(node)) return constantTensor(index, scope, name)?.scalar;
+  const [stored = ''] = node.inputs;
+  const quantizer = index.producer(scope, stored);
+  if (isQuantizer(quantizer)) return constantTensor(index, scope, quantizer.inputs[0] ?? '')?.scalar;
+  const quantization = quantizationOf(index, scope, node);
+  const integer = constantTensor(index, scope, stored)?.scalar;
+  return quantization && integer !== undefined
+    ? (integer - quantization.zeroPoint) * quantization.scale
+    : undefined;
+}
+
+/** Returns the number that a node adds to its operand for a HardSigmoid whose results are at most `most`; undefined for another node. */
+function gateShift(index: GraphIndex, scope: Scope, node: Node, most: number): number | undefined {
+  if (node.opType !== 'Add') return undefined;
+  const numbers = node.inputs.map((name) => numberOf(index, scope, name) ?? Number.NaN);
+  return GATE_SHIFTS.find(
+    (shift) =>
+      most <= 2 * shift * (1 + NEAR) && numbers.some((number) => Math.abs(number - shift) <= shift * NEAR),
+  );
+}
+
+/** An activation that a QuantizeLinear node computes: min(max(x, 0), bound). */
+export interface ImpliedActivation {
+  /** Infinity for ReLU, 6 for ReLU6. */
+  readonly bound: number;
+  /** Why the node is no ReLU; undefined for ReLU. */
+  readonly why: string | undefined;
+}
+
 /**
  * Returns the activation that a QuantizeLinear node computes, since it clips the negative results of an operator after which a
  * quantiser removes a Relu; undefined for another node.
  */
-export function clippingKind(index: GraphIndex, scope: Scope, node: Node): 'relu' | 'relu6' | undefined {
+export function impliedActivation(
+  index: GraphIndex,
+  scope: Scope,
+  node: Node,
+): ImpliedActivation | undefined {
   if (!isQuantizer(node)) return undefined;
   const before = index.producer(scope, node.inputs[0] ?? '');
   if (before?.domain !== '' || !BEFORE.has(before.opType)) return undefined;
   if (!isDequantizer(index.producer(scope, before.inputs[0] ?? ''))) return undefined;
   const clipping = clippingOf(index, scope, node);
   if (!clipping?.isSigned) return undefined;
-  return Math.abs(rangeOf(clipping.quantization).most - 6) > 6 * NEAR ? 'relu' : 'relu6';
+  const { most } = rangeOf(clipping.quantization);
+  const shift = gateShift(index, scope, before, most);
+  if (shift !== undefined) {
+    const why = `${nodeLabel(before)} adds ${shift} before it, as HardSigmoid and HardSwish do`;
+    return { bound: 2 * shift, why };
+  }
+  const bound = BOUNDS.find((one) => Math.abs(most - one) <= one * NEAR);
+  if (bound === undefined) return { bound: Number.POSITIVE_INFINITY, why: undefined };
+  return { bound, why: `its range from 0 to ${bound} is that of ${bound === SIX ? 'ReLU6' : 'a clamp'}` };
 }
 
 /** Returns the QuantizeLinear nodes of a scope that compute an activation, by the value that they clip. */
 function clippingNodes(index: GraphIndex, scope: Scope): ReadonlyMap<string, Node[]> {
   const found = new Map<string, Node[]>();
   for (const node of scope.nodes) {
-    if (rewriteObstacle(node) || clippingKind(index, scope, node) === undefined) continue;
+    if (rewriteObstacle(node) || impliedActivation(index, scope, node) === undefined) continue;
     const [x = ''] = node.inputs;
     const known = found.get(x);
     if (known === undefined) found.set(x, [node]);
@@ -104,10 +155,12 @@ export function findImpliedRelus(
         .uses(scope, x)
         .find((use) => !isShapeUse(use) && (use.kind === 'output' || !clipping.has(use.node)));
       const doubt = `no Relu node, but ${nodeLabel(node)} clips negative values as ReLU does`;
-      if (nodes.some((one) => clippingKind(index, scope, one) === 'relu6')) {
-        const why = 'its range from 0 to 6 is that of ReLU6';
-        skipped.push({ ...site, kind: 'relu6', reason: 'clamp', why, decidedBy: site });
-      } else if (other === undefined) sites.push({ ...site, doubt });
+      const [bounded] = nodes.flatMap((one) => {
+        const { bound = 0, why } = impliedActivation(index, scope, one) ?? {};
+        return why === undefined ? [] : { kind: bound === SIX ? 'relu6' : 'relu', why };
+      });
+      if (bounded !== undefined) skipped.push({ ...site, ...bounded, reason: 'clamp', decidedBy: site });
+      else if (other === undefined) sites.push({ ...site, doubt });
       else {
         const reader = other.kind === 'output' ? 'an output of the model' : nodeLabel(other.node);
         const why = `${doubt}, and ${reader} reads the unclipped values`;

@@ -65,12 +65,17 @@ const layers: fc.Arbitrary<Layer> = fc.record({
   elemType: fc.constantFrom(DataType.UINT8, DataType.INT8),
   inputs: fc.tuple(steps, steps),
   output: fc.record({
-    scale: fc.constantFrom(0.03, 6 / 255, (6 * 1.0005) / 255, (6 * 1.01) / 255).map(Math.fround),
+    scale: fc
+      .constantFrom(
+        0.03,
+        ...[6, 1, 255].flatMap((bound) => [1, 1.0005, 1.01].map((more) => (bound * more) / 255)),
+      )
+      .map(Math.fround),
     zero: fc.constantFrom(0, 0, 0, 2),
   }),
 });
 
-test('a quantiser that cuts negative values off is a site, or ReLU6 if it cuts at 6 as well', async () => {
+test('a quantiser that cuts negative values off is a site, or ReLU6 or a clamp if it cuts at 6, 1 or 255 as well', async () => {
   const met = new Set<string>();
   await fc.assert(
     fc.asyncProperty(layers, async (layer) => {
@@ -78,19 +83,80 @@ test('a quantiser that cuts negative values off is a site, or ReLU6 if it cuts a
       const { report } = await swapped(layerModel(layer), { int8: 'exact' });
       const isNegative = opType === 'MatMul' || inputs.some(({ zero }) => zero > 0);
       const isRelu = output.zero === 0 && isNegative;
-      const isRelu6 = Math.abs(output.scale * 255 - 6) < 0.004;
-      const kind = !isRelu ? 'none' : isRelu6 ? 'relu6' : 'relu';
+      const bound = [6, 1, 255].find((one) => Math.abs((output.scale * 255) / one - 1) < 0.0007);
+      const kind = !isRelu ? 'none' : bound === undefined ? 'relu' : 'clamp';
       met.add(`${opType} ${kind}`);
       expect(report.sites.map(({ node: name, doubt }) => [name, doubt])).toEqual(
         kind === 'relu' ? [['l_Q', 'no Relu node, but l_Q clips negative values as ReLU does']] : [],
       );
       expect(report.skipped.map(({ node: name, kind: one, reason }) => [name, one, reason])).toEqual(
-        kind === 'relu6' ? [['l_Q', 'relu6', 'clamp']] : [],
+        kind === 'clamp' ? [['l_Q', bound === 6 ? 'relu6' : 'relu', 'clamp']] : [],
       );
     }),
-    { seed: 2, numRuns: 120 },
+    { seed: 2, numRuns: 200 },
   );
   expect(met.size).toBe(12);
+});
+
+/** How a model holds the number that it adds. */
+const HELD = ['a float', 'integers', 'a quantised constant'] as const;
+
+const gates = fc.record({
+  shift: fc.constantFrom(3, 0.5, 2, 4),
+  share: fc.constantFrom(0.4, 0.8, 1, 1.2),
+  held: fc.constantFrom(...HELD),
+  isFirst: fc.boolean(),
+});
+
+test('a quantiser that cuts off negative values of x + 3, as far as 6, is a part of HardSwish', async () => {
+  const met = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(gates, async ({ shift, share, held, isFirst }) => {
+      const scale = shift / 100;
+      const added = {
+        'a float': [],
+        integers: [node('DequantizeLinear', ['c_i', 's_c', 'z_c'], ['c_d'])],
+        'a quantised constant': [
+          node('QuantizeLinear', ['c', 's_c', 'z_c'], ['c_q']),
+          node('DequantizeLinear', ['c_q', 's_c', 'z_c'], ['c_d']),
+        ],
+      }[held];
+      const number = held === 'a float' ? 'c' : 'c_d';
+      const bytes = (name: string, integer: number) => ({
+        ...{ name, dataType: DataType.UINT8, dims: [], rawData: new Uint8Array([integer]) },
+      });
+      const source = model({
+        nodes: [
+          node('QuantizeLinear', ['x', 's_x', 'z_x'], ['x_q']),
+          node('DequantizeLinear', ['x_q', 's_x', 'z_x'], ['x_d']),
+          ...added,
+          node('Add', isFirst ? [number, 'x_d'] : ['x_d', number], ['l'], {}, { name: 'layer' }),
+          node('QuantizeLinear', ['l', 's_l', 'z_l'], ['l_q'], {}, { name: 'l_Q' }),
+          node('DequantizeLinear', ['l_q', 's_l', 'z_l'], ['l_d']),
+          node('Mul', ['x_d', 'l_d'], ['y']),
+        ],
+        opset: 13,
+        inputs: [value('x', 1, [4, 4])],
+        outputs: [value('y', 1, [4, 4])],
+        initializers: [
+          ...[floats('s_x', [], [0.05]), bytes('z_x', 128), floats('c', [], [shift])],
+          ...[floats('s_c', [], [scale]), bytes('z_c', 120), bytes('c_i', 220)],
+          ...[floats('s_l', [], [(2 * share * shift) / 255]), bytes('z_l', 0)],
+        ],
+      });
+      const { report } = await swapped(source, { int8: 'exact' });
+      const isGate = (shift === 3 || shift === 0.5) && share <= 1;
+      met.add(`${held} ${isGate}`);
+      // A float before the quantised operand is no layer after which a quantiser removes a ReLU.
+      const isLayer = !(isFirst && held === 'a float');
+      expect(report.sites.map(({ node: name }) => name)).toEqual(isLayer && !isGate ? ['l_Q'] : []);
+      const gate = { node: 'l_Q', reason: 'clamp', kind: shift === 3 ? 'relu6' : 'relu' };
+      const why = `layer adds ${shift} before it, as HardSigmoid and HardSwish do`;
+      expect(report.skipped).toMatchObject(isLayer && isGate ? [{ ...gate, why }] : []);
+    }),
+    { seed: 3, numRuns: 150 },
+  );
+  expect(met.size).toBe(6);
 });
 
 const SIMPLE: Layer = {

@@ -1,6 +1,6 @@
 import { plural } from '../../base/plural.js';
 import { constantTensor } from '../../mish/constants.js';
-import { clippingKind, clipsNegatives } from '../../mish/implied-relu.js';
+import { clipsNegatives, impliedActivation } from '../../mish/implied-relu.js';
 import { floatAttribute } from '../../mish/node-writer.js';
 import { isDequantizer, isQuantizer } from '../../mish/quantization.js';
 import { MOVES } from '../../mish/use-moves.js';
@@ -43,21 +43,20 @@ const CLIP_BY_INPUTS = 11;
 /** Returns an activation in the place of a QuantizeLinear node that clips. Adds its bounds to tensors. */
 function clipNode(
   { node: { name, inputs, outputs }, quantization, scope }: QuantisedValue,
-  kind: 'relu' | 'relu6',
+  bound: number,
   added: TensorProto[],
 ): NodeProto {
   const node = { name, input: inputs.slice(0, 1), output: [...outputs] };
-  if (kind === 'relu') return { ...node, opType: 'Relu' };
+  if (bound === Number.POSITIVE_INFINITY) return { ...node, opType: 'Relu' };
   if (opsetOf(scope) < CLIP_BY_INPUTS) {
-    return { ...node, opType: 'Clip', attribute: [floatAttribute('min', 0), floatAttribute('max', 6)] };
+    return { ...node, opType: 'Clip', attribute: [floatAttribute('min', 0), floatAttribute('max', bound)] };
   }
-  const bounds = [0, 6].map((bound) => `${outputs[0]}/bound_${bound}`);
-  const tensors = [0, 6].map((bound, at) => ({
-    ...scalarTensor(bound, quantization.type),
-    name: bounds[at] ?? '',
+  const tensors = [0, bound].map((number) => ({
+    ...scalarTensor(number, quantization.type),
+    name: `${outputs[0]}/bound_${number}`,
   }));
   added.push(...tensors);
-  return { ...node, opType: 'Clip', input: [...node.input, ...bounds] };
+  return { ...node, opType: 'Clip', input: [...node.input, ...tensors.map(({ name }) => name)] };
 }
 
 /** Returns whether a DequantizeLinear node reads stored integers, or stored floats that a QuantizeLinear node quantises. */
@@ -83,10 +82,11 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
   const proto = await decodeModel(document);
   const graph = proto.graph ?? {};
   const quantised = quantisedValues(document, index);
-  const kinds = new Map(
+  /** The upper bounds of the activations that QuantizeLinear nodes compute. */
+  const bounds = new Map(
     quantised.map(({ node, scope }) => {
-      const kind = clippingKind(index, scope, node);
-      return [node, kind ?? (clipsNegatives(index, scope, node) ? 'relu' : undefined)] as const;
+      const relu = clipsNegatives(index, scope, node) ? Number.POSITIVE_INFINITY : undefined;
+      return [node, impliedActivation(index, scope, node)?.bound ?? relu] as const;
     }),
   );
   const quantizers = new Map(quantised.map((value) => [value.node, value]));
@@ -101,21 +101,21 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
   }
   const gone = new Set([...stored.values()].map(({ quantizer }) => quantizer));
   const renamed = new Map<string, string>();
-  /** Outputs of the activations that stand for QuantizeLinear nodes, by kind and input. */
+  /** Outputs of the activations that stand for QuantizeLinear nodes, by bound and input. */
   const clipped = new Map<string, string>();
   const integers = new Set<string>();
   const nodes: NodeProto[] = [];
   const added: TensorProto[] = [];
   for (const [at, node] of document.graph.nodes.entries()) {
     const [input = '', output = ''] = [node.inputs[0], node.outputs[0]];
-    const [value, kind] = [quantizers.get(node), kinds.get(node)];
+    const [value, bound] = [quantizers.get(node), bounds.get(node)];
     const isMoved = MOVES.has(node.opType) && integers.has(input);
     if (value || isMoved) for (const one of node.outputs) integers.add(one);
-    const same = value && kind && clipped.get(`${kind} ${input}`);
+    const same = value && clipped.get(`${bound} ${input}`);
     if (same !== undefined) renamed.set(output, same);
-    else if (value && kind !== undefined) {
-      nodes.push(clipNode(value, kind, added));
-      clipped.set(`${kind} ${input}`, output);
+    else if (value && bound !== undefined) {
+      nodes.push(clipNode(value, bound, added));
+      clipped.set(`${bound} ${input}`, output);
     } else if (value || dequantizers.has(node)) renamed.set(output, renamed.get(input) ?? input);
     else if (!gone.has(node)) {
       const found = stored.get(node);
@@ -141,7 +141,7 @@ export async function floatVersion({ document, name: label }: LoadedModel): Prom
     left,
     tensorOf: ({ node }) => {
       const [input = '', output = ''] = [node.inputs[0], node.outputs[0]];
-      const tensor = kinds.get(node) === undefined ? input : output;
+      const tensor = bounds.get(node) === undefined ? input : output;
       return renamed.get(tensor) ?? tensor;
     },
   };

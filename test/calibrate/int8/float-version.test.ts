@@ -93,6 +93,35 @@ test.each([10, 13])('a range from 0 to 6 becomes a Clip (opset %d)', async (opse
     expect(Math.abs(one - (is.y?.[at] ?? 99))).toBeLessThan(0.2);
 });
 
+test.each([3, 0.5])('a quantiser behind x + %d becomes the Clip of HardSigmoid', async (shift) => {
+  const source = model({
+    nodes: [
+      node('QuantizeLinear', ['images', 's', 'z'], ['q']),
+      node('DequantizeLinear', ['q', 's', 'z'], ['d']),
+      node('Add', ['d', 'shift'], ['h']),
+      node('QuantizeLinear', ['h', 's_h', 'z_h'], ['hq']),
+      node('DequantizeLinear', ['hq', 's_h', 'z_h'], ['y']),
+    ],
+    initializers: [
+      floats('s', [], [0.1]),
+      { name: 'z', dims: [], dataType: 2, int32Data: [128] },
+      floats('shift', [], [shift]),
+      floats('s_h', [], [(1.5 * shift) / 255]), // the samples gave no value up to the bound
+      { name: 'z_h', dims: [], dataType: 2, int32Data: [0] },
+    ],
+    inputs: [value('images', 1, ['N', 2])],
+    outputs: [value('y', 1, ['N', 2])],
+    opset: 13,
+  });
+  const { model: made } = await floatVersion(await modelFromBytes(source));
+  if (!(made.file instanceof Uint8Array)) throw new Error('the float version is not in memory');
+  expect(made.document.graph.nodes.map(({ opType }) => opType)).toEqual(['Add', 'Clip', 'Identity']);
+  const given = f32([9, 1, -5, 0.2], [2, 2]);
+  const { y } = await run(made.file, { images: given });
+  const clipped = [9, 1, -5, 0.2].map((x) => Math.min(Math.max(x + shift, 0), 2 * shift));
+  expect([...(y ?? [])]).toEqual(clipped.map((one) => expect.closeTo(one, 5)));
+});
+
 /** Stores all constants in Constant nodes, as some exporters do. */
 function withConstantNodes(bytes: Uint8Array): Uint8Array {
   const message = decode(bytes);
