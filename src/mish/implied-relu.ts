@@ -10,6 +10,7 @@ import {
   isQuantizer,
   type Quantization,
   quantizationOf,
+  quantizedConstant,
   rangeOf,
 } from './quantization.js';
 import { isShapeUse } from './quantized-reach.js';
@@ -66,15 +67,9 @@ export const clipsNegatives = (index: GraphIndex, scope: Scope, node: Node): boo
 /** Returns the number of a constant with a single element, also of a quantised one; undefined for another value. */
 function numberOf(index: GraphIndex, scope: Scope, name: string): number | undefined {
   const node = index.producer(scope, name);
-  if (!isDequantizer(node)) return constantTensor(index, scope, name)?.scalar;
-  const [stored = ''] = node.inputs;
-  const quantizer = index.producer(scope, stored);
-  if (isQuantizer(quantizer)) return constantTensor(index, scope, quantizer.inputs[0] ?? '')?.scalar;
-  const quantization = quantizationOf(index, scope, node);
-  const integer = constantTensor(index, scope, stored)?.scalar;
-  return quantization && integer !== undefined
-    ? (integer - quantization.zeroPoint) * quantization.scale
-    : undefined;
+  return isDequantizer(node)
+    ? quantizedConstant(index, scope, node)?.number
+    : constantTensor(index, scope, name)?.scalar;
 }
 
 /** Returns the number that a node adds to its operand for a HardSigmoid whose results are at most `most`; undefined for another node. */

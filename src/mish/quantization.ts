@@ -85,6 +85,34 @@ export function quantizationOf(
   return { scale: scale.scalar, zeroPoint: zero.scalar, elemType: zero.elemType, type };
 }
 
+/** A constant that a DequantizeLinear node reads, as integers or behind a QuantizeLinear node. */
+interface QuantizedConstant {
+  /** The number of all its elements; undefined if they differ, or if that is unknown. */
+  readonly number: number | undefined;
+}
+
+/** Returns the constant that a DequantizeLinear node reads; undefined for a value that depends on the model's inputs. */
+export function quantizedConstant(
+  index: GraphIndex,
+  scope: Scope,
+  node: Node,
+): QuantizedConstant | undefined {
+  const [stored = ''] = node.inputs;
+  const from = index.producer(scope, stored);
+  const name = isQuantizer(from) ? (from.inputs[0] ?? '') : stored;
+  const maker = index.producer(scope, name);
+  const isFilled = maker?.opType === 'ConstantOfShape' && maker.domain === '';
+  const tensor = isFilled ? attribute(maker, 'value')?.tensor : constantTensor(index, scope, name);
+  if (tensor === undefined && !isFilled) return undefined;
+  const quantization = quantizationOf(index, scope, node);
+  const scalar = isFilled ? (tensor?.scalar ?? 0) : tensor?.scalar;
+  // ONNX Runtime's quantiser gives tensors of zeros the scale 1.
+  if (scalar === undefined)
+    return { number: quantization?.scale === 1 && quantization.zeroPoint === 0 ? 0 : undefined };
+  if (isQuantizer(from)) return { number: scalar };
+  return { number: quantization && (scalar - quantization.zeroPoint) * quantization.scale };
+}
+
 /** Returns why a QuantizeLinear or DequantizeLinear node has no quantisation that `quantizationOf` returns. */
 export function quantizationObstacle(index: GraphIndex, scope: Scope, node: Node): string {
   const [, scaleName = '', zeroName = ''] = node.inputs;

@@ -1,7 +1,14 @@
 import { attribute, type Node, type Scope } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { constantTensor } from './constants.js';
-import { isDequantizer, QUANTIZED_LAYERS, quantizationOf, type Range, rangeOf } from './quantization.js';
+import {
+  isDequantizer,
+  QUANTIZED_LAYERS,
+  quantizationOf,
+  quantizedConstant,
+  type Range,
+  rangeOf,
+} from './quantization.js';
 import { MOVES, wordSet } from './use-moves.js';
 
 /** Operators whose results are never negative. */
@@ -45,8 +52,16 @@ export function heldRange(index: GraphIndex, scope: Scope, name: string): Range 
 export function isNonNegative(index: GraphIndex, scope: Scope, name: string): boolean | undefined {
   let left = MAX_VALUES;
 
+  /** Returns a quantised constant. Its range tells nothing: weights have a symmetric one whatever their sign. */
+  function constantOf(value: string) {
+    const node = index.producer(scope, value);
+    return isDequantizer(node) ? quantizedConstant(index, scope, node) : undefined;
+  }
+
   function signOf(value: string): boolean | undefined {
     if (--left < 0) return undefined;
+    const stored = constantOf(value);
+    if (stored !== undefined) return stored.number === undefined ? undefined : stored.number >= 0;
     const range = heldRange(index, scope, value);
     if (range !== undefined) return range.least >= 0;
     const node = index.producer(scope, value);
@@ -64,8 +79,10 @@ export function isNonNegative(index: GraphIndex, scope: Scope, name: string): bo
     const signs = inputs.map(signOf);
     if (opType === 'Max') return signs.includes(true) || (signs.includes(undefined) ? undefined : false);
     if (signs.every((sign) => sign === true)) return true;
-    // A summand of unknown sign is mostly a bias, which can be negative.
-    return signs.includes(false) || opType === 'Add' || opType === 'Sum' ? false : undefined;
+    // A summand of unknown sign is mostly a bias, which can be negative; a constant factor is a normalisation's.
+    const isMostlySigned =
+      opType === 'Add' || opType === 'Sum' || (opType === 'Mul' && inputs.some((name) => constantOf(name)));
+    return signs.includes(false) || isMostlySigned ? false : undefined;
   }
 
   return signOf(name);

@@ -159,6 +159,71 @@ test('a quantiser that cuts off negative values of x + 3, as far as 6, is a part
   expect(met.size).toBe(6);
 });
 
+const joins = fc.record({
+  opType: fc.constantFrom('Concat', 'Add', 'Mul'),
+  held: fc.constantFrom('integers', 'a quantised constant', 'a filled shape', 'a tensor'),
+  number: fc.constantFrom(0, 2, -2),
+});
+
+test('a quantiser behind ReLU and a constant is a site only where the constant may make the values negative', async () => {
+  const met = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(joins, async ({ opType, held, number }) => {
+      // What joins is written as ONNX Runtime's quantiser does: signed, with the scale 1 for zeros.
+      const [scale, dims] = [number === 0 ? 1 : 2 / 127, opType === 'Concat' ? [4, 1] : [1, 1]];
+      const bytes = (name: string, integer: number, of: readonly number[] = []) => ({
+        ...{ name, dataType: DataType.INT8, dims: [...of] },
+        rawData: new Uint8Array(of.reduce((a, b) => a * b, 1)).fill(integer & 255),
+      });
+      const isTensor = held === 'a tensor' || (held === 'integers' && opType === 'Concat');
+      const size = held === 'a tensor' ? [4, 4] : dims;
+      const quantise = node('QuantizeLinear', ['c', 's_c', 'z_c'], ['c_q']);
+      const fill = node('ConstantOfShape', ['shape'], ['c'], {
+        value: { tensor: floats('', [1], [number]) },
+      });
+      const made =
+        { 'a quantised constant': [quantise], 'a filled shape': [fill, quantise] }[held as string] ?? [];
+      const source = model({
+        nodes: [
+          ...made,
+          node('DequantizeLinear', [made.length > 0 ? 'c_q' : 'c_i', 's_c', 'z_c'], ['c_d']),
+          node('QuantizeLinear', ['x', 's_x', 'z_0'], ['x_q']),
+          node('DequantizeLinear', ['x_q', 's_x', 'z_0'], ['x_d']),
+          node('MatMul', ['x_d', 'x_d'], ['r']),
+          node('QuantizeLinear', ['r', 's_r', 'z_r'], ['r_q'], {}, { name: 'r_Q' }),
+          node('DequantizeLinear', ['r_q', 's_r', 'z_r'], ['r_d']),
+          node(opType, ['r_d', 'c_d'], ['l'], opType === 'Concat' ? { axis: 1 } : {}),
+          node('QuantizeLinear', ['l', 's_l', 'z_r'], ['l_q'], {}, { name: 'l_Q' }),
+          node('DequantizeLinear', ['l_q', 's_l', 'z_r'], ['y']),
+        ],
+        opset: 13,
+        inputs: [value('x', 1, [4, 4])],
+        outputs: [value('y', 1, [4, 'M'])],
+        initializers: [
+          ...[floats('s_x', [], [0.02]), bytes('z_0', 0), floats('s_r', [], [0.03]), bytes('z_r', -128)],
+          ...[floats('s_l', [], [0.03]), floats('s_c', [], [scale]), bytes('z_c', 0)],
+          ...[floats('c', dims, Array(dims[0]).fill(number)), ints('shape', [2], size)].slice(
+            made.length === 2 ? 1 : 0,
+          ),
+          bytes('c_i', number === 0 ? 0 : Math.sign(number) * 127, size),
+        ],
+      });
+      const { report } = await swapped(source, { int8: 'exact' });
+      const isKnown = held === 'a filled shape' || number === 0 || (!isTensor && opType !== 'Concat');
+      met.add(`${opType} ${held} ${number}`);
+      const after = !isKnown || number < 0;
+      // Of a Concat with numbers that are not known, only the caller can tell.
+      const isOpen = opType === 'Concat' && !isKnown;
+      expect(
+        report.sites.map(({ node: name }) => name),
+        `${opType} ${held} ${number}`,
+      ).toEqual(isOpen ? [] : after ? ['r_Q', 'l_Q'] : ['r_Q']);
+    }),
+    { seed: 4, numRuns: 120 },
+  );
+  expect(met.size).toBe(36);
+});
+
 const SIMPLE: Layer = {
   ...{
     opType: 'MatMul',
