@@ -65,7 +65,9 @@ export function isNonNegative(index: GraphIndex, scope: Scope, name: string): bo
     const range = heldRange(index, scope, value);
     if (range !== undefined) return range.least >= 0;
     const node = index.producer(scope, value);
-    return node?.domain === '' ? byOperator(node) : undefined;
+    // Further outputs are statistics, masks and states.
+    if (node?.domain !== '' || (node.outputs[0] !== value && node.opType !== 'Split')) return undefined;
+    return byOperator(node);
   }
 
   function byOperator(node: Node): boolean | undefined {

@@ -224,6 +224,35 @@ test('a quantiser behind ReLU and a constant is a site only where the constant m
   expect(met.size).toBe(36);
 });
 
+test.each([0, 1, 2])(
+  'a quantiser of output %d of a BatchNormalization that trains is a site: the first',
+  async (slot) => {
+    const outputs = ['n', 'mean', 'variance'];
+    const quantised = outputs[slot] ?? '';
+    const source = model({
+      nodes: [
+        node('QuantizeLinear', ['x', 's', 'z'], ['x_q']),
+        node('DequantizeLinear', ['x_q', 's', 'z'], ['x_d']),
+        node('BatchNormalization', ['x_d', 'w', 'w', 'w', 'w'], outputs, { training_mode: 1 }),
+        node('QuantizeLinear', [quantised, 's', 'lowest'], ['q'], {}, { name: 'Q' }),
+        node('DequantizeLinear', ['q', 's', 'lowest'], ['y']),
+      ],
+      opset: 15,
+      inputs: [value('x', 1, [4, 2])],
+      outputs: [value('y', 1)],
+      initializers: [
+        ...[floats('s', [], [0.05]), floats('w', [2], [1, 1])],
+        ...[128, 0].map((integer, at) => ({
+          ...{ name: at === 0 ? 'z' : 'lowest', dataType: DataType.UINT8, dims: [] },
+          rawData: new Uint8Array([integer]),
+        })),
+      ],
+    });
+    const { report } = await swapped(source, { int8: 'exact' });
+    expect(report.sites.map(({ node: name }) => name)).toEqual(slot === 0 ? ['Q'] : []);
+  },
+);
+
 const SIMPLE: Layer = {
   ...{
     opType: 'MatMul',
