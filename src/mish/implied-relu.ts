@@ -16,7 +16,7 @@ import {
 import { isShapeUse } from './quantized-reach.js';
 import type { Site, Skip } from './site.js';
 import { wordSet } from './use-moves.js';
-import { isNonNegative, SIGNED } from './value-sign.js';
+import { heldRange, isNonNegative, SIGNED } from './value-sign.js';
 
 /** Relative difference of a bound from that of ReLU6 or HardSigmoid up to which it counts as the same. */
 const NEAR = 1e-3;
@@ -32,6 +32,12 @@ const BEFORE = new Set([
   ...SIGNED,
   ...wordSet('Add Sum Mul Concat Transpose Reshape Flatten Squeeze Unsqueeze'),
 ]);
+
+/**
+ * Operators that pass on a part of their values, which may be positive by chance. ONNX Runtime's quantiser gives their results the
+ * scale of their operand, unless it removed a Relu after them.
+ */
+const PARTS = wordSet('Slice MaxPool Gather');
 
 /** Returns whether an activation node reads the quantised values: then that node is the site. */
 function isBeforeActivation(index: GraphIndex, scope: Scope, { outputs }: Node): boolean {
@@ -129,6 +135,16 @@ function clippingNodes(index: GraphIndex, scope: Scope): ReadonlyMap<string, Nod
   return found;
 }
 
+/** Returns why a QuantizeLinear node may compute a ReLU, though its values may also be positive by chance; undefined for another. */
+function doubtfulRelu(index: GraphIndex, scope: Scope, node: Node): string | undefined {
+  if (!isQuantizer(node)) return undefined;
+  const before = index.producer(scope, node.inputs[0] ?? '');
+  if (before?.domain !== '' || !PARTS.has(before.opType)) return undefined;
+  const held = heldRange(index, scope, before.inputs[0] ?? '');
+  if (held === undefined || held.least >= 0 || !clipsNegatives(index, scope, node)) return undefined;
+  return `no Relu node, but ${nodeLabel(node)} clips negative values of ${nodeLabel(before)}, or the samples had none`;
+}
+
 /**
  * Finds the QuantizeLinear nodes that compute a ReLU. ONNX Runtime's quantiser writes models so. Several of them that read the same
  * value are one site, with the name of the first; other readers of the value forbid the swap.
@@ -139,7 +155,14 @@ export function findImpliedRelus(
 ): { readonly sites: Site[]; readonly skipped: Skip[] } {
   const sites: Site[] = [];
   const skipped: Skip[] = [];
-  for (const scope of scopes)
+  for (const scope of scopes) {
+    for (const node of scope.nodes) {
+      const why = doubtfulRelu(index, scope, node);
+      if (why === undefined) continue;
+      const type = quantizationOf(index, scope, node)?.type;
+      const site: Site = { node, scope, kind: 'relu', alpha: undefined, type };
+      skipped.push({ ...site, reason: 'quantized', why, decidedBy: site });
+    }
     for (const [x, nodes] of clippingNodes(index, scope)) {
       const [node] = nodes;
       if (node === undefined) continue;
@@ -162,5 +185,6 @@ export function findImpliedRelus(
         skipped.push({ ...site, reason: 'quantized', why, decidedBy: site });
       }
     }
+  }
   return { sites, skipped };
 }

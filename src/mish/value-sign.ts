@@ -70,12 +70,21 @@ export function isNonNegative(index: GraphIndex, scope: Scope, name: string): bo
     return byOperator(node);
   }
 
+  function signOfPad({ inputs, attributes }: Node): boolean | undefined {
+    const sign = signOf(inputs[0] ?? '');
+    const added = inputs[2]
+      ? signOf(inputs[2])
+      : (attributes.find(({ name }) => name === 'value')?.f ?? 0) >= 0;
+    return sign === true && added !== true ? undefined : sign;
+  }
+
   function byOperator(node: Node): boolean | undefined {
     const { opType, inputs } = node;
     const [first = '', second] = inputs;
     if (POSITIVE.has(opType) || (opType === 'Mul' && first === second)) return true;
     if (SIGNED.has(opType)) return false;
     if (IF_FIRST.has(opType)) return signOf(first);
+    if (opType === 'Pad') return signOfPad(node);
     if (opType === 'Resize') return attribute(node, 'mode')?.s === 'cubic' ? undefined : signOf(first);
     if (!IF_ALL.has(opType) && opType !== 'Max') return undefined;
     const signs = inputs.map(signOf);

@@ -253,6 +253,44 @@ test.each([0, 1, 2])(
   },
 );
 
+test.each([
+  ['without a number', 13, undefined, true],
+  ['0', 13, 0, true],
+  ['2', 13, 2, true],
+  ['-1', 13, -1, false],
+  ['0 as an attribute', 10, 0, true],
+  ['-1 as an attribute', 10, -1, false],
+])('a Pad after ReLU, %s, is no ReLU (opset %d)', async (_, opset, number, isPositive) => {
+  const quantise = (from: string, zero: string, to: string) => [
+    node('QuantizeLinear', [from, 's', zero], [`${to}_q`], {}, { name: `${to}_Q` }),
+    node('DequantizeLinear', [`${to}_q`, 's', zero], [to]),
+  ];
+  const pads = [0, 0, 1, 1];
+  const source = model({
+    nodes: [
+      ...quantise('x', 'z', 'x_d'),
+      node('MatMul', ['x_d', 'x_d'], ['r']),
+      ...quantise('r', 'lowest', 'r_d'),
+      opset < 11
+        ? node('Pad', ['r_d'], ['p'], { pads, value: { f: number ?? 0 } })
+        : node('Pad', ['r_d', 'pads', ...(number === undefined ? [] : ['c'])], ['p']),
+      ...quantise('p', 'lowest', 'y'),
+    ],
+    opset,
+    inputs: [value('x', 1, [4, 4])],
+    outputs: [value('y', 1)],
+    initializers: [
+      ...[floats('s', [], [0.05]), floats('c', [], [number ?? 0]), ints('pads', [4], pads)],
+      ...[128, 0].map((integer, at) => ({
+        ...{ name: at === 0 ? 'z' : 'lowest', dataType: DataType.UINT8, dims: [] },
+        rawData: new Uint8Array([integer]),
+      })),
+    ],
+  });
+  const { report } = await swapped(source, { int8: 'exact' });
+  expect(report.sites.map(({ node: name }) => name)).toEqual(isPositive ? ['r_d_Q'] : []);
+});
+
 const SIMPLE: Layer = {
   ...{
     opType: 'MatMul',
@@ -302,14 +340,21 @@ test.each<[string, boolean]>([
   // Of these, a part of the values may just be positive on the samples.
   ['MaxPool', false],
   ['Gather', false],
+  ['Slice', false],
   ['Tanh', false],
 ])('a quantiser that cuts off negative values of %s is a site: %s', async (opType, isSite) => {
   const inputs = {
     ...{ Concat: ['x_d', 'z_d'], Reshape: ['x_d', 'shape'], Gather: ['x_d', 'shape'] },
+    Slice: ['x_d', 'from', 'to'],
   }[opType] ?? ['x_d'];
-  const source = layerModel({ ...SIMPLE, opType }, [], [], inputs, [ints('shape', [2], [-1, 2])]);
+  const more = [ints('shape', [2], [-1, 2]), ints('from', [1], [0]), ints('to', [1], [2])];
+  const source = layerModel({ ...SIMPLE, opType }, [], [], inputs, more);
   const { report } = await swapped(source, { int8: 'exact' });
   expect(report.sites.map(({ node: name }) => name)).toEqual(isSite ? ['l_Q'] : []);
+  const why = 'no Relu node, but l_Q clips negative values of layer, or the samples had none';
+  expect(report.skipped.map((skip) => [skip.node, skip.why])).toEqual(
+    isSite || opType === 'Tanh' ? [] : [['l_Q', why]],
+  );
 });
 
 test.each(['x_d', 'z_d'])(
