@@ -15,7 +15,8 @@ import {
 } from './quantization.js';
 import { isShapeUse } from './quantized-reach.js';
 import type { Site, Skip } from './site.js';
-import { wordSet } from './use-moves.js';
+import { MOVES, wordSet } from './use-moves.js';
+import type { InputUse } from './value-flow.js';
 import { heldRange, isNonNegative, SIGNED } from './value-sign.js';
 
 /** Relative difference of a bound from that of ReLU6 or HardSigmoid up to which it counts as the same. */
@@ -135,14 +136,53 @@ function clippingNodes(index: GraphIndex, scope: Scope): ReadonlyMap<string, Nod
   return found;
 }
 
-/** Returns why a QuantizeLinear node may compute a ReLU, though its values may also be positive by chance; undefined for another. */
-function doubtfulRelu(index: GraphIndex, scope: Scope, node: Node): string | undefined {
+/** Returns why a QuantizeLinear node behind a part of the values may compute a ReLU; undefined for another. */
+function partialRelu(index: GraphIndex, scope: Scope, node: Node): string | undefined {
   if (!isQuantizer(node)) return undefined;
   const before = index.producer(scope, node.inputs[0] ?? '');
   if (before?.domain !== '' || !PARTS.has(before.opType)) return undefined;
   const held = heldRange(index, scope, before.inputs[0] ?? '');
   if (held === undefined || held.least >= 0 || !clipsNegatives(index, scope, node)) return undefined;
   return `no Relu node, but ${nodeLabel(node)} clips negative values of ${nodeLabel(before)}, or the samples had none`;
+}
+
+/** Maximum number of uses examined behind a QuantizeLinear node. */
+const MAX_USES = 32;
+
+/**
+ * Returns why the values that a QuantizeLinear node clips are positive by chance rather than by a ReLU: a bias is added to them, or
+ * they are a result of the model. Undefined where neither holds.
+ */
+function chanceOf(index: GraphIndex, scope: Scope, node: Node): string | undefined {
+  const label = `no Relu node, but ${nodeLabel(node)} clips negative values`;
+  const isProduct = index.producer(scope, node.inputs[0] ?? '')?.opType === 'MatMul';
+  const queue = [node.outputs[0] ?? ''];
+  let isResult = false;
+  let left = MAX_USES;
+  for (const name of queue)
+    for (const use of index.uses(scope, name)) {
+      if (--left < 0 || use.scope !== scope) return undefined;
+      if (use.kind === 'output') {
+        isResult = true;
+        continue;
+      }
+      if (isShapeUse(use)) continue;
+      const { node: reader } = use;
+      if (MOVES.has(reader.opType) || isQuantizer(reader) || isDequantizer(reader))
+        queue.push(reader.outputs[0] ?? '');
+      else if (isProduct && isBias(index, use))
+        return `${label} before ${nodeLabel(reader)} adds a bias, or the samples had none`;
+      else return undefined;
+    }
+  return isResult ? `${label} of an output of the model, or the samples had none` : undefined;
+}
+
+/** Returns whether a use adds a constant. */
+function isBias(index: GraphIndex, { node, slot, scope }: InputUse): boolean {
+  const other = index.producer(scope, node.inputs[1 - slot] ?? '');
+  return (
+    node.opType === 'Add' && isDequantizer(other) && quantizedConstant(index, scope, other) !== undefined
+  );
 }
 
 /**
@@ -157,7 +197,7 @@ export function findImpliedRelus(
   const skipped: Skip[] = [];
   for (const scope of scopes) {
     for (const node of scope.nodes) {
-      const why = doubtfulRelu(index, scope, node);
+      const why = partialRelu(index, scope, node);
       if (why === undefined) continue;
       const type = quantizationOf(index, scope, node)?.type;
       const site: Site = { node, scope, kind: 'relu', alpha: undefined, type };
@@ -178,8 +218,11 @@ export function findImpliedRelus(
         return why === undefined ? [] : { kind: bound === SIX ? 'relu6' : 'relu', why };
       });
       if (bounded !== undefined) skipped.push({ ...site, ...bounded, reason: 'clamp', decidedBy: site });
-      else if (other === undefined) sites.push({ ...site, doubt });
-      else {
+      else if (other === undefined) {
+        const why = chanceOf(index, scope, node);
+        if (why === undefined) sites.push({ ...site, doubt });
+        else skipped.push({ ...site, reason: 'quantized', why, decidedBy: site });
+      } else {
         const reader = other.kind === 'output' ? 'an output of the model' : nodeLabel(other.node);
         const why = `${doubt}, and ${reader} reads the unclipped values`;
         skipped.push({ ...site, reason: 'quantized', why, decidedBy: site });

@@ -42,7 +42,7 @@ function layerModel(
   return model({
     nodes: [
       ...[...pair('x', 'x'), ...pair('z', 'z'), node(opType, names, ['l'], {}, { name: 'layer' })],
-      ...[...pair('l', 'l'), node('Identity', ['l_d'], ['y']), ...more],
+      ...[...pair('l', 'l'), node('Tanh', ['l_d'], ['y']), ...more],
     ],
     opset: 13,
     inputs: [value('x', 1, [4, 4]), value('z', 1, [4, 4])],
@@ -189,12 +189,13 @@ test('a quantiser behind ReLU and a constant is a site only where the constant m
           node('DequantizeLinear', [made.length > 0 ? 'c_q' : 'c_i', 's_c', 'z_c'], ['c_d']),
           node('QuantizeLinear', ['x', 's_x', 'z_0'], ['x_q']),
           node('DequantizeLinear', ['x_q', 's_x', 'z_0'], ['x_d']),
-          node('MatMul', ['x_d', 'x_d'], ['r']),
+          node('Sub', ['x_d', 'x_d'], ['r']),
           node('QuantizeLinear', ['r', 's_r', 'z_r'], ['r_q'], {}, { name: 'r_Q' }),
           node('DequantizeLinear', ['r_q', 's_r', 'z_r'], ['r_d']),
           node(opType, ['r_d', 'c_d'], ['l'], opType === 'Concat' ? { axis: 1 } : {}),
           node('QuantizeLinear', ['l', 's_l', 'z_r'], ['l_q'], {}, { name: 'l_Q' }),
-          node('DequantizeLinear', ['l_q', 's_l', 'z_r'], ['y']),
+          node('DequantizeLinear', ['l_q', 's_l', 'z_r'], ['l_d']),
+          node('Tanh', ['l_d'], ['y']),
         ],
         opset: 13,
         inputs: [value('x', 1, [4, 4])],
@@ -235,7 +236,8 @@ test.each([0, 1, 2])(
         node('DequantizeLinear', ['x_q', 's', 'z'], ['x_d']),
         node('BatchNormalization', ['x_d', 'w', 'w', 'w', 'w'], outputs, { training_mode: 1 }),
         node('QuantizeLinear', [quantised, 's', 'lowest'], ['q'], {}, { name: 'Q' }),
-        node('DequantizeLinear', ['q', 's', 'lowest'], ['y']),
+        node('DequantizeLinear', ['q', 's', 'lowest'], ['d']),
+        node('Tanh', ['d'], ['y']),
       ],
       opset: 15,
       inputs: [value('x', 1, [4, 2])],
@@ -269,7 +271,7 @@ test.each([
   const source = model({
     nodes: [
       ...quantise('x', 'z', 'x_d'),
-      node('MatMul', ['x_d', 'x_d'], ['r']),
+      node('Sub', ['x_d', 'x_d'], ['r']),
       ...quantise('r', 'lowest', 'r_d'),
       opset < 11
         ? node('Pad', ['r_d'], ['p'], { pads, value: { f: number ?? 0 } })
@@ -289,6 +291,70 @@ test.each([
   });
   const { report } = await swapped(source, { int8: 'exact' });
   expect(report.sites.map(({ node: name }) => name)).toEqual(isPositive ? ['r_d_Q'] : []);
+});
+
+/** A regression's last layer, whose results were positive for all samples: a product, its bias, moves. */
+const LAST = fc.record({
+  hasBias: fc.boolean(),
+  moves: fc.array(fc.constantFrom('Reshape', 'Flatten', 'Q'), { maxLength: 3 }),
+});
+
+test('positive results of a model are no ReLU, nor is the product before its bias', async () => {
+  await fc.assert(
+    fc.asyncProperty(LAST, async ({ hasBias, moves }) => {
+      const quantise = (from: string, zero: string, to: string) => [
+        node('QuantizeLinear', [from, 's', zero], [`${to}_q`], {}, { name: `${to}_Q` }),
+        node('DequantizeLinear', [`${to}_q`, 's', zero], [to]),
+      ];
+      const last = hasBias ? 'b' : 'm';
+      const tail = moves.flatMap((move, at) => {
+        const [from, to] = [at === 0 ? last : `t${at - 1}`, `t${at}`];
+        if (move === 'Q') return quantise(from, 'lowest', to);
+        return [node(move, move === 'Reshape' ? [from, 'shape'] : [from], [to])];
+      });
+      const source = model({
+        nodes: [
+          ...quantise('x', 'z', 'x_d'),
+          node('MatMul', ['x_d', 'x_d'], ['h']),
+          ...quantise('h', 'lowest', 'h_d'),
+          node('MatMul', ['h_d', 'x_d'], ['p']),
+          ...quantise('p', 'lowest', 'm'),
+          node('DequantizeLinear', ['bias', 's', 'z'], ['bias_d']),
+          ...(hasBias
+            ? [node('Add', ['m', 'bias_d'], ['a'], {}, { name: 'add' }), ...quantise('a', 'lowest', 'b')]
+            : []),
+          ...tail,
+          node('Identity', [moves.length === 0 ? last : `t${moves.length - 1}`], ['y']),
+        ],
+        opset: 13,
+        inputs: [value('x', 1, [4, 4])],
+        outputs: [value('y', 1)],
+        initializers: [
+          ...[floats('s', [], [0.05]), ints('shape', [2], [4, 4])],
+          ...(
+            [
+              ['z', 128],
+              ['lowest', 0],
+            ] as const
+          ).map(([name, integer]) => ({
+            ...{ name, dataType: DataType.UINT8, dims: [] },
+            rawData: new Uint8Array([integer]),
+          })),
+          { name: 'bias', dataType: DataType.UINT8, dims: [4], rawData: new Uint8Array([128, 3, 200, 140]) },
+        ],
+      });
+      const { report } = await swapped(source, { int8: 'exact' });
+      expect(report.sites.map(({ node: name }) => name)).toEqual(['h_d_Q']);
+      const chance = (from: string, where: string) =>
+        `no Relu node, but ${from} clips negative values ${where}, or the samples had none`;
+      const result = chance(hasBias ? 'b_Q' : 'm_Q', 'of an output of the model');
+      expect(report.skipped.map(({ why }) => why)).toEqual([
+        ...(hasBias ? [chance('m_Q', 'before add adds a bias')] : []),
+        result,
+      ]);
+    }),
+    { seed: 5, numRuns: 40 },
+  );
 });
 
 const SIMPLE: Layer = {
