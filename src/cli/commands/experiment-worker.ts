@@ -21,6 +21,8 @@ export interface Start {
   readonly flags: RunFlags;
   /** Folder of the runs' files. */
   readonly folder: string;
+  /** Digest of the experiment of the other process. */
+  readonly digest: string;
 }
 
 /** Works until the other process ends or disconnects. */
@@ -34,13 +36,14 @@ export async function work(): Promise<void> {
   const messages = createInbox(signal);
   const start = await messages.next();
   if (start?.kind !== 'start') return;
-  const { input, flags, folder } = start;
+  const { input, flags, folder, digest } = start;
   const options = experimentOptions(flags, signal);
   try {
     await withModel(
       input,
       async (model) => {
         const experiment = await prepareExperiment({ ...model, name: basename(input) }, options);
+        if (experiment.digest !== digest) throw changed();
         const worker = localWorker(experiment, folder);
         for (let one = await messages.next(); one !== undefined; one = await messages.next())
           if (one.kind !== 'start') await serve(worker, one);
@@ -52,6 +55,13 @@ export async function work(): Promise<void> {
   }
   if (process.connected) process.disconnect();
 }
+
+/** Returns the error for a model or samples that are not those of the other process, which read them before. */
+const changed = () =>
+  new OnnxMishError('io', 'the model or the samples changed since the experiment began', {
+    fix: 'Restore them, and go on with the runs',
+    option: { resume: null },
+  });
 
 async function serve(worker: RunWorker, request: WorkerRequest): Promise<void> {
   const sending = (reply: WorkerReply) => void send(reply);

@@ -140,7 +140,7 @@ async function trainPending(
 ): Promise<ExperimentRun[]> {
   if (keys.length === 0) return [];
   const jobs = Math.min(flags.jobs ?? availableParallelism(), keys.length);
-  const start: Start = { kind: 'start', input, flags, folder };
+  const start: Start = { kind: 'start', input, flags, folder, digest: experiment.digest };
   const workers =
     jobs === 1
       ? [localWorker(experiment, folder)]

@@ -103,6 +103,18 @@ test('several processes give the same runs as one', async () => {
   expect(timeless(merged.json)).toEqual(timeless(first));
 });
 
+test('samples that change before another process reads them end the experiment', async () => {
+  const folder = await prepared();
+  const child = start([...quick, '--no-landscape', '--jobs', '2', '-o', 'two.json'], { cwd: folder.path });
+  const ended = outcome(child);
+  while (!existsSync(folder.at('two.json.runs', 'digest')) && child.exitCode === null)
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  await folder.write('s.npz', classifiedArchive(160, 9));
+  const { code, stderr } = await ended;
+  expect([code, stderr]).toEqual([2, expect.stringContaining('the model or the samples changed since')]);
+  expect(await folder.list()).not.toContain('two.json');
+});
+
 test.each(everyNth(2, ['2', '1']))('an interrupted experiment of %s processes goes on', async (jobs) => {
   const folder = await prepared();
   const { cwd } = { cwd: folder.path };
