@@ -217,6 +217,21 @@ test.each([
   ),
   ['finetune', '--optimizer adam', { optimizer: 'sgd', momentum: 0.9 }, {}],
   ['finetune', '--optimizer sgd', { momentum: 0.9 }, { momentum: 0.9 }],
+  ...(['finetune', 'experiment'] as const).flatMap(
+    (name) =>
+      [
+        [name, '--loss mse', { ignoreLabel: 255, labelSmoothing: 0.1 }, {}],
+        [
+          name,
+          '--loss cross-entropy',
+          { ignoreLabel: 255, labelSmoothing: 0.1 },
+          { ignoreLabel: 255, labelSmoothing: 0.1 },
+        ],
+        [name, '--label-smoothing 0.1', { loss: 'bce' }, {}],
+        [name, '--label-smoothing 0', { loss: 'bce' }, { loss: 'bce' }],
+        [name, '--ignore-label 255', { loss: 'mse' }, {}],
+      ] as const,
+  ),
   ['calibrate', '--to gelu', { beta: 1, form: 'exp' }, { beta: 1 }],
   ['calibrate', '--to gelu', { beta: 'auto', keep: ['sqnr>=30'] }, {}],
   ['rank', '--data b.npz', { data: 'a.npz', labels: 'y', scale: 2 }, { labels: 'y', scale: 2 }],
@@ -273,6 +288,26 @@ test.each([
   const called = await optionsWith(retarget, section, args);
   expect(called.opts().fix).toBe(fix);
 });
+
+test.each([
+  ['inspect', { data: 'a.npz' }, ['--data', 'a.npz']],
+  ['inspect', { images: 'set', size: 8 }, ['--images', 'set']],
+  ['validate', { report: 'r.html', latency: false, dim: { N: 1 } }, ['--report', 'r.html']],
+] as const)(
+  '%s of many models leaves out %j, which is for one model at a time',
+  async (name, section, args) => {
+    const folder = await project({ 'models/n.onnx': MODEL as never, 'c.json': { [name]: section } });
+    const many = [name, 'models/*.onnx', '--config', 'c.json'];
+    const { code, stdout, stderr } = await folder.run(many);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('2 models: 2');
+    expect(await folder.run([...many, ...args])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`${args[0]} is for one model at a time`),
+    });
+    expect(await folder.list()).not.toContain('r.html');
+  },
+);
 
 test('only samples can be random: folders and files may have that name', async () => {
   const called = await optionsWith(swap, { data: 'random', outDir: 'random', report: 'random' }, []);

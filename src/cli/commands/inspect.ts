@@ -64,7 +64,7 @@ Examples:
 async function run(models: readonly string[], flags: Flags, command: Command): Promise<void> {
   const chosen = chooseModels(models, flags, command);
   if ('many' in chosen) {
-    refuseForMany(flags, ['data', 'images']);
+    refuseForMany(flags, ['data', 'images'], command);
     checkStray(command);
     const { inspectMany } = await import('./inspect-many.js'); // loaded late: the table library is slow to load
     return inspectMany(chosen.many, flags);

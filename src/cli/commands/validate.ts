@@ -169,7 +169,7 @@ async function run(
   const models = [original, swapped].filter((model) => model !== undefined);
   const chosen = isSwapped(swapped) ? { one: original ?? '' } : chooseModels(models, inMany, command);
   if ('many' in chosen) {
-    refuseForMany(flags, ['report']);
+    refuseForMany(flags, ['report'], command);
     const { validateMany } = await import('./validate-many.js');
     return validateMany(chosen.many, flags);
   }

@@ -72,6 +72,11 @@ const SOME_EXCLUSIVE: readonly Rivals[] = [
     exclude: (to, beta) => (beta === 'auto' ? to !== 'mish' : beta !== 1 && !WITH_BETA.includes(to)),
   },
   { pair: ['to', 'curved'], exclude: (to) => !WITH_CURVED.includes(to) },
+  { pair: ['loss', 'ignoreLabel'], exclude: (loss) => loss !== 'cross-entropy' },
+  {
+    pair: ['loss', 'labelSmoothing'],
+    exclude: (loss, share) => loss !== 'cross-entropy' && share !== 0,
+  },
   { pair: ['optimizer', 'momentum'], exclude: (optimizer) => !WITH_MOMENTUM.includes(optimizer) },
 ];
 

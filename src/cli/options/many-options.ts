@@ -107,10 +107,14 @@ export function notAFolder(option: string): OnnxMishError {
   });
 }
 
-/** Throws `bad-usage` if an option with one of these names, which is also its flag, is given: it does not support many models. */
-export function refuseForMany(flags: object, names: readonly string[]): void {
+/**
+ * Throws `bad-usage` if an option with one of these names, which is also its flag, is given: it does not support many models. With
+ * `command`, only an option of its command line counts: those of a configuration are for other runs.
+ */
+export function refuseForMany(flags: object, names: readonly string[], command?: Command): void {
+  const isGiven = (name: string) => command === undefined || command.getOptionValueSource(name) === 'cli';
   const name = Object.entries(flags).find(
-    ([name, value]) => names.includes(name) && value !== undefined && value !== false,
+    ([name, value]) => names.includes(name) && value !== undefined && value !== false && isGiven(name),
   )?.[0];
   if (name === undefined) return;
   throw new OnnxMishError('bad-usage', `--${name} is for one model at a time`, {
