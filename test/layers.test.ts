@@ -111,7 +111,7 @@ describe('what is fenced off', () => {
     [/^onnxruntime-node/, /^providers\/node\/(create-session|provider|runtime|values)\.ts$/],
     [
       /^onnxruntime-web/,
-      /^web\/(harness\/(harness|runtime|facts|ort-provider)|session\/(create|web-provider))\.ts$/,
+      /^web\/(harness\/(create-in-turn|harness|runtime|facts|ort-provider)|session\/(create|web-provider))\.ts$/,
     ],
     [/^playwright-core$/, /^providers\/browser\/launch\.ts$/],
     [/\/proto\/(onnx|wire)\.js$/, /^(onnx|mish)\//],

@@ -35,9 +35,9 @@ export const EXPRESSIONS: readonly Expression[] = [
 /** All activations that a swap can replace. */
 export const ALL = ['relu', 'leakyrelu', 'swish', 'elu', 'relu6', 'hardswish', 'gelu', 'prelu'];
 
-/** A model, and the same with the data of its initializers in a file, each at an offset of its own. */
-export function both(parts: ModelParts, location = 'm.data') {
-  const inside = (parts.initializers ?? []).map((one) => ({ ...one, dims: [] }));
+/** A model, and the same with the data of its initializers in a file, each at an offset of its own. They become scalars unless `keepsDims`. */
+export function both(parts: ModelParts, location = 'm.data', { keepsDims = false } = {}) {
+  const inside = (parts.initializers ?? []).map((one) => (keepsDims ? one : { ...one, dims: [] }));
   const data = new Uint8Array(64 * inside.length);
   const outside = inside.map(({ rawData, ...one }, at): onnx.ITensorProto => {
     const bytes = rawData ?? new Uint8Array();

@@ -1,35 +1,87 @@
 import { readFileSync } from 'node:fs';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createRandom } from '../../src/base/random.js';
 import { scan } from '../../src/onnx/scan.js';
 import { webglProblems } from '../../src/providers/webgl/check.js';
-import { ortProvider } from '../../src/web/harness/ort-provider.js';
+import { type External, ortProvider } from '../../src/web/harness/ort-provider.js';
 import type { OpenOptions, WebRuntime } from '../../src/web/harness/runtime.js';
 import { createMishSession } from '../../src/web/session/create.js';
-import { externalFiles, openable } from '../../src/web/session/external.js';
-import { prepare } from '../../src/web/session/prepare.js';
+import { type ExternalFile, externalFiles } from '../../src/web/session/external.js';
 import { failure, ops } from '../support/graph.js';
-import { floats, ints, node, value } from '../support/model.js';
+import { floats, ints, type ModelParts, node, value } from '../support/model.js';
 import { both, EXPRESSIONS } from '../support/outside-numbers.js';
 import { spell } from '../support/spellings.js';
 import { modelPath } from '../support/workbench-page.js';
 
 const bytes = (name: string) => new Uint8Array(readFileSync(modelPath(name)));
 
+/** Returns what a session gives ONNX Runtime. */
+async function opened(source: Uint8Array, provider: 'webgl' | 'wasm', externalData: readonly ExternalFile[]) {
+  const given: { model: Uint8Array; files: readonly External[]; extra: unknown }[] = [];
+  const create = async (
+    model: Uint8Array,
+    options: { externalData?: readonly External[]; extra?: unknown },
+  ) => {
+    given.push({ model, files: options.externalData ?? [], extra: options.extra });
+    return {};
+  };
+  const ort = { InferenceSession: { create } } as unknown as Parameters<typeof createMishSession>[0];
+  await createMishSession(ort, source, { providers: [provider], externalData });
+  const [only] = given;
+  if (only === undefined) throw new Error('nothing was opened');
+  return only;
+}
+
+/** Offers a WebGL that `missingFor` takes. */
+function withWebgl(): void {
+  const gl = { RENDERER: 0, getExtension: () => ({ loseContext() {} }), getParameter: () => '' };
+  vi.stubGlobal(
+    'OffscreenCanvas',
+    class {
+      getContext = () => gl;
+    },
+  );
+  onTestFinished(() => void vi.unstubAllGlobals());
+}
+
 test('a model with external data is opened whole on WebGL, and with its file on WASM', async () => {
-  const document = await scan(bytes('vgg-leaky.onnx'));
-  const files = [{ path: 'vgg-leaky.onnx.data', data: bytes('vgg-leaky.onnx.data') }];
-  for (const provider of ['webgl', 'wasm'] as const) {
-    const prepared = await prepare(document, provider, { form: 'auto', dims: {} });
-    if (!prepared.ready) throw new Error(prepared.refusal.reason);
-    expect(prepared.externalData).toEqual(['vgg-leaky.onnx.data']);
-    const { whole, external } = await openable(prepared.model, files, provider);
-    const opened = await scan(whole);
-    if (provider === 'wasm') expect([whole, external]).toEqual([prepared.model, files]);
-    else {
-      expect([external, opened.external, webglProblems(opened)]).toEqual([[], [], []]);
-      expect(whole.length).toBeGreaterThan(prepared.model.length + 1_000_000);
-    }
+  withWebgl();
+  const source = bytes('vgg-leaky.onnx');
+  const data = bytes('vgg-leaky.onnx.data');
+  const files = [{ path: 'vgg-leaky.onnx.data', data }];
+  const onWasm = await opened(source, 'wasm', files);
+  expect(onWasm.files.map(({ path }) => path)).toEqual(['vgg-leaky.onnx.data']);
+  expect(Buffer.compare(onWasm.files[0]?.data ?? new Uint8Array(), data)).toBe(0);
+  const onWebgl = await opened(source, 'webgl', files);
+  const document = await scan(onWebgl.model);
+  expect([onWebgl.files, document.external, webglProblems(document)]).toEqual([[], [], []]);
+  expect(onWebgl.model.length).toBeGreaterThan(onWasm.model.length + 1_000_000);
+});
+
+/** Models whose sizes and axes are stored, which WebGL takes only where they are known. */
+const SIZED: readonly ModelParts[] = [
+  {
+    nodes: [node('Split', ['x', 'sizes'], ['a', 'b'], { axis: 1 }), node('Relu', ['a'], ['y'])],
+    inputs: [value('x', 1, [1, 6, 4, 4])],
+    outputs: [value('y', 1, [1, 2, 4, 4]), value('b', 1, [1, 4, 4, 4])],
+    initializers: [ints('sizes', [2], [2, 4])],
+  },
+  {
+    nodes: [node('Relu', ['x'], ['r']), node('ReduceMean', ['r', 'axes'], ['y'], { keepdims: 1 })],
+    inputs: [value('x', 1, [1, 3, 8, 8])],
+    outputs: [value('y', 1, [1, 3, 1, 1])],
+    initializers: [ints('axes', [2], [2, 3])],
+  },
+];
+
+test('sizes in a data file tell WebGL as much as sizes in the model', async () => {
+  withWebgl();
+  for (const parts of SIZED) {
+    const { inside, outside, data } = both({ ...parts, opset: 18 }, 'm.data', { keepsDims: true });
+    const wanted = await opened(inside, 'webgl', []);
+    const found = await opened(outside, 'webgl', [{ path: 'm.data', data }]);
+    expect(ops(found.model), JSON.stringify(parts.nodes)).toEqual(ops(wanted.model));
+    expect(found.files).toEqual([]);
   }
 });
 
@@ -46,26 +98,21 @@ const PADDED = {
 };
 
 test('numbers in a data file tell a session as much as numbers in the model', async () => {
-  const opened = async (bytes: Uint8Array, data?: Uint8Array) => {
-    let extra: unknown;
-    let operators: string[] = [];
-    const create = async (model: Uint8Array, options: { extra?: object }) => {
-      extra = options.extra;
-      operators = ops(model);
-      return {};
-    };
-    const ort = { InferenceSession: { create } } as unknown as Parameters<typeof createMishSession>[0];
-    const externalData = data === undefined ? [] : [{ path: 'm.data', data }];
-    await createMishSession(ort, bytes, { providers: ['wasm'], externalData });
-    return { extra, operators };
+  const told = async (source: Uint8Array, data?: Uint8Array) => {
+    const { model, extra } = await opened(
+      source,
+      'wasm',
+      data === undefined ? [] : [{ path: 'm.data', data }],
+    );
+    return { extra, operators: ops(model) };
   };
   const spelt = EXPRESSIONS.map((expression) =>
     spell(expression, { type: 'f32', opset: 17, random: createRandom(3), vary: false }),
   );
   for (const parts of [PADDED, ...spelt]) {
     const { inside, outside, data } = both(parts);
-    const expected = await opened(inside);
-    expect(await opened(outside, data), JSON.stringify(parts.nodes)).toEqual(expected);
+    const expected = await told(inside);
+    expect(await told(outside, data), JSON.stringify(parts.nodes)).toEqual(expected);
     if (parts === PADDED) expect(JSON.stringify(expected.extra)).toContain('Pad_Fusion');
   }
 });

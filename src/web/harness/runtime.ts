@@ -7,6 +7,7 @@ import { CONTAINER_TYPE, elemTypeOf, ortType } from '../../providers/ort-types.j
 import type { Pairs, Placement, ValueInfo } from '../../providers/provider.js';
 import type { Tensor, Tensors, TypedArray } from '../../providers/tensor.js';
 import { WEB, type WebProvider } from '../../providers/web-providers.js';
+import { createInTurn } from './create-in-turn.js';
 import { factsOf } from './facts.js';
 import { readPlacement } from './placement.js';
 
@@ -124,7 +125,7 @@ export async function createRuntime(
         ...(unfused === undefined ? {} : { extra: { [DISABLED_OPTIMISERS]: unfused } }),
       };
       const start = performance.now();
-      const session = await create(ort, model, options);
+      const session = await createInTurn(ort, model, options);
       const createMs = performance.now() - start;
       const placement = findsPlacement ? await findPlacement(ort, model, options) : undefined;
       // ONNX Runtime creates its WebGL context with the first session.
@@ -180,16 +181,6 @@ function toOrtFeeds(ort: typeof Ort, tensors: Tensors): OrtFeeds {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOrt(ort, tensor)]));
 }
 
-/** Creates a session from a URL or from bytes; the overloads accept only one of them, not the union. */
-function create(
-  ort: typeof Ort,
-  model: string | Uint8Array,
-  options: Ort.InferenceSession.SessionOptions,
-): Promise<Ort.InferenceSession> {
-  const { InferenceSession } = ort;
-  return InferenceSession.create(model as Uint8Array, options);
-}
-
 /** Lines of ONNX Runtime's log; undefined while nothing collects them. */
 let log: string[] | undefined;
 let listening = false;
@@ -215,7 +206,7 @@ async function findPlacement(
   const lines: string[] = [];
   log = lines;
   try {
-    const session = await create(ort, model, { ...options, logSeverityLevel: 0 });
+    const session = await createInTurn(ort, model, { ...options, logSeverityLevel: 0 });
     await session.release();
     return readPlacement(lines);
   } finally {

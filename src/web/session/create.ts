@@ -16,11 +16,12 @@ import {
 import { scan } from '../../onnx/scan.js';
 import { toSource } from '../../onnx/source.js';
 import { DISABLED_OPTIMISERS } from '../../providers/fusions.js';
-import { MISSING, WEB_PROVIDERS, type WebProvider } from '../../providers/web-providers.js';
+import { MISSING, WEB, WEB_PROVIDERS, type WebProvider } from '../../providers/web-providers.js';
 import { isOfNativeKernels } from '../../providers/webgpu/known-bugs.js';
+import { createInTurn } from '../harness/create-in-turn.js';
 import { missingFor } from '../harness/facts.js';
 import { openCache } from './cache.js';
-import { type ExternalFile, externalFiles, openable } from './external.js';
+import { type ExternalFile, externalFiles, rereadWithData } from './external.js';
 import { type FetchProgress, type FileSource, openFile } from './fetch.js';
 import {
   type PreparedOrRefused,
@@ -60,7 +61,7 @@ export interface MishSession {
   readonly suspicions: readonly string[];
   /**
    * Whether the swapped model came from the cache, was stored there, or could not be stored; undefined without a
-   * cache. A model with numbers in data files is not stored, because the files may change.
+   * cache. A model with numbers in data files is not stored, nor one for WebGL, which has its data inside: the files may change.
    */
   readonly cache: 'hit' | 'stored' | 'unavailable' | undefined;
 }
@@ -140,10 +141,10 @@ async function openFirst(
       continue;
     }
     const { model, report, suspicions, unfused, externalData } = prepared;
-    const { whole, external } = await openable(model, await models.external(externalData), provider);
+    const external = externalData.length > 0 ? await models.external(externalData) : [];
     stopIfAborted(signal, models.name);
     onProgress?.({ phase: 'open', provider });
-    const opened = await ort.InferenceSession.create(whole, {
+    const opened = await createInTurn(ort, model, {
       ...without(unfused, sessionOptions),
       executionProviders: [provider],
       ...(external.length > 0 ? { externalData: external } : {}),
@@ -248,10 +249,17 @@ async function openModels(source: FileSource, options: MishSessionOptions) {
     await readOutsideNumbers(document, openData);
     return { document, openData };
   };
-  const make = async (provider: WebProvider): Promise<PreparedOrRefused> => {
+  const make = async (provider: WebProvider) => {
     scanned ??= read();
     const { document, openData } = await scanned;
-    return prepare(document, provider, settings, openData);
+    if (WEB[provider].takesExternalData || document.external.length === 0)
+      return {
+        prepared: await prepare(document, provider, settings, openData),
+        readsData: openData !== undefined,
+      };
+    // Before the preparation, which reads sizes and other numbers of the model.
+    const whole = await rereadWithData(document, await externalOf(dataLocations(document)));
+    return { prepared: await prepare(whole, provider, settings), readsData: true };
   };
 
   let hash: string | undefined;
@@ -267,16 +275,18 @@ async function openModels(source: FileSource, options: MishSessionOptions) {
       provider: WebProvider,
     ): Promise<{ prepared: PreparedOrRefused; cache: MishSession['cache'] }> {
       if (cache === undefined)
-        return { prepared: await make(provider), cache: options.cache ? 'unavailable' : undefined };
+        return {
+          prepared: (await make(provider)).prepared,
+          cache: options.cache ? 'unavailable' : undefined,
+        };
       hash ??= await hashOfContent(cache);
       const key = JSON.stringify([provider, settings]);
       const kept = await cache.load(hash, key);
       if (kept !== undefined) {
         return { prepared: kept, cache: 'hit' };
       }
-      const prepared = await make(provider);
-      // The key has no numbers of data files, which may change.
-      if ((await scanned)?.openData !== undefined) return { prepared, cache: 'unavailable' };
+      const { prepared, readsData } = await make(provider);
+      if (readsData) return { prepared, cache: 'unavailable' }; // the key has nothing of data files, which may change
       const stored = await cache.store(hash, key, prepared, file.validator);
       return { prepared, cache: stored ? 'stored' : 'unavailable' };
     },

@@ -24,13 +24,15 @@ export interface FetchOptions {
 export interface Incoming {
   /** Name of the file in messages. */
   readonly name: string;
-  /** URL of the file, where it has one. */
+  /** URL of the file, where it has one; after a redirection the last one. */
   readonly url: string | undefined;
+  /** URL that was asked for, where this function made the request. */
+  readonly asked?: string | undefined;
   /** Text that changes when the file changes: URL with ETag, or with date and length. */
   readonly validator: string | undefined;
   /** Returns the whole content. Throws `io` when the download breaks off, and `aborted`. */
   content(): Promise<Blob>;
-  /** Cancels the download. */
+  /** Cancels the download, which may have ended or failed. */
   drop(): Promise<void>;
 }
 
@@ -48,20 +50,23 @@ export async function openFile(
     const content = async () => (source instanceof Blob ? source : new Blob([source as BufferBytes]));
     return { name, url: undefined, validator: undefined, content, drop: async () => {} };
   }
-  const response =
-    typeof source === 'string' || source instanceof URL
-      ? await request(addressOf(source), signal)
-      : source instanceof Response
-        ? checked(source, source.url || name)
-        : new Response(source);
+  const isAddress = typeof source === 'string' || source instanceof URL;
+  const response = isAddress
+    ? await request(addressOf(source), signal)
+    : source instanceof Response
+      ? checked(source, source.url || name)
+      : new Response(source);
   const url = response.url === '' ? undefined : response.url;
   const file = url ?? name;
   const total = lengthOf(response);
   return {
     name: file,
     url,
+    asked: isAddress ? addressOf(source).href : undefined,
     validator: validatorOf(response),
-    drop: async () => response.body?.cancel(),
+    drop: async () => {
+      await response.body?.cancel().catch(() => {}); // it rejects with the error of a download that has failed
+    },
     async content() {
       if (response.body === null) return response.blob();
       let loaded = 0;
