@@ -1,4 +1,4 @@
-import { toHex } from '../base/sha256.js';
+import { sha256Bytes, toHex } from '../base/sha256.js';
 import type { Feeds } from './dataset.js';
 
 /**
@@ -6,12 +6,12 @@ import type { Feeds } from './dataset.js';
  * time.
  */
 export async function hashFeeds(feeds: Feeds): Promise<string> {
-  let state = new Uint8Array(32);
+  let state: Uint8Array = new Uint8Array(32);
   const add = async (bytes: Uint8Array) => {
     const joined = new Uint8Array(state.length + bytes.length);
     joined.set(state);
     joined.set(bytes, state.length);
-    state = new Uint8Array(await crypto.subtle.digest('SHA-256', joined));
+    state = await sha256Bytes(joined);
   };
   const text = new TextEncoder();
   for await (const run of feeds) {

@@ -1,4 +1,4 @@
-import { sha256 } from '../base/sha256.js';
+import { toHex } from '../base/sha256.js';
 import type { ByteSource } from './source.js';
 
 /** Bytes of a block; the digest depends on this number. */
@@ -43,5 +43,5 @@ export async function digestOf(source: ByteSource, check?: () => void): Promise<
   // Wait for all workers: the caller may close the source afterwards.
   const workers = await Promise.allSettled(Array.from({ length: AT_ONCE }, () => worker().catch(stop)));
   for (const one of workers) if (one.status === 'rejected') throw one.reason;
-  return sha256(digests);
+  return toHex(await hash(digests));
 }

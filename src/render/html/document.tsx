@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { renderToStringAsync } from 'preact-render-to-string';
+import { sha256Bytes } from '../../base/sha256.js';
 import { short } from '../figures.js';
 import { Raw } from './parts.js';
 import { SCRIPT, STYLE } from './style.js';
@@ -7,7 +8,7 @@ import { SCRIPT, STYLE } from './style.js';
 /** Returns a whole HTML document. Its policy allows only the page's script and style. `more` is appended to the script. */
 export async function htmlDocument(title: string, body: ComponentChildren, more = ''): Promise<string> {
   const script = SCRIPT + more;
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(script)));
+  const digest = await sha256Bytes(new TextEncoder().encode(script));
   const policy = [
     "default-src 'none'",
     "style-src 'unsafe-inline'",
