@@ -30,7 +30,7 @@ export interface FinetuneJob {
   readonly model: Sent;
   readonly files: SentFiles;
   readonly choice: FinetuneChoice;
-  /** Outputs of the sites to swap; undefined for all sites. */
+  /** Names that choose the sites to swap; undefined for all sites. */
   readonly include: readonly string[] | undefined;
   readonly resume: Uint8Array | undefined;
 }

@@ -5,6 +5,8 @@ import { MAX_SLOPE } from '../../../mish/forms.js';
 import { inspectDocument } from '../../../mish/inspect-document.js';
 import type { Inspection } from '../../../mish/inspection.js';
 import type { Plan } from '../../../mish/plan.js';
+import { siteKey } from '../../../mish/results.js';
+import { findSites } from '../../../mish/sites.js';
 import { swapDocument } from '../../../mish/swap.js';
 import type { OnnxDocument } from '../../../onnx/document.js';
 import { dataLocations, readOutsideNumbers } from '../../../onnx/outside-numbers.js';
@@ -97,6 +99,33 @@ function planFor(all: Inspection['sites'], { to, form, beta, leaky, sites }: Swa
 /** Returns `model.mish.onnx` for `model.onnx`; another activation has its own name there. */
 export function swappedName(name: string, to: SwapChoice['to']): string {
   return `${name.replace(/\.onnx$/i, '')}.${to ?? 'mish'}.onnx`;
+}
+
+const isGlob = (name: string) => /[*?]/.test(name);
+
+/**
+ * Returns names for the option `include` that choose these sites of a document and no others; undefined for all sites. Two functions of a
+ * model may have values of the same name. Throws `bad-usage` where no names choose the sites.
+ */
+export async function includedNames(
+  document: OnnxDocument,
+  all: Inspection['sites'],
+  { to, sites: chosen }: Pick<SwapChoice, 'to' | 'sites'>,
+): Promise<string[] | undefined> {
+  const sites = chosen.flatMap((index) => all[index] ?? []);
+  if (sites.length === all.length) return undefined;
+  const wanted = new Set(sites.map(siteKey));
+  const others = all.filter((site) => !wanted.has(siteKey(site)));
+  const taken = new Set(others.flatMap(({ output, node }) => [output, node]));
+  const isClear = (name: string) => name !== '' && !taken.has(name) && !isGlob(name);
+  const include = sites.map(({ output, node }) => [output, node].find(isClear) ?? output);
+  const { sites: found } = await findSites(document, { to, include });
+  const keys = found.map(({ scope, node }) => siteKey({ scope: scope.path, output: node.outputs[0] ?? '' }));
+  if (keys.length === wanted.size && keys.every((key) => wanted.has(key))) return include;
+  throw new OnnxMishError('bad-usage', 'a chosen site has the name of an activation that is not chosen', {
+    where: document.source.name,
+    fix: 'Choose all of the same name or none, or choose all sites',
+  });
 }
 
 /** Throws `external-data` if an external data file was not given. */

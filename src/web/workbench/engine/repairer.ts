@@ -27,7 +27,7 @@ export interface RepairJob {
   readonly model: Sent;
   readonly files: SentFiles;
   readonly choice: RepairChoice;
-  /** Outputs of the sites to swap; undefined for all sites. */
+  /** Names that choose the sites to swap; undefined for all sites. */
   readonly include: readonly string[] | undefined;
 }
 

@@ -17,7 +17,7 @@ import type { FinetuneChoice, TrainingBench } from '../room-protocol.js';
 import type { Comparer, ComparerEvent } from './comparer.js';
 import type { Finetuner, FinetunerEvent } from './finetuner.js';
 import type { HtmlMaker } from './html.js';
-import { checkComplete, inspectionFor, type Model, readModel, swapModel } from './model.js';
+import { checkComplete, includedNames, inspectionFor, type Model, readModel, swapModel } from './model.js';
 import { answer, problemOf } from './problem.js';
 import type { Repairer, RepairJob } from './repairer.js';
 import type { Runner } from './runner.js';
@@ -127,14 +127,12 @@ const inComparer = <T>(work: (comparer: Remote<Comparer>) => PromiseLike<WorkerA
     work,
   );
 
-/** Returns the outputs of the chosen sites; undefined if all sites are chosen. */
+/** Returns names that choose the chosen sites; undefined if all sites are chosen. */
 async function included(
   original: Model,
   { swap }: Pick<FinetuneChoice, 'swap'>,
 ): Promise<string[] | undefined> {
-  const { sites } = await inspectionFor(original, swap.to);
-  const outputs = swap.sites.flatMap((index) => sites[index]?.output ?? []);
-  return outputs.length === sites.length ? undefined : outputs;
+  return includedNames(original.document, (await inspectionFor(original, swap.to)).sites, swap);
 }
 
 /** Describes a model for a swap to an activation, undefined for Mish. */
