@@ -1,9 +1,12 @@
+import { dirname } from 'node:path';
 import type { UnpluginBuildContext, UnpluginContext, UnpluginFactory, UnpluginOptions } from 'unplugin';
 import { OnnxMishError } from '../base/error.js';
 import { VERSION } from '../base/version.js';
+import { type DataFile, dataFiles } from '../files/external-data.js';
 import { withDocument } from '../files/with-document.js';
 import { inspectDocument } from '../mish/inspect-document.js';
 import { hashBytes } from '../node/host.js';
+import type { OnnxDocument } from '../onnx/document.js';
 import { swapToCache } from './cache.js';
 import { type Deliver, deliverFor, type Emit, setupEsbuild } from './deliver.js';
 import {
@@ -53,7 +56,10 @@ async function load(
   try {
     const chosen = optionsOf(request, options);
     if (wants === 'mish-info') {
-      const inspection = await withDocument(path, (document) => inspectDocument(document, chosen));
+      const inspection = await withDocument(path, async (document) => {
+        for (const file of await readableData(document, path)) context.addWatchFile(file.path);
+        return inspectDocument(document, chosen);
+      });
       // Parsed from JSON, because a key `__proto__` in an object literal would set the prototype.
       return `export default JSON.parse(${JSON.stringify(JSON.stringify(inspection))});`;
     }
@@ -82,6 +88,14 @@ async function load(
     context.error({ message, stack: message });
     return 'export default undefined; export const externalData = [];';
   }
+}
+
+/** Returns the data files of a model, whose numbers tell what nodes compute; none where they may not be read. */
+function readableData(document: OnnxDocument, path: string): Promise<readonly DataFile[]> {
+  return dataFiles(document, dirname(path)).catch((error: unknown) => {
+    if (error instanceof OnnxMishError && error.code === 'external-data') return [];
+    throw error;
+  });
 }
 
 /** Makes a bundler with a cache call `load` again when the cached model is missing. */
