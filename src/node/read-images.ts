@@ -1,7 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { messageOf, OnnxMishError } from '../base/error.js';
-import { classNumbers, isForeignImage, isImage } from '../data/class-folders.js';
+import { byCodePoint, classNumbers, isForeignImage, isImage } from '../data/class-folders.js';
 import { middle, sizeBefore } from '../data/crop.js';
 import { onFile } from '../files/file-error.js';
 import { readRegular } from '../files/model-file.js';
@@ -20,7 +20,7 @@ const MOST_PIXELS = 2 ** 28;
 
 /**
  * Lists the images in `folder/<class>/`, at any depth. The number of a class is the position of its folder, empty folders
- * included, in the order of names (by code units, as in torchvision's ImageFolder). If all names are whole numbers, they
+ * included, in the order of names (by code points, as in torchvision's ImageFolder). If all names are whole numbers, they
  * are the numbers of the classes: use these names for a subset of the classes. Names that start with a dot, and files
  * without an image's extension, are left out; links are followed. Throws `io`, and `bad-data` for a folder without images and for
  * an image in a format that cannot be read, such as BMP.
@@ -49,7 +49,7 @@ export async function listImages(
 /** Lists the subfolders of a folder, which name the classes, in the order of names. Throws `io`. */
 export async function listClasses(folder: string): Promise<string[]> {
   const classes: string[] = [];
-  for (const name of (await onFile(folder, () => readdir(folder))).sort()) {
+  for (const name of (await onFile(folder, () => readdir(folder))).sort(byCodePoint)) {
     if (name.startsWith('.')) continue;
     const path = join(folder, name);
     if ((await onFile(path, () => stat(path))).isDirectory()) classes.push(name);
