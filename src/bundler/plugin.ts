@@ -9,6 +9,7 @@ import { hashBytes } from '../node/host.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import { swapToCache } from './cache.js';
 import { type Deliver, deliverFor, type Emit, setupEsbuild } from './deliver.js';
+import { plainFile } from './plain-file.js';
 import {
   checkOptions,
   type MishOptions,
@@ -68,7 +69,8 @@ async function load(
     if (model.cost !== undefined)
       console.info(`${NAME}: ${path}: a run takes ${model.cost}; onnx-mish validate measures yours`);
     if (model.warning !== undefined) context.warn(model.warning);
-    const files = [model.path, ...model.data.map((data) => data.path)];
+    const dataPaths = model.data.map((file, index) => plainFile(file, model.path, index));
+    const files = [model.path, ...(await Promise.all(dataPaths))];
     // Rollup and its relatives return a reference, which unplugin's types omit.
     const emit: Emit = (asset) => context.emitFile(asset);
     const [url, ...data] = await Promise.all(files.map((file, index) => deliver(file, index, emit)));

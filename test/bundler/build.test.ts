@@ -66,6 +66,27 @@ describe.each(BUNDLERS)('%s', (bundler) => {
     expect(result.info).toEqual(JSON.parse(JSON.stringify(inspection)));
   });
 
+  test('a data file may have a name that bundlers and URLs read otherwise', async () => {
+    const location = 'w #1?50%21!.data';
+    const main =
+      "import url, { externalData } from './odd.onnx?mish'; globalThis.result = { url, externalData };";
+    const app = await makeApp(main, []);
+    const externalData = [{ key: 'location', value: location }];
+    const weight = { name: 'w', dataType: 1, dims: [4], dataLocation: 1, externalData };
+    const nodes = [node('Add', ['x', 'w'], ['h']), node('Relu', ['h'], ['y'])];
+    await writeFile(join(app.root, 'odd.onnx'), model({ nodes, initializers: [weight] }));
+    for (const seed of [1, 2]) {
+      const data = Uint8Array.from({ length: 16 }, (_, at) => seed * at);
+      await writeFile(join(app.root, location), data);
+      expect(await BUILD[bundler](app)).toEqual({ warnings: [] });
+      const url = await serveBuilt(app);
+      const { page, result } = await resultOf<Pick<Result, 'externalData'>>(browser, url);
+      const [file] = result.externalData;
+      expect(file?.path).toBe(location);
+      expect(sha256(await fetched(page, new URL(file?.data ?? '', url).href))).toBe(sha256(data));
+    }
+  });
+
   // Vite, webpack and Rspack stand for the others, except in `npm run test:heavy`.
   if (!everyNth(2, BUNDLERS).includes(bundler)) return;
 
