@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
 import { classNumbers } from '../../src/data/class-folders.js';
@@ -37,6 +38,22 @@ test('dropped files are sorted into model, arrays and images', () => {
     ['a.npz', 'b.npy', 'test.npz'],
   ])
     expect(sortFiles(names.map(file))).toMatchObject({ problem: { fix: expect.any(String) } });
+});
+
+test('beside images, only models and awaited data count', () => {
+  const images = ['x/cat/1.jpg', 'x/dog/2.png'];
+  const strays = ['x/README.md', 'x/labels.csv', 'x/cat/Thumbs.db', 'w.data'];
+  const subset = fc.subarray(strays);
+  fc.assert(
+    fc.property(subset, fc.boolean(), fc.boolean(), (others, hasModel, isMissing) => {
+      const given = [...images, ...others, ...(hasModel ? ['net.onnx'] : [])];
+      const wanted = given
+        .filter((name) => !images.includes(name))
+        .filter((name) => hasModel || (isMissing && name === 'w.data'));
+      const sorted = sortFiles(given.map(file), isMissing ? ['weights/w.data'] : []);
+      expect(sorted).toMatchObject({ images: { length: 2 }, model: wanted.map((name) => ({ name })) });
+    }),
+  );
 });
 
 test('labels are found by their name, or as the only array with one axis', () => {

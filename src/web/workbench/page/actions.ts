@@ -28,7 +28,7 @@ export function actionsOn(state: () => State, dispatch: (action: Action) => void
     ...runs,
     async take(files) {
       dispatch({ kind: 'solved', place: 'open' }); // the problem of earlier files
-      const sorted = sortFiles(files);
+      const sorted = sortFiles(files, state().model?.missing);
       if ('problem' in sorted) return sorted.problem;
       const { model, train, test, images } = sorted;
       if (test !== undefined) {

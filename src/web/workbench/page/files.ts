@@ -6,7 +6,15 @@ export function named(files: Iterable<File> | null | undefined): NamedFile[] {
   return [...(files ?? [])].map((file) => ({ name: file.webkitRelativePath || file.name, blob: file }));
 }
 
+/** Returns whether the name of a file is that of a model. */
+export const isOnnx = ({ name }: Pick<NamedFile, 'name'>) => /\.onnx$/i.test(name);
+
 const last = (path: string) => path.split(/[\\/]/).at(-1) ?? path;
+
+/** Returns whether a file has the name of external data that the open model lacks. */
+export function isAwaited({ name }: NamedFile, missing: readonly string[]): boolean {
+  return missing.some((location) => last(location) === last(name));
+}
 
 /**
  * Decides which of the given files is a model and which are its external data. `model` is null if all files are
@@ -18,12 +26,11 @@ export function modelAmong(
 ):
   | { readonly model: NamedFile | null; readonly external: readonly NamedFile[] }
   | { readonly problem: Problem } {
-  const awaited = new Set(missing.map(last));
-  if (files.some(({ name }) => awaited.has(last(name))) && !files.some(({ name }) => /\.onnx$/i.test(name))) {
+  if (files.some((file) => isAwaited(file, missing)) && !files.some(isOnnx)) {
     return { model: null, external: files };
   }
   const [only] = files;
-  const models = files.length === 1 ? files : files.filter(({ name }) => /\.onnx$/i.test(name));
+  const models = files.length === 1 ? files : files.filter(isOnnx);
   const [model, second] = models;
   if (only === undefined) return { model: null, external: [] };
   if (model === undefined) {

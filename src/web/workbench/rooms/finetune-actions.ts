@@ -63,7 +63,7 @@ export function finetuneActions(
 
   return {
     async give(files) {
-      const sorted = sortFiles(files);
+      const sorted = sortFiles(files, page.current().model?.missing);
       if ('problem' in sorted)
         return dispatch({ kind: 'problem', place: 'samples', problem: sorted.problem });
       const { model, train: arrays, test, images } = sorted;
