@@ -38,7 +38,6 @@ export interface Attribute {
   readonly strings?: readonly string[];
   readonly floats?: readonly number[];
   readonly ints?: readonly number[];
-  readonly floats?: readonly number[];
   readonly tensor?: StoredTensor;
   readonly graphs?: readonly Scope[];
   /** Name of the enclosing function's attribute that gives the value. */

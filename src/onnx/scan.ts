@@ -319,7 +319,6 @@ async function scanAttribute(
   if (proto.s.length > 0) attribute.s = text(proto.s);
   if (proto.floats.length > 0) attribute.floats = proto.floats.slice();
   if (proto.ints.length > 0) attribute.ints = proto.ints.slice();
-  if (proto.floats.length > 0) attribute.floats = proto.floats.slice();
   if (proto.strings.length > 0) attribute.strings = proto.strings.map(text);
 
   const place = `attribute ${proto.name} of node ${owner.node.index}`;
