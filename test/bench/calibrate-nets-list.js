@@ -33,6 +33,7 @@ export const NETS = [
   ofOthers('ccexam-svhn', 'digits-svhn'),
   ofOthers('digit-recognizer', 'digits-recognizer'),
   ofOthers('printed-digits', 'printed', 'Keras'),
-  ofOthers('chess-pieces', 'pieces', 'MLX, PyTorch'),
+  ofOthers('chess-pieces', 'pieces', 'MLX; PyTorch, TorchScript, opset 17'),
+  ofOthers('chess-snap', 'placed', 'MLX; PyTorch, TorchScript, opset 17'),
   ofOthers('text-direction', 'lines', 'Paddle, paddle2onnx'),
 ];

@@ -73,8 +73,8 @@ def glyph(text, face, size, fill, canvas, center, random):
     font = ImageFont.truetype(f'{FONTS}{face}.ttf', int(size))
     ImageDraw.Draw(canvas).text(center, text, font=font, fill=fill, anchor='mm')
 
-def piece(label, random):
-    """A chess piece on a square, or none: bB bK bN bP bQ bR wB wK wN wP wQ wR xx."""
+def piece(label, random, shift=None):
+    """A chess piece on a square, or none: bB bK bN bP bQ bR wB wK wN wP wQ wR xx. Pixels are half as large as those of `shift`."""
     from PIL import Image, ImageDraw, ImageFont
     light = random.random() < 0.5
     square = np.clip((np.array([238, 220, 190]) if light else np.array([160, 120, 85])) + random.normal(0, 22, 3), 0, 255).astype(int)
@@ -83,29 +83,34 @@ def piece(label, random):
         text = '♝♚♞♟♛♜'[label % 6]
         body, edge = ((30, 30, 30), (0, 0, 0)) if label < 6 else ((250, 250, 250), (20, 20, 20))
         font = ImageFont.truetype(f'{FONTS}{random.choice(["Sans", "Sans-Bold"])}.ttf', int(random.integers(48, 60)))
-        center = tuple(32 + random.normal(0, 1.5, 2))
+        center = tuple(32 + (random.normal(0, 1.5, 2) if shift is None else 2 * shift))
         ImageDraw.Draw(image).text(center, text, font=font, fill=body, anchor='mm', stroke_width=int(label >= 6), stroke_fill=edge)
     pixels = np.asarray(image.resize((32, 32), Image.LANCZOS), np.float32) + random.normal(0, 6, (32, 32, 3))
     return (np.clip(pixels, 0, 255) / 255).transpose(2, 0, 1)
 
-def of_chess():
+def placed(label, random):
+    """A chess piece near the middle of its square (0 to 2 of 32 pixels away on each axis), or not (3 to 14)."""
+    far = random.integers(*((3, 15) if label else (0, 3)), 2)
+    return piece(random.integers(12), random, far * random.choice([-1, 1], 2))
+
+def of_chess(name, data, draw, classes):
     from safetensors.numpy import load_file
     import torch
     net = torch.nn.Sequential(
         torch.nn.Conv2d(3, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(16, 32, 3, padding=1),
         torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(32, 64, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
-        torch.nn.Flatten(), torch.nn.Linear(1024, 128), torch.nn.ReLU(), torch.nn.Linear(128, 13))
-    weights = {name: torch.from_numpy(value) for name, value in load_file(f'{WHEELS}/chess_cv/weights/pieces.safetensors').items()}
+        torch.nn.Flatten(), torch.nn.Linear(1024, 128), torch.nn.ReLU(), torch.nn.Linear(128, classes))
+    weights = {key: torch.from_numpy(value) for key, value in load_file(f'{WHEELS}/chess_cv/weights/{name}.safetensors').items()}
     # Channels are last in MLX: of the weights of convolutions, and of what the first dense layer reads.
     weights['fc1.weight'] = weights['fc1.weight'].reshape(128, 4, 4, 64).permute(0, 3, 1, 2).reshape(128, 1024)
-    for place, name in ((0, 'conv1'), (3, 'conv2'), (6, 'conv3'), (10, 'fc1'), (12, 'fc2')):
-        weight = weights[f'{name}.weight']
+    for place, layer in ((0, 'conv1'), (3, 'conv2'), (6, 'conv3'), (10, 'fc1'), (12, 'fc2')):
+        weight = weights[f'{layer}.weight']
         net[place].weight.data = (weight.permute(0, 3, 1, 2) if weight.dim() == 4 else weight).contiguous()
-        net[place].bias.data = weights[f'{name}.bias']
+        net[place].bias.data = weights[f'{layer}.bias']
     for seed, split in enumerate(DRAWN):
-        images, classes = drawn(piece, 13, seed, DRAWN[split])
-        save('pieces', split, images, classes)
-    export('chess-pieces', net, images)
+        images, labels = drawn(draw, classes, seed, DRAWN[split])
+        save(data, split, images, labels)
+    export(f'chess-{name}', net, images)
 
 WORDS = 'the of and to in is for on with as by at from that this are be was it or an which not have has one two price total date name'.split()
 
@@ -159,6 +164,8 @@ if __name__ == '__main__':
     if DIGITS == 'keras':
         of_keras()
     else:
-        for make in (of_ccexam, of_digit_recognizer, of_chess, of_paddle):
-            make()
-            print(make.__name__, flush=True)
+        of_ccexam()
+        of_digit_recognizer()
+        of_chess('pieces', 'pieces', piece, 13)
+        of_chess('snap', 'placed', placed, 2)
+        of_paddle()

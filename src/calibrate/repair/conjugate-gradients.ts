@@ -1,7 +1,8 @@
+import { stopIfAborted } from '../../base/abort.js';
 import type { FloatMatrix } from './gram-matrix.js';
 
 /** The systems (C + λ I) Δ = T, one for each column of T. C is the matrix of moments of n rows, [depth, depth]. */
-export interface ConjugateGradients {
+export interface ConjugateGradients extends IterationLimits {
   /** First solution, [depth, columns]. */
   readonly start: Float64Array;
   readonly columns: number;
@@ -14,7 +15,15 @@ export interface ConjugateGradients {
   readonly ridge: number;
   /** n T, [depth, columns]. */
   readonly target: Float32Array;
+}
+
+/** Limits of the iterations. */
+export interface IterationLimits {
+  /** Maximum number of iterations. */
   readonly iterations: number;
+  /** When to end, as `performance.now()` counts; default never. */
+  readonly until?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Share of its first residual below which a column is solved. */
@@ -23,7 +32,7 @@ const TOLERANCE = 1e-5;
 /**
  * Solves (C + λ I) Δ = T for each column of T by conjugate gradients (Hestenes and Stiefel 1952), with the diagonal as
  * preconditioner. Products with C are float32, all else is float64. Every iteration lowers the quadratic form, so that the
- * result of too few iterations lies between the start and the solution.
+ * result of too few iterations lies between the start and the solution. Throws `aborted`.
  */
 export async function conjugateGradients({
   start,
@@ -34,6 +43,8 @@ export async function conjugateGradients({
   ridge,
   target,
   iterations,
+  until = Number.POSITIVE_INFINITY,
+  signal,
 }: ConjugateGradients): Promise<Float64Array> {
   const depth = start.length / columns;
   const solution = start.slice();
@@ -60,7 +71,8 @@ export async function conjugateGradients({
     }
   }
   const goal = energy.map((value) => value * TOLERANCE ** 2);
-  for (let count = 0; count < iterations; count++) {
+  for (let count = 0; count < iterations && performance.now() < until; count++) {
+    stopIfAborted(signal);
     if (energy.every((value, column) => !(value > (goal[column] as number)))) break;
     const image = await times(direction);
     const curvature = curvatures(direction, image, columns, added);

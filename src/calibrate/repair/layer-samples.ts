@@ -44,8 +44,8 @@ export function loadOf(
   return { geometry, rowsOfSample, work: 2 * sum(costs.workTo) };
 }
 
-/** What limits the number of samples of layers. */
-export interface SampleLimits {
+/** Limits of the number of samples of layers. */
+export interface LayerLimits {
   /** Maximum number of rows that a layer wants. */
   readonly rows: number;
   /** Number of training samples that there are. */
@@ -61,7 +61,7 @@ export interface SampleLimits {
  */
 export function planSamples(
   loads: readonly LayerLoad[],
-  { rows, available, seconds }: SampleLimits,
+  { rows, available, seconds }: LayerLimits,
 ): number[] {
   const most = affordableWork(seconds);
   const wanted = loads.map(({ geometry, rowsOfSample }) => {

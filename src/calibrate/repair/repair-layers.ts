@@ -14,7 +14,7 @@ import { type LinearLayer, linearLayers, usesOf } from './linear-layers.js';
 import { samplePlan } from './sample-plan.js';
 import { iterationsFor, type SolveOptions, solveLayer } from './solve-layer.js';
 
-export interface RepairOptions extends Omit<SolveOptions, 'multiplier' | 'iterations' | 'onRun'> {
+export interface RepairOptions extends Omit<SolveOptions, 'multiplier' | 'iterations' | 'until' | 'onRun'> {
   /** Work and sizes of a run of the original. */
   readonly costs: RunCosts;
   /** Share of the time for solving layers; default 1. */
@@ -63,7 +63,7 @@ export interface Repaired {
 /** Minimum share by which new weights must lower the loss. */
 const MIN_IMPROVEMENT_SHARE = 1e-3;
 /**
- * Time past the deadline after which the remaining layers keep their weights. On a busy machine half of ResNet-20's layers were less
+ * Time past the deadline after which iterations end and the remaining layers keep their weights. On a busy machine half of ResNet-20's layers were less
  * than two minutes late, and giving them up at the deadline cost 16 dB.
  */
 const GRACE_MS = 150_000;
@@ -97,9 +97,10 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
     const available = options.train.runs * options.costs.batch;
     const plan = samplePlan(loads, { rows: options.rows, available, share, deadline });
     const iterations = iterationsFor(chosen, options.rows, share);
+    const until = deadline + GRACE_MS;
     for (const [index, layer] of chosen.entries()) {
       stopIfAborted(signal);
-      if (performance.now() > deadline + GRACE_MS) {
+      if (performance.now() > until) {
         leftAlone.push({ label: layer.label, op: layer.op, why: 'the time was over' });
         continue;
       }
@@ -110,7 +111,7 @@ export async function repairLayers(options: RepairOptions): Promise<Repaired> {
       const result = await repairLayer(
         layer,
         edits,
-        { ...options, ...drawn, seed, multiplier, iterations, onRun },
+        { ...options, ...drawn, seed, multiplier, iterations, until, onRun },
         fresh,
       );
       edits.push(...result.edits);

@@ -1,5 +1,5 @@
 import { PART_SECONDS, secondsFor } from '../work/budget.js';
-import { type LayerLoad, planSamples, type SampleLimits, workOf } from './layer-samples.js';
+import { type LayerLimits, type LayerLoad, planSamples, workOf } from './layer-samples.js';
 
 /** Number of training samples of each layer, in their order. */
 export interface SamplePlan {
@@ -12,7 +12,7 @@ const MIN_TIMED_SHARE = 0.1;
 /** Minimum share of its time that a layer gets where those before took longer than planned. */
 const MIN_LATE_SHARE = 0.25;
 
-export interface SamplePlanOptions extends Pick<SampleLimits, 'rows' | 'available'> {
+export interface SamplePlanOptions extends Pick<LayerLimits, 'rows' | 'available'> {
   /** Share of the time for solving layers. */
   readonly share: number;
   /** When all layers have to be solved, as `performance.now()` counts; infinity where no clock may decide. */

@@ -18,6 +18,8 @@ export interface SolveOptions extends Omit<GatherOptions, 'modelOf'> {
   readonly ridge?: number | undefined;
   /** Maximum number of iterations for a large layer. */
   readonly iterations: number;
+  /** When these iterations end, as `performance.now()` counts; default never. */
+  readonly until?: number | undefined;
   /** Returns the model that supplies a layer's inputs; default: the network as repaired so far. */
   readonly inputs?: ((layer: LinearLayer) => Promise<EditableModel>) | undefined;
 }
@@ -49,11 +51,12 @@ export async function solveLayer(
     const meters = old.map(() => ({ train: storedRowsMeter(width), validation: storedRowsMeter(width) }));
     const rows = storableRows(options.rows, width * groups);
     const gathered = await gather(layer, before, meters, { ...from, rows });
-    const { iterations } = options;
+    const { iterations, until, signal } = options;
+    const limits = { iterations, until, signal };
     const solutions: GroupSolution[] = [];
     // One group after the other: each needs memory of its own.
     for (const [group, parts] of gathered.entries())
-      solutions.push(await solveFromRows(old[group] as Linear, parts, { ridges, iterations, multiplier }));
+      solutions.push(await solveFromRows(old[group] as Linear, parts, { ridges, multiplier, ...limits }));
     return solutions;
   }
   const shifts = old.map((): Shift => ({}));

@@ -1,6 +1,6 @@
 // Least squares for layers with many inputs, by conjugate gradients on the rows.
 import type { Matrix } from 'ml-matrix';
-import { conjugateGradients } from './conjugate-gradients.js';
+import { conjugateGradients, type IterationLimits } from './conjugate-gradients.js';
 import type { OfSubsets } from './gather-rows.js';
 import type { FloatMatrix, Multiplier } from './gram-matrix.js';
 import type { GroupSolution, TriedMap } from './layer-solution.js';
@@ -10,10 +10,9 @@ import type { StoredRows } from './stored-rows.js';
 /** Number of outputs to solve at once. */
 const OUTPUTS_OF_BLOCK = 512;
 
-export interface SolveRowsOptions {
+/** Options for solving a group. The iterations are those of all ridges together. */
+export interface SolveRowsOptions extends IterationLimits {
   readonly ridges: readonly number[];
-  /** Maximum number of iterations for all ridges together. */
-  readonly iterations: number;
   readonly multiplier: Multiplier;
 }
 
@@ -26,14 +25,15 @@ interface CentredRows {
 /**
  * Solves a group of channels by its rows. The methods are those of `candidates`. Least squares start from the old weights,
  * with the strongest ridge, and go on to weaker ones; the first outputs choose the ridge. Least squares may stop before they
- * have converged, and are then nearer to the old weights.
+ * have converged, and are then nearer to the old weights. Throws `aborted`.
  */
 export async function solveFromRows(
   old: Linear,
   subsets: OfSubsets<StoredRows>,
-  { ridges, iterations, multiplier }: SolveRowsOptions,
+  { ridges, ...options }: SolveRowsOptions,
 ): Promise<GroupSolution> {
   const { weights } = old;
+  const { multiplier } = options;
   const [outputs, depth] = [weights.rows, weights.columns];
   const { n, sums } = subsets.train;
   const means = sums.map((sum) => sum / n);
@@ -74,8 +74,7 @@ export async function solveFromRows(
     squares,
     scale,
     ridges,
-    iterations,
-    multiplier,
+    ...options,
   });
   const changed = weights.clone();
   for (let output = 0; output < outputs; output++)
@@ -105,6 +104,8 @@ async function solveBlocks({
   squares,
   scale,
   iterations,
+  until,
+  signal,
   multiplier,
   ...blocks
 }: Blocks) {
@@ -140,6 +141,8 @@ async function solveBlocks({
         ridge: ridge * scale,
         target: target.data,
         iterations: Math.max(1, Math.floor(iterations / ridges.length)),
+        until,
+        signal,
       });
       const data = Float32Array.from(start);
       const product = await multiplier.product(validation.x, { rows: depth, columns: to - from, data });

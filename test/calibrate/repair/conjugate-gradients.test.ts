@@ -107,3 +107,25 @@ test('without a ridge, an input that is always 0 keeps its start, and the others
     { seed: 4, numRuns: 50 },
   );
 });
+
+test('the time ends them between two products, and so does a signal, however many iterations there are', async () => {
+  const { given } = problemOf(200, 3, 400, 1e-6, 1);
+  const iterations = 1e6;
+  let products = 0;
+  const counted = (use: () => void) => ({
+    ...given,
+    iterations,
+    apply: (v: FloatMatrix) => {
+      products++;
+      use();
+      return given.apply(v);
+    },
+  });
+  const kept = await conjugateGradients({ ...counted(() => {}), until: performance.now() });
+  expect([products, kept]).toEqual([1, given.start]);
+  const stopped = new AbortController();
+  const stop = () => products > 4 && stopped.abort();
+  const run = conjugateGradients({ ...counted(stop), signal: stopped.signal });
+  await expect(run).rejects.toMatchObject({ code: 'aborted' });
+  expect(products).toBe(5);
+});
