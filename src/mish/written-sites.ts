@@ -52,7 +52,7 @@ function functionsInside(
       const callee = calls.callee(one);
       if (callee === undefined || found.has(callee)) continue;
       found.set(callee, skip);
-      queue.push(...callee.nodes);
+      for (const inside of callee.nodes) queue.push(inside);
     }
   }
   return found;

@@ -75,7 +75,8 @@ export function quantisedValues({ graph }: OnnxDocument, index: GraphIndex): Qua
       for (const use of index.uses(graph, name)) {
         if (use.kind === 'output' || use.slot !== 0 || use.scope !== graph) return undefined;
         const { node: reader } = use;
-        if (MOVES.has(reader.opType) && reader.domain === '') names.push(...reader.outputs);
+        if (MOVES.has(reader.opType) && reader.domain === '')
+          for (const output of reader.outputs) names.push(output);
         else if (!isDequantizer(reader) || rewriteObstacle(reader)) return undefined;
         else if (
           isSameQuantization(quantization, quantizationOf(index, graph, reader, quantization.elemType))

@@ -32,7 +32,7 @@ function sitesBefore(document: OnnxDocument, plan: Plan, name: string): Readonly
     if (seen.has(next)) continue;
     seen.add(next);
     if (sites.has(next)) near.add(next);
-    else open.push(...(index.producer(document.graph, next)?.inputs ?? []));
+    else for (const input of index.producer(document.graph, next)?.inputs ?? []) open.push(input);
   }
   return near;
 }

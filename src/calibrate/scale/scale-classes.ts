@@ -72,8 +72,8 @@ export function findScaleClasses(
     for (const name of inside.get(node) ?? [])
       pinOperand(visitor, name, `a body of ${nodeLabel(node)} reads '${name}'`);
     const site = bySite.get(node);
-    if (site === undefined) later.push(...visitNode(visitor, node));
-    else visitSite(visitor, site, node, bySite);
+    if (site !== undefined) visitSite(visitor, site, node, bySite);
+    else for (const visit of visitNode(visitor, node)) later.push(visit);
   }
   // Products of two computed tensors: their factors may be pinned by nodes that follow.
   for (const visit of later) visit();

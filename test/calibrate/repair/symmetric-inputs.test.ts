@@ -53,6 +53,22 @@ test.each(cases)(
   },
 );
 
+test('a node of more inputs than a call takes arguments is passed', async () => {
+  const original = await modelFromBytes(
+    model({
+      nodes: [
+        node('Relu', ['x'], ['a']),
+        node('Max', new Array(200_000).fill('a'), ['m']),
+        node('MatMul', ['m', 'w'], ['y']),
+      ],
+      initializers: [floats('w', [4, 4], new Array(16).fill(0.5))],
+    }),
+  );
+  const { report } = await swapDocument(original.document, { undo: false });
+  const { document } = await symmetricModel(original, planOf(report), { x: 'm' } as LinearLayer);
+  expect(document.graph.nodes.some(({ opType }) => opType === 'Relu')).toBe(false);
+});
+
 test('sites that meet before a layer are all swapped, and none before them', async () => {
   const original = await modelFromBytes(
     model({
