@@ -1,9 +1,9 @@
 // What `calibrate` at its default keeps of nets that nobody chose it by: top-1 with the paired 95 % interval, agreement, the
 // curved shares, seconds and memory. One line of JSON for each net, written as soon as it is measured.
 //
-//     npm run build && node test/bench/calibrate-nets.js FOLDER [name ...] [--samples 1024] [--beta 1] [any option of calibrate]
+//     npm run build && node test/bench/calibrate-nets.js FOLDER [name ...] [--samples 20000] [--beta 1] [any option of calibrate]
 //
-// FOLDER has the nets and samples that calibrate-nets.py makes. The nets of models/ need none of it.
+// FOLDER has the nets and samples that calibrate-nets.py and calibrate-others.py make. The nets of models/ need none of it.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import { NETS } from './calibrate-nets-list.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const BATCH = 100;
-const DEFAULT_SAMPLES = '1024';
+const DEFAULT_SAMPLES = '20000';
 const POLL_MS = 50;
 
 const [folder, ...rest] = process.argv.slice(2);

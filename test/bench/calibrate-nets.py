@@ -16,6 +16,8 @@ os.makedirs(FOLDER, exist_ok=True)
 FASHION = '/usr/share/datasets/fashion-mnist'
 BATCH = 128
 
+SAMPLES = 20_000  # the most that calibrate takes by itself
+
 def raw(split):
     name = 't10k' if split == 'test' else split
     read = lambda part, header: np.frombuffer(gzip.open(f'{FASHION}/{name}-{part}-ubyte.gz').read()[header:], np.uint8)
@@ -59,7 +61,7 @@ def sets(data):
 def samples():
     for data, other in (('fashion', 'fashion-flat'), ('composite', 'composite-nhwc')):
         train, y, test, test_y = sets(data)
-        for split, x, classes in (('train', train[:2048], y[:2048]), ('test', test, test_y)):
+        for split, x, classes in (('train', train[:SAMPLES], y[:SAMPLES]), ('test', test, test_y)):
             x = normalised(x, data)
             again = x.reshape(len(x), -1) if data == 'fashion' else x.transpose(0, 2, 3, 1).copy()
             for name, images in ((data, x), (other, again)):
