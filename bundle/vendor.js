@@ -10,6 +10,7 @@ const dist = join(root, 'dist');
 
 /** What we use of each package, as exports of a file of dist/vendor. */
 const VENDOR = {
+  '@noble/hashes': "export { sha256 } from '@noble/hashes/sha2.js';",
   'cli-table3': "export { default } from 'cli-table3';",
   commander: "export { Command, CommanderError, InvalidArgumentError, Option } from 'commander';",
   'ml-matrix': "export { CholeskyDecomposition, Matrix } from 'ml-matrix';",
@@ -28,13 +29,16 @@ const FOR_NODE = ['commander', 'tinyglobby'];
 /** Modules by the name that our code imports them by, each with its file of dist/vendor. */
 const MODULES = {
   ...Object.fromEntries(Object.keys(VENDOR).map((name) => [name, name])),
+  '@noble/hashes/sha2.js': '@noble/hashes',
   'preact/jsx-runtime': 'preact',
   'preact-render-to-string': 'preact',
   'vega-lite': 'vega',
 };
 
 /** Names of the packages that are bundled. */
-export const BUNDLED = [...new Set(Object.keys(MODULES).map((name) => name.split('/')[0]))];
+export const BUNDLED = [
+  ...new Set(Object.keys(MODULES).map((name) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0])),
+];
 
 /** The locales of zod's messages, 200 kB of code and 64 files of types, which we do not use. */
 const LOCALES = /zod\/v4\/locales\/index\.(js|d\.ts)$/;
@@ -84,6 +88,7 @@ export async function vendor() {
   const exported = new Map();
   for (const name of Object.keys(VENDOR)) {
     const { code, exports, moduleIds } = await bundlePackage(name);
+    mkdirSync(dirname(join(dist, 'vendor', name)), { recursive: true });
     writeFileSync(join(dist, 'vendor', `${name}.js`), code);
     exported.set(name, exports);
     for (const id of moduleIds) {

@@ -9,8 +9,8 @@ export async function sha256(data: Uint8Array | string): Promise<string> {
 export async function sha256Bytes(bytes: Uint8Array): Promise<BufferBytes> {
   const subtle = globalThis.crypto?.subtle;
   if (subtle !== undefined) return new Uint8Array(await subtle.digest('SHA-256', bytes as BufferBytes));
-  const { sha256InJs } = await import('./sha256-in-js.js');
-  return sha256InJs(bytes);
+  const { sha256: inJs } = await import('@noble/hashes/sha2.js');
+  return inJs(bytes);
 }
 
 /** Writes bytes in hexadecimal. */
