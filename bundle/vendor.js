@@ -83,7 +83,6 @@ async function bundlePackage(/** @type {keyof typeof VENDOR} */ name) {
 
 /** Writes dist/vendor and lets all other files of dist import it. */
 export async function vendor() {
-  mkdirSync(join(dist, 'vendor'), { recursive: true });
   const folders = new Set();
   const exported = new Map();
   for (const name of Object.keys(VENDOR)) {

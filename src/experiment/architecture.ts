@@ -5,7 +5,7 @@ import { findCandidates } from '../calibrate/select/candidates.js';
 import { editedModel } from '../finetune/start.js';
 import { isDefault, KINDS, kindNamed, REPLACEMENTS, type ReplacementName } from '../mish/activation-kinds.js';
 import { type Plan, planOf } from '../mish/plan.js';
-import type { SiteReport } from '../mish/results.js';
+import { keyOfSite, siteKey } from '../mish/results.js';
 import { findSites, inputOf, type SiteOptions, siteLabel } from '../mish/sites.js';
 import { swapDocument } from '../mish/swap.js';
 import { unknownActivation } from '../mish/unknown-activation.js';
@@ -89,7 +89,7 @@ export async function architectureOf(
   const chosen = new Set(common);
   const models = new Map<ReplacementName, LoadedModel>();
   for (const { to, plan } of found) {
-    const sites = plan.sites.filter((site) => chosen.has(keyOf(site)));
+    const sites = plan.sites.filter((site) => chosen.has(siteKey(site)));
     let written = model;
     if (sites.length > 0) {
       const { output } = await swapDocument(document, {
@@ -145,8 +145,6 @@ function kindsOf(only: readonly string[] | undefined): ReadonlySet<string> {
   );
 }
 
-const keyOf = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>) => JSON.stringify([scope, output]);
-
 /** The sites of an activation: those that a swap writes, and those that have it already. */
 interface SitesFor {
   readonly to: ReplacementName;
@@ -171,7 +169,7 @@ async function sitesFor(
   );
   // Other activations than Mish have one form.
   const plan = planOf(to === 'mish' ? { ...report, form: measuredIn } : report);
-  const written = new Set(plan.sites.map(keyOf));
+  const written = new Set(plan.sites.map(siteKey));
   // The other kinds as targets find the sites that have this activation already.
   const other = REPLACEMENTS.find((name) => name !== to) ?? 'mish';
   const already = kinds.has(to)
@@ -189,14 +187,6 @@ async function sitesFor(
 }
 
 const NONE = { sites: [] };
-
-const keyOfSite = ({
-  scope,
-  node,
-}: {
-  readonly scope: { readonly path: string };
-  readonly node: { readonly outputs: readonly string[] };
-}) => keyOf({ scope: scope.path, output: node.outputs[0] ?? '' });
 
 /** Decides whether batch normalisation is inserted, and warns of a net without any. */
 export function normsOf(

@@ -25,7 +25,7 @@ const NEAR = 1e-3;
 const SIX = 6;
 /** Upper bounds of Clips that quantisers remove: ReLU6, shares, and pixels. A ReLU whose largest result is such a number is rare. */
 const BOUNDS = [SIX, 1, 255];
-/** What HardSigmoid adds before it cuts at 0 and at twice this number: to x, as in x · min(max(x + 3, 0), 6) / 6, or to a multiple of x. */
+/** Numbers that HardSigmoid adds: 3 in min(max(x + 3, 0), 6) / 6, and 0.5 in min(max(αx + 0.5, 0), 1). The upper bound is twice the number. */
 const GATE_SHIFTS = [3, 0.5];
 
 /** Operators after which a quantiser removes a Relu. */
@@ -73,10 +73,8 @@ export const clipsNegatives = (index: GraphIndex, scope: Scope, node: Node): boo
 
 /** Returns the number of a constant with a single element, also of a quantised one; undefined for another value. */
 function numberOf(index: GraphIndex, scope: Scope, name: string): number | undefined {
-  const node = index.producer(scope, name);
-  return isDequantizer(node)
-    ? quantizedConstant(index, scope, node)?.number
-    : constantTensor(index, scope, name)?.scalar;
+  const quantized = quantizedConstant(index, scope, name);
+  return quantized ? quantized.number : constantTensor(index, scope, name)?.scalar;
 }
 
 /** Returns the number that a node adds to its operand for a HardSigmoid whose results are at most `most`; undefined for another node. */
@@ -179,10 +177,7 @@ function chanceOf(index: GraphIndex, scope: Scope, node: Node): string | undefin
 
 /** Returns whether a use adds a constant. */
 function isBias(index: GraphIndex, { node, slot, scope }: InputUse): boolean {
-  const other = index.producer(scope, node.inputs[1 - slot] ?? '');
-  return (
-    node.opType === 'Add' && isDequantizer(other) && quantizedConstant(index, scope, other) !== undefined
-  );
+  return node.opType === 'Add' && quantizedConstant(index, scope, node.inputs[1 - slot] ?? '') !== undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { GraphIndex } from '../onnx/graph-index.js';
 import { roundTo } from '../onnx/scalar.js';
 import { DataType, type FloatType, floatType, typeName } from '../onnx/types.js';
 import { constantTensor } from './constants.js';
+import { isFilled } from './uniform.js';
 import { MOVES, wordSet } from './use-moves.js';
 
 /** A scale and a zero point for a whole tensor. */
@@ -91,21 +92,23 @@ interface QuantizedConstant {
   readonly number: number | undefined;
 }
 
-/** Returns the constant that a DequantizeLinear node reads; undefined for a value that depends on the model's inputs. */
+/** Returns the constant that a DequantizeLinear node gives; undefined for a value of another node, or of the model's inputs. */
 export function quantizedConstant(
   index: GraphIndex,
   scope: Scope,
-  node: Node,
+  output: string,
 ): QuantizedConstant | undefined {
+  const node = index.producer(scope, output);
+  if (!isDequantizer(node)) return undefined;
   const [stored = ''] = node.inputs;
   const from = index.producer(scope, stored);
   const name = isQuantizer(from) ? (from.inputs[0] ?? '') : stored;
   const maker = index.producer(scope, name);
-  const isFilled = maker?.opType === 'ConstantOfShape' && maker.domain === '';
-  const tensor = isFilled ? attribute(maker, 'value')?.tensor : constantTensor(index, scope, name);
-  if (tensor === undefined && !isFilled) return undefined;
+  const filled = isFilled(maker) ? maker : undefined;
+  const tensor = filled ? attribute(filled, 'value')?.tensor : constantTensor(index, scope, name);
+  if (tensor === undefined && filled === undefined) return undefined;
   const quantization = quantizationOf(index, scope, node);
-  const scalar = isFilled ? (tensor?.scalar ?? 0) : tensor?.scalar;
+  const scalar = filled ? (tensor?.scalar ?? 0) : tensor?.scalar;
   // ONNX Runtime's quantiser gives tensors of zeros the scale 1.
   if (scalar === undefined)
     return { number: quantization?.scale === 1 && quantization.zeroPoint === 0 ? 0 : undefined };

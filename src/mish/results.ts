@@ -126,6 +126,10 @@ function reported({ node, scope, kind }: Pick<Site, 'node' | 'scope' | 'kind'>) 
 export const siteKey = ({ scope, output }: Pick<SiteReport, 'scope' | 'output'>): string =>
   `${scope}\0${output}`;
 
+/** Returns the key of a site that was found, the same as that of its report. */
+export const keyOfSite = ({ scope, node }: Pick<Site, 'scope' | 'node'>): string =>
+  siteKey({ scope: scope.path, output: node.outputs[0] ?? '' });
+
 /** Returns the report entry of a site. */
 export function siteReport(site: Site & Variant): SiteReport {
   const { alpha, type, beta, leak, doubt, minusInfinity, inner, difference } = site;

@@ -53,10 +53,7 @@ export function isNonNegative(index: GraphIndex, scope: Scope, name: string): bo
   let left = MAX_VALUES;
 
   /** Returns a quantised constant. Its range tells nothing: weights have a symmetric one whatever their sign. */
-  function constantOf(value: string) {
-    const node = index.producer(scope, value);
-    return isDequantizer(node) ? quantizedConstant(index, scope, node) : undefined;
-  }
+  const constantOf = (value: string) => quantizedConstant(index, scope, value);
 
   function signOf(value: string): boolean | undefined {
     if (--left < 0) return undefined;

@@ -146,7 +146,7 @@ export function processWorker(options: ProcessOptions): RunWorker {
 /** Starts a process and sends it the first message. Calls `onEnd` when it ends, or did not start. */
 function startProcess({ program, args, start }: ProcessOptions, onEnd: () => void): ChildProcess {
   const child = fork(program, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  // After a failed start there is no exit, and there may be no channel.
+  // A process that fails to start does not exit, and may have no channel.
   child.once('exit', onEnd).on('error', () => {
     if (child.pid === undefined) onEnd();
   });

@@ -65,8 +65,11 @@ export function initializerFields(
 ): Uint8Array {
   const rawData = new Uint8Array(Float32Array.from(values).buffer);
   const field = initializerField({ name, dims: [...dims], dataType: DataType.FLOAT, rawData });
-  return irVersion < 4 ? concat([floatInputField(name, dims), field]) : field;
+  return irVersion < MIN_IR_VERSION ? concat([floatInputField(name, dims), field]) : field;
 }
+
+/** First IR version in which an initializer need not be an input as well. */
+export const MIN_IR_VERSION = 4;
 
 /** Field number of GraphProto's initializers. */
 const INITIALIZER_FIELD = 5;

@@ -88,7 +88,7 @@ export function probeWithSession(
 
 const isSmall = (dims: readonly number[]) => elementCount(dims) <= MAX_CONSTANT_ELEMENTS;
 
-/** Names the tensors that do not depend on the values of inputs. A sparse one is none of them: ONNX Runtime gives none as an output. */
+/** Names the tensors that do not depend on the values of inputs. Leaves out sparse tensors, which ONNX Runtime cannot output. */
 function constantTensors({ graph }: OnnxDocument): Set<string> {
   const constant = new Set<string>(['']);
   for (const name of graph.initializers.keys()) constant.add(name);

@@ -1,4 +1,4 @@
-import { emptyTensor, floatInputField } from '../onnx/compose.js';
+import { emptyTensor, floatInputField, MIN_IR_VERSION } from '../onnx/compose.js';
 import type { OnnxDocument } from '../onnx/document.js';
 import type { GraphIndex } from '../onnx/graph-index.js';
 import { type Edit, replacing } from '../onnx/splice.js';
@@ -23,8 +23,7 @@ export function asInput(
   const { frame } = tensor;
   if (frame === undefined) return edits;
   const unused = `onnx-mish/unused/${name}`;
-  // Before IR 4 every initializer is an input as well.
-  if (irVersion < 4) edits.push(append(floatInputField(unused, [0])));
+  if (irVersion < MIN_IR_VERSION) edits.push(append(floatInputField(unused, [0])));
   // An empty initializer replaces the weight, so that the copy needs no weight data and no data files.
   return [...edits, { start: frame.start, end: frame.end, bytes: emptyTensor(unused), frame }];
 }

@@ -3,7 +3,7 @@ import { affordableWork } from '../work/budget.js';
 import type { RunCosts } from '../work/run-costs.js';
 import type { Geometry } from './layer-rows.js';
 
-/** Wanted number of training samples of a layer at least: rows of neighbouring positions are alike, so that many rows of few samples say little. */
+/** Minimum number of training samples that a layer wants: rows of neighbouring positions are alike, so that many rows of few samples say little. */
 const MIN_WANTED_SAMPLES = 384;
 /** Minimum number of training samples where the time is short. */
 const MIN_SAMPLES = 4;
@@ -68,9 +68,7 @@ export function planSamples(
     const needed = Math.min(rows, WANTED_ROWS_PER_INPUT * geometry.depth) / rowsOfSample;
     return Math.min(available, Math.max(needed, MIN_WANTED_SAMPLES));
   });
-  const total = (samples: readonly number[]) =>
-    loads.reduce((sum, load, at) => sum + workOf(load, samples[at] ?? 0), 0);
-  if (total(wanted) <= most) return wanted;
+  if (totalWork(loads, wanted) <= most) return wanted;
   const logShares = loads.map(({ work }, at) => Math.log((wanted[at] ?? 1) / Math.max(1, work)) / 2);
   const withPrice = (logPrice: number) =>
     logShares.map((share, at) => {
@@ -84,7 +82,7 @@ export function planSamples(
   }
   for (let count = 0; count < HALVINGS; count++) {
     const middle = (low + high) / 2;
-    if (total(withPrice(middle)) <= most) high = middle;
+    if (totalWork(loads, withPrice(middle)) <= most) high = middle;
     else low = middle;
   }
   return withPrice(high);
@@ -93,6 +91,11 @@ export function planSamples(
 /** Returns the work of a layer with a number of training samples, and their validation samples. */
 export function workOf({ work }: LayerLoad, samples: number): number {
   return work * (samples + validationFor(samples));
+}
+
+/** Returns the work of all layers with a number of training samples each. */
+export function totalWork(loads: readonly LayerLoad[], samples: readonly number[]): number {
+  return loads.reduce((sum, load, at) => sum + workOf(load, samples[at] ?? 0), 0);
 }
 
 /** Returns the number of validation samples for a number of training samples. */

@@ -1,5 +1,5 @@
 import { PART_SECONDS, secondsFor } from '../work/budget.js';
-import { type LayerLimits, type LayerLoad, planSamples, workOf } from './layer-samples.js';
+import { type LayerLimits, type LayerLoad, planSamples, totalWork, workOf } from './layer-samples.js';
 
 /** Number of training samples of each layer, in their order. */
 export interface SamplePlan {
@@ -53,8 +53,4 @@ export function samplePlan(
       return count;
     },
   };
-}
-
-function totalWork(loads: readonly LayerLoad[], samples: readonly number[]): number {
-  return loads.reduce((sum, load, at) => sum + workOf(load, samples[at] ?? 0), 0);
 }

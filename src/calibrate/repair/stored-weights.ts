@@ -1,5 +1,6 @@
 // Weights that a layer reads through a Transpose, stored as the layer reads them.
 import { tensorConstant } from '../../mish/node-writer.js';
+import { MIN_IR_VERSION } from '../../onnx/compose.js';
 import { attribute, type Node, type OnnxDocument } from '../../onnx/document.js';
 import { concat, messageField, nodeField, varint } from '../../onnx/encode.js';
 import type { GraphIndex } from '../../onnx/graph-index.js';
@@ -16,8 +17,6 @@ const LAYERS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm', 'M
 const TENSOR = { dims: 1, dataType: 2, name: 8, raw: 9 };
 /** Maximum number of elements of a tensor that is stored twice. */
 export const MAX_COPIED_ELEMENTS = 2 ** 24;
-/** First IR version in which an initializer need not be an input as well, and so can be renamed. */
-const MIN_IR_VERSION = 4;
 
 /**
  * Returns edits that store transposed weights as the layers of the main graph read them, so that new weights can be
@@ -36,6 +35,7 @@ export async function storeAsRead(
   const edits: Edit[] = [];
   const done = new Set<Node>();
   let copied = 0;
+  // An initializer that is an input as well cannot be renamed.
   if (irVersion < MIN_IR_VERSION) return { edits, copied };
   for (const { domain, opType, inputs } of graph.nodes) {
     if (domain !== '' || !LAYERS.has(opType)) continue;

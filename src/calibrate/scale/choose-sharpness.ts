@@ -1,7 +1,7 @@
 import { drawRuns, type Subset } from '../../data/split.js';
 import { MAX_CURVED_INPUT, type SharpActivation } from '../../metrics/curved-share.js';
 import type { Plan } from '../../mish/plan.js';
-import { siteKey } from '../../mish/results.js';
+import { keyOfSite, siteKey } from '../../mish/results.js';
 import { findSites, inputOf, type Site, type SiteOptions } from '../../mish/sites.js';
 import { indexGraphs } from '../../onnx/graph-index.js';
 import type { EditableModel } from '../../providers/loaded-model.js';
@@ -50,7 +50,7 @@ export async function sharpenByInputs(
   const { document } = original;
   const planned = new Map(plan.sites.map((site) => [siteKey(site), site]));
   const found = (await findSites(document, options)).sites.flatMap((site) => {
-    const entry = planned.get(siteKey({ scope: site.scope.path, output: site.node.outputs[0] ?? '' }));
+    const entry = planned.get(keyOfSite(site));
     return entry === undefined || !HOMOGENEOUS_KINDS.has(site.kind) ? [] : [{ site, leak: entry.leak }];
   });
   const index = indexGraphs(document);

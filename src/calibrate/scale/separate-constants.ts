@@ -1,5 +1,5 @@
 import { createNodeWriter, withInputs } from '../../mish/node-writer.js';
-import { initializerField } from '../../onnx/compose.js';
+import { initializerField, MIN_IR_VERSION } from '../../onnx/compose.js';
 import { type Node, type OnnxDocument, rewriteObstacle } from '../../onnx/document.js';
 import { concat } from '../../onnx/encode.js';
 import { type GraphIndex, indexGraphs } from '../../onnx/graph-index.js';
@@ -32,9 +32,6 @@ const SCALED: ReadonlySet<string> = new Set([
 /** Operators whose bias takes a scale. Weights that layers share stay shared: a network may tie them on purpose. */
 const WITH_BIAS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
 const BIAS_SLOT = 2;
-
-/** First IR version in which an initializer need not be an input as well. */
-const MIN_IR_VERSION = 4;
 
 /** Returns the node that reads a weight alone, or first. */
 function firstReader(index: GraphIndex, { home, name }: Weight): Node | undefined {

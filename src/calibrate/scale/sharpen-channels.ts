@@ -1,6 +1,5 @@
 import { median } from '../../metrics/statistics.js';
-import { type FoldedSite, siteKey } from '../../mish/results.js';
-import type { Site } from '../../mish/sites.js';
+import { type FoldedSite, keyOfSite, siteKey } from '../../mish/results.js';
 import type { Rescaled } from './rescale.js';
 import { type RescaleChannelsOptions, rescaleChannels, type SampledSite } from './rescale-channels.js';
 
@@ -13,15 +12,12 @@ export async function sharpenChannels(
   const betas = new Map(rescaled.folded.map((site) => [siteKey(site), site.beta]));
   const { model, scales } = await rescaleChannels(rescaled.model, {
     ...options,
-    sites: sites.map((one) => ({ ...one, beta: betas.get(keyOf(one.site)) ?? 1 })),
+    sites: sites.map((one) => ({ ...one, beta: betas.get(keyOfSite(one.site)) ?? 1 })),
   });
-  const byKey = new Map([...scales].map(([site, own]) => [keyOf(site), own]));
+  const byKey = new Map([...scales].map(([site, own]) => [keyOfSite(site), own]));
   const folded = rescaled.folded.map((site) => withChannels(site, byKey.get(siteKey(site))));
   return { ...rescaled, model, folded };
 }
-
-const keyOf = ({ scope, node }: Site): string =>
-  siteKey({ scope: scope.path, output: node.outputs[0] ?? '' });
 
 /** Adds the least and the largest sharpness of a site's channels, whose median stands for the site. */
 function withChannels(site: FoldedSite, scales: Float64Array | undefined): FoldedSite {

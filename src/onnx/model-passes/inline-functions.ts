@@ -109,7 +109,7 @@ function hasOpsetsOf(model: ModelProto, { opsetImport }: FunctionProto): boolean
 /** The names that the values and the nodes of a function get in a call. */
 interface Renaming {
   value(name: string): string;
-  /** A node may have the name of a value, which is no name of a node in the call. */
+  /** Node names and value names are separate: a node gets the prefix, also where its name is that of an input or an output. */
   node(name: string): string;
 }
 

@@ -1,6 +1,6 @@
 import { attribute, type Node } from '../../onnx/document.js';
 import { resizeTaps } from '../../onnx/resize-weights.js';
-import { bySparseRows } from './along-axis.js';
+import { bySparseRows, type SparseRow } from './along-axis.js';
 import { zeros } from './gradients-select.js';
 import { axisOf, type Gradient, type Gradients, unbroadcast } from './rule.js';
 import type { Tape } from './tape.js';
@@ -30,6 +30,16 @@ const split: Gradient = (tape, node, _, outputs) => {
   return [tape.node('Concat', parts, { axis })];
 };
 
+/**
+ * Returns what each of `size` elements of an axis gives to its `out` results, each with its weight. `taps` returns the elements that a
+ * result reads; those outside of the axis do not count.
+ */
+function adjointRows(size: number, out: number, taps: (at: number) => SparseRow): SparseRow[] {
+  const rows = Array.from({ length: size }, (): SparseRow[number][] => []);
+  for (let at = 0; at < out; at++) for (const [from, weight] of taps(at)) rows[from]?.push([at, weight]);
+  return rows;
+}
+
 /** Adds the gradient of an input [...dims] whose elements are copied along axes to [...out]; `sources` gives the index that each is from. */
 function copied(
   tape: Tape,
@@ -42,8 +52,7 @@ function copied(
   for (const [axis, size] of dims.entries()) {
     const from = Array.from({ length: out[axis] ?? 0 }, (_, at) => sources(axis, at));
     if (from.length === size && from.every((source, at) => source === at)) continue;
-    const rows = Array.from({ length: size }, (): (readonly [number, number])[] => []);
-    for (const [at, source] of from.entries()) rows[source]?.push([at, 1]);
+    const rows = adjointRows(size, from.length, (at) => [[from[at] ?? -1, 1]]);
     result = bySparseRows(tape, result.name, result.dims, axis, rows);
   }
   return result.name;
@@ -196,8 +205,7 @@ const resize: Gradient = (tape, node, g) => {
     if (to === size && scale === 1) continue;
     const taps = resizeTaps(node, tape.opset, { size, out: to, scale });
     if (taps === undefined) return [];
-    const rows = Array.from({ length: size }, (): (readonly [number, number])[] => []);
-    for (let at = 0; at < to; at++) for (const [from, weight] of taps(at)) rows[from]?.push([at, weight]);
+    const rows = adjointRows(size, to, taps);
     result = bySparseRows(tape, result.name, result.dims, axis, rows);
   }
   return [result.name];

@@ -5,7 +5,7 @@ import { MAX_SLOPE } from '../../../mish/forms.js';
 import { inspectDocument } from '../../../mish/inspect-document.js';
 import type { Inspection } from '../../../mish/inspection.js';
 import type { Plan } from '../../../mish/plan.js';
-import { siteKey } from '../../../mish/results.js';
+import { keyOfSite, siteKey } from '../../../mish/results.js';
 import { findSites } from '../../../mish/sites.js';
 import { swapDocument } from '../../../mish/swap.js';
 import type { OnnxDocument } from '../../../onnx/document.js';
@@ -120,7 +120,7 @@ export async function includedNames(
   const isClear = (name: string) => name !== '' && !taken.has(name) && !isGlob(name);
   const include = sites.map(({ output, node }) => [output, node].find(isClear) ?? output);
   const { sites: found } = await findSites(document, { to, include });
-  const keys = found.map(({ scope, node }) => siteKey({ scope: scope.path, output: node.outputs[0] ?? '' }));
+  const keys = found.map(keyOfSite);
   if (keys.length === wanted.size && keys.every((key) => wanted.has(key))) return include;
   throw new OnnxMishError('bad-usage', 'a chosen site has the name of an activation that is not chosen', {
     where: document.source.name,
